@@ -1,0 +1,72 @@
+# `make help` lists the targets. All of them make the environment first, from requirements.lock.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+# A CPU-only PyTorch for a machine without a GPU: make book TORCH_INDEX=https://download.pytorch.org/whl/cpu
+TORCH_INDEX ?=
+CORES ?= all
+
+ENV := .venv/.made
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export PYTHONUNBUFFERED := 1
+SNAKEMAKE := snakemake --cores $(CORES) --nolock --rerun-incomplete --quiet host reason
+
+.DEFAULT_GOAL := help
+.PHONY: help env book paper smoke pack folds test lint format lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+env: $(ENV) ## make the environment in .venv from the lock
+
+$(ENV): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "Python 3.11 is needed, $(PYTHON) is %d.%d; name one with make PYTHON=/path/to/python3.11" % sys.version_info[:2])'
+	@echo "Making the environment in .venv (some minutes, once)"
+	@$(PYTHON) -m venv .venv
+	@echo "  1 of 3: PyTorch"
+	@pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$$(grep '^torch==' requirements.lock)"
+	@echo "  2 of 3: everything else"
+	@pip install --quiet --disable-pip-version-check --no-deps -r requirements.lock
+	@echo "  3 of 3: this project"
+	@pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+book: env ## run the chapters on the embedded data and build the site
+	@$(SNAKEMAKE) --configfile profiles/demo.yaml
+	@python -m crosscorpus.timings demo
+
+paper: env ## the full run from audio: CROSSCORPUS_MIRROR=/folder make paper
+	@$(SNAKEMAKE) --configfile profiles/paper.yaml
+	@python -m crosscorpus.timings paper
+
+smoke: env ## every chapter in seconds, results without meaning
+	@$(SNAKEMAKE) --configfile profiles/smoke.yaml
+	@python -m crosscorpus.timings smoke
+
+pack: env ## make data/embeddings/ again from the mirror's audio and weights, and compare
+	@mkdir -p _build/pack
+	@papermill --no-progress-bar --log-output --log-level WARNING notebooks/extraction.ipynb \
+	  _build/pack/whisper-base.ipynb -p profile pack -p source audio
+	@python -m crosscorpus.pack
+
+folds: env ## make data/folds/ again from the file lists
+	@python -m crosscorpus.folds
+
+lint: env ## style, format and types
+	@ruff check
+	@ruff format --check
+	@mypy
+
+format: env ## put code and notebooks into the project's format
+	@ruff check --fix
+	@ruff format
+
+test: lint ## lint, types, unit tests, notebooks as regression tests
+	@pytest
+
+lock: env ## choose new versions for requirements.lock
+	@pip install --quiet uv
+	@uv pip compile pyproject.toml --extra test --python-version 3.11 --no-annotate --no-header --upgrade \
+	  | sed -E 's/^(torch==[0-9.]+)\+cpu/\1/' > requirements.lock
+
+clean: ## remove everything generated, except the environment
+	@rm -rf _build .snakemake

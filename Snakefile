@@ -1,0 +1,138 @@
+# The workflow: which chapter runs when, and what it depends on. Every rule calls papermill; the work is in the
+# notebooks and in lib/. Run it with `make book`, or `snakemake --cores all --configfile profiles/demo.yaml`.
+
+import json
+
+from snakemake.utils import validate
+
+from crosscorpus import chapters, dependencies, status
+
+validate(config, "profiles/schema.yaml")
+
+PROFILE, SOURCE = config["profile"], config["source"]
+RUN = f"_build/{PROFILE}"
+CHAPTERS = ["index", "data", "extraction", "heads", "same-corpus", "cross-corpus", "visualization"]
+FACTS = glob_wildcards("data/{file,.+\\.(yaml|csv)}").file
+PACK = glob_wildcards("data/embeddings/{file,.+\\.safetensors}").file if SOURCE == "pack" else []
+EXECUTE = "papermill --no-progress-bar --log-output --log-level WARNING {input.notebook} {output} -y '{params.values}'"
+
+if SOURCE == "audio":
+    PAIRS = [(ptm, c) for ptm in config["ptms"] for c in config["corpora"] if status.can_extract(ptm, c)]
+else:
+    PAIRS = [(ptm, c) for ptm in config["ptms"] for c in config["corpora"] if status.is_stored(ptm, c, SOURCE)]
+EMBEDDED = [f"{RUN}/embed/{ptm}-{corpus}.ipynb" for ptm, corpus in PAIRS] if SOURCE == "audio" else []
+TRAINED = [f"{RUN}/train/{ptm}-{corpus}.ipynb" for ptm, corpus in PAIRS]
+
+
+def values(chapter, **changes):
+    """The profile's values for the parameters that a chapter has, as JSON, which is YAML."""
+    given = {name: config[name] for name in chapters.declared(chapter) if name in config}
+    return json.dumps(given | changes)
+
+
+def library(chapter):
+    return dependencies.of_notebook(f"notebooks/{chapter}.ipynb")
+
+
+wildcard_constraints:
+    ptm="|".join(config["ptms"]),
+    corpus="|".join(config["corpora"]),
+
+
+rule book:
+    input:
+        executed=expand(f"{RUN}/notebooks/{{chapter}}.ipynb", chapter=CHAPTERS),
+        pages=glob_wildcards("book/{page,.+\\.(md|py|css|js|bib)}", followlinks=False).page and [
+            f"book/{page}" for page in glob_wildcards("book/{page,.+\\.(md|py|css|js|bib)}").page
+        ],
+        config=["_config.yml", "_toc.yml"],
+    output:
+        "_build/html/index.html",
+    benchmark:
+        f"{RUN}/timings/book.tsv"
+    shell:
+        f"CROSSCORPUS_PROFILE={PROFILE} jupyter-book build . --quiet -W -n --keep-going && touch {{output}}"
+
+
+rule data:
+    input:
+        notebook="notebooks/data.ipynb",
+        library=library("data"),
+        facts=expand("data/{file}", file=FACTS),
+    output:
+        f"{RUN}/notebooks/data.ipynb",
+    params:
+        values=values("data"),
+    benchmark:
+        f"{RUN}/timings/data.tsv"
+    shell:
+        EXECUTE
+
+
+rule embed:
+    input:
+        notebook="notebooks/extraction.ipynb",
+        library=library("extraction"),
+    output:
+        f"{RUN}/embed/{{ptm}}-{{corpus}}.ipynb",
+    params:
+        values=lambda w, threads: values("extraction", ptm=w.ptm, corpora=[w.corpus], workers=threads),
+    threads: workflow.cores
+    benchmark:
+        f"{RUN}/timings/embed-{{ptm}}-{{corpus}}.tsv"
+    shell:
+        EXECUTE
+
+
+rule extraction:
+    input:
+        notebook="notebooks/extraction.ipynb",
+        library=library("extraction"),
+        facts=expand("data/{file}", file=[*FACTS, *PACK]),
+        embedded=EMBEDDED,
+    output:
+        f"{RUN}/notebooks/extraction.ipynb",
+    params:
+        values=values("extraction"),
+    benchmark:
+        f"{RUN}/timings/extraction.tsv"
+    shell:
+        EXECUTE
+
+
+rule train:
+    input:
+        notebook="notebooks/heads.ipynb",
+        library=library("heads"),
+        facts=expand("data/{file}", file=[*FACTS, *PACK]),
+        embedded=EMBEDDED,
+    output:
+        f"{RUN}/train/{{ptm}}-{{corpus}}.ipynb",
+    params:
+        values=lambda w, threads: values("heads", ptms=[w.ptm], train_corpora=[w.corpus], workers=threads),
+    threads: workflow.cores
+    benchmark:
+        f"{RUN}/timings/train-{{ptm}}-{{corpus}}.tsv"
+    shell:
+        EXECUTE
+
+
+# The chapters that read predictions. What the rule `train` made is in the store, so they only look it up.
+for chapter in ["heads", "same-corpus", "cross-corpus", "visualization", "index"]:
+
+    rule:
+        name:
+            chapter
+        input:
+            notebook=f"notebooks/{chapter}.ipynb",
+            library=library(chapter),
+            facts=expand("data/{file}", file=[*FACTS, *PACK]),
+            trained=TRAINED,
+        output:
+            f"{RUN}/notebooks/{chapter}.ipynb",
+        params:
+            values=values(chapter),
+        benchmark:
+            f"{RUN}/timings/{chapter}.tsv"
+        shell:
+            EXECUTE

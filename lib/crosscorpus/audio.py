@@ -1,0 +1,107 @@
+"""Decode an audio file and bring it to the form that every extractor expects: mono, 16 kHz, float32."""
+
+import hashlib
+import os
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+
+SAMPLE_RATE = 16_000
+SUFFIXES = (".wav", ".flac", ".mp3")
+
+
+class AudioError(ValueError):
+    """An audio file that cannot be used; the message names the file, the reason and the remedy."""
+
+    def __init__(self, path: str | os.PathLike[str], reason: str, remedy: str) -> None:
+        super().__init__(f"{path}: {reason}; {remedy}")
+        self.path, self.reason, self.remedy = Path(path), reason, remedy
+
+
+FETCH_AGAIN = "fetch the file again from the corpus's home"
+
+
+def read(path: str | os.PathLike[str]) -> tuple[np.ndarray, int]:
+    """Decode a file.
+
+    Returns
+    -------
+    samples
+        float32 array [frames, channels], in [-1, 1] for integer formats.
+    rate
+        Sample rate of the file in Hz.
+
+    Raises
+    ------
+    AudioError
+        The file is missing, empty, not audio, cut short, or holds samples that are not finite.
+    """
+    try:
+        with open(path, "rb") as file:
+            head = file.read(64)
+    except OSError as error:
+        raise AudioError(path, f"cannot be opened ({error.strerror})", "check path and permissions") from error
+    if not head:
+        raise AudioError(path, "is empty (0 bytes)", FETCH_AGAIN)
+    if head.startswith(b"version https://git-lfs"):
+        raise AudioError(path, "is a Git-LFS pointer, not audio", "run `git lfs pull` in the corpus's folder")
+    _check_wav_length(path, head)
+    try:
+        declared = soundfile.info(os.fspath(path)).frames
+        samples, rate = soundfile.read(os.fspath(path), dtype="float32", always_2d=True)
+    except soundfile.LibsndfileError as error:
+        raise AudioError(path, f"cannot be decoded ({error.error_string.strip()})", FETCH_AGAIN) from error
+    if len(samples) < declared:
+        raise AudioError(path, f"is truncated ({len(samples)} of {declared} frames)", FETCH_AGAIN)
+    if len(samples) == 0:
+        raise AudioError(path, "holds no samples", FETCH_AGAIN)
+    if not np.isfinite(samples).all():
+        raise AudioError(path, "holds samples that are not finite", FETCH_AGAIN)
+    return samples, rate
+
+
+def _check_wav_length(path: str | os.PathLike[str], head: bytes) -> None:
+    # libsndfile shortens a cut WAV file in silence; the size that its header declares tells.
+    if head[:4] != b"RIFF" or head[8:12] != b"WAVE":
+        return
+    declared = int.from_bytes(head[4:8], "little") + 8
+    present = os.path.getsize(path)
+    streamed = declared in (8, 0xFFFFFFFF + 8)  # a writer that could not seek leaves 0 or the maximum
+    if present < declared and not streamed:
+        raise AudioError(path, f"is truncated ({present} of {declared} bytes)", FETCH_AGAIN)
+
+
+def resample(samples: np.ndarray, rate: int) -> np.ndarray:
+    """Average the channels and resample to 16 kHz.
+
+    Parameters
+    ----------
+    samples
+        float32 array [frames, channels].
+    rate
+        Its sample rate in Hz.
+
+    Returns
+    -------
+    float32 array [samples at 16 kHz]; resampled with soxr at its high-quality setting.
+    """
+    mono = samples.mean(axis=1, dtype=np.float32)
+    if rate != SAMPLE_RATE:
+        mono = soxr.resample(mono, rate, SAMPLE_RATE, quality="HQ")
+    return np.ascontiguousarray(mono, dtype=np.float32)
+
+
+def fingerprint(samples: np.ndarray, rate: int) -> str:
+    """Return the SHA-256 of the decoded samples, shape and rate: the same for WAV and FLAC of one recording."""
+    digest = hashlib.sha256(f"{samples.shape} {rate}".encode())
+    digest.update(np.ascontiguousarray(samples, dtype="<f4").data)
+    return digest.hexdigest()
+
+
+def levels_dbfs(samples: np.ndarray) -> tuple[float, float]:
+    """Return peak and root-mean-square level in dB relative to full scale (-inf for digital silence)."""
+    power = np.square(samples, dtype=np.float64)
+    with np.errstate(divide="ignore"):
+        return float(10 * np.log10(power.max())), float(10 * np.log10(power.mean()))

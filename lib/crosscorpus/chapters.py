@@ -1,0 +1,94 @@
+"""What every chapter's notebook does first: check its parameters, and set up how it shows things."""
+
+import ast
+import functools
+import json
+import types
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from crosscorpus import figures, names, paths
+
+IPYTHON_NAMES = {"In", "Out", "exit", "quit", "open"}
+
+
+class ParameterError(ValueError):
+    """A chapter's parameter that cannot be used; the message says what is expected."""
+
+
+def path(chapter: str) -> Path:
+    """Return the source notebook of a chapter; an unknown name raises an error that lists the known ones."""
+    known = sorted(file.stem for file in (paths.ROOT / "notebooks").glob("*.ipynb"))
+    return paths.ROOT / "notebooks" / f"{names.check(chapter, known, 'chapter')}.ipynb"
+
+
+@functools.cache
+def declared(chapter: str) -> dict[str, tuple[str, Any]]:
+    """Return a chapter's parameters: name -> (type as written, default), in the notebook's order."""
+    notebook = json.loads(path(chapter).read_text(encoding="utf-8"))
+    for cell in notebook["cells"]:
+        if "parameters" in cell["metadata"].get("tags", []):
+            statements = ast.parse("".join(cell["source"])).body
+            return {
+                ast.unparse(s.target): (ast.unparse(s.annotation), ast.literal_eval(s.value))
+                for s in statements
+                if isinstance(s, ast.AnnAssign) and s.value is not None
+            }
+    raise ParameterError(f"{path(chapter)}: no cell has the tag `parameters`")
+
+
+def start(chapter: str, namespace: Mapping[str, Any]) -> types.SimpleNamespace:
+    """Check the parameters that a notebook was given, and set the figure style.
+
+    A list may be given as one text with commas ("emodb,ravdess") or as a single value, which is what
+    papermill's `-p` can pass.
+
+    Parameters
+    ----------
+    chapter
+        Name of the notebook, without suffix.
+    namespace
+        The notebook's `globals()`, right after its parameter cells.
+
+    Returns
+    -------
+    The parameters as attributes, with lists as lists.
+
+    Raises
+    ------
+    names.UnknownNameError
+        A parameter was given that the chapter does not have; papermill itself only warns.
+    ParameterError
+        A parameter has the wrong type.
+    """
+    parameters = declared(chapter)
+    for name, value in namespace.items():
+        ours = (
+            name.startswith("_") or name in IPYTHON_NAMES or callable(value) or isinstance(value, types.ModuleType)
+        )
+        if not ours:
+            names.check(name, parameters, f"parameter of chapter {chapter}")
+    figures.use_style()
+    return types.SimpleNamespace(
+        **{name: _typed(name, namespace[name], kind) for name, (kind, _) in parameters.items()}
+    )
+
+
+def _typed(name: str, value: Any, kind: str) -> Any:
+    basic: dict[str, type] = {"str": str, "int": int, "float": float, "bool": bool}
+    if kind.startswith("list["):
+        item = basic[kind[5:-1]]
+        parts = (
+            value.split(",") if isinstance(value, str) else value if isinstance(value, list | tuple) else [value]
+        )
+        try:
+            return [item(part.strip() if isinstance(part, str) else part) for part in parts]
+        except ValueError as error:
+            raise ParameterError(f"parameter {name}: {value!r} is no list of {item.__name__}") from error
+    wanted = basic[kind]
+    if wanted is float and type(value) is int:
+        value = float(value)
+    if type(value) is not wanted:
+        raise ParameterError(f"parameter {name}: {value!r} is a {type(value).__name__}, {kind} is expected")
+    return value

@@ -1,0 +1,283 @@
+"""Speech corpora: the registry, file-name grammars, and the table of utterances of a folder.
+
+Everything that is a fact about a corpus stands in `data/corpora.yaml`; nothing here knows a corpus by name.
+"""
+
+import functools
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import joblib
+import pandas as pd
+import yaml
+from tqdm import tqdm
+
+from crosscorpus import audio, names, paths
+
+COLUMNS = [
+    "corpus",
+    "utterance",
+    "path",
+    "speaker",
+    "emotion_native",
+    "emotion",
+    "text_id",
+    "seconds",
+    "sample_rate_native",
+    "sha256",
+]
+QUALITY_COLUMNS = ["corpus", "utterance", "channels", "peak_dbfs", "level_dbfs"]
+PROBLEM_COLUMNS = ["corpus", "path", "reason", "remedy"]
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """One entry of the registry; the fields are described at the head of `data/corpora.yaml`."""
+
+    id: str
+    name: str
+    title: str
+    language: str
+    licence: str
+    home: str
+    pattern: str
+    emotions: Mapping[str, str]
+    counts: Mapping[str, int]
+    citation: str = ""
+    speakers: str = ""
+    folds_keep_together: str = "speaker"
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    not_used: Mapping[str, str] = field(default_factory=dict)
+    same_audio: tuple[tuple[str, ...], ...] = ()
+    known_issues: tuple[Mapping[str, str], ...] = ()
+    in_paper: bool = False
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What a folder holds: the utterances, their signal quality, and the files that could not be used."""
+
+    utterances: pd.DataFrame
+    quality: pd.DataFrame
+    problems: pd.DataFrame
+
+
+@functools.cache
+def registry() -> dict[str, Corpus]:
+    """Return all known corpora by id, in the order of `data/corpora.yaml`."""
+    entries = yaml.safe_load((paths.DATA / "corpora.yaml").read_text(encoding="utf-8"))
+    return {key: Corpus(id=key, **entry) for key, entry in entries.items()}
+
+
+def get(corpus: str) -> Corpus:
+    """Return one corpus; an unknown id raises `names.UnknownNameError`, which lists the known ones."""
+    return registry()[names.check(corpus, registry(), "corpus")]
+
+
+def label_map() -> pd.DataFrame:
+    """Return a table [corpus, emotion_native, emotion] of every native label and its harmonised one."""
+    rows = [(c.id, native, emotion) for c in registry().values() for native, emotion in c.emotions.items()]
+    return pd.DataFrame(rows, columns=["corpus", "emotion_native", "emotion"])
+
+
+def parse(corpus: Corpus, path: str | PurePosixPath) -> dict[str, Any] | None:
+    """Read the facts that a file's name tells.
+
+    Parameters
+    ----------
+    path
+        Path below the corpus's folder. The grammar is matched against its end, without the suffix.
+
+    Returns
+    -------
+    A dict with `utterance`, `speaker` ("" where the corpus names none), `emotion_native`, `emotion` and
+    `text_id` ("" likewise), or None where the name does not follow the grammar.
+    """
+    stem = PurePosixPath(path).with_suffix("").as_posix()
+    folder, _, last = stem.rpartition("/")
+    stem = f"{folder}/{corpus.renamed.get(last, last)}".lstrip("/")
+    match = re.search(rf"(?:^|/)(?P<utterance>{corpus.pattern})$", stem)
+    if match is None or match["emotion"] not in corpus.emotions:
+        return None
+    found = match.groupdict()
+    return {
+        "utterance": found["utterance"],
+        "speaker": found.get("speaker") or "",
+        "emotion_native": found["emotion"],
+        "emotion": corpus.emotions[found["emotion"]],
+        "text_id": found.get("text_id") or "",
+    }
+
+
+def find(corpus: str, mirror: str | None = None) -> Path | None:
+    """Return the folder with a corpus's audio, or None: `corpora/<corpus>` below the mirror folder."""
+    get(corpus)
+    root = paths.mirror(mirror)
+    folder = root / "corpora" / corpus if root else None
+    return folder if folder and folder.is_dir() else None
+
+
+def scan(corpus: str, folder: str | Path, workers: int = 1) -> Scan:
+    """Read every audio file below a folder, under any layout.
+
+    Parameters
+    ----------
+    corpus
+        Id of the corpus in the registry.
+    folder
+        Folder with its audio (`.wav`, `.flac` or `.mp3`).
+    workers
+        Threads that decode side by side.
+
+    Returns
+    -------
+    Utterances (`COLUMNS`), their quality (`QUALITY_COLUMNS`) and problems (`PROBLEM_COLUMNS`), each sorted
+    by utterance or path. A file that cannot be used is a row of the problems and nothing else.
+
+    Raises
+    ------
+    FileNotFoundError
+        The folder does not exist.
+    """
+    entry, root = get(corpus), Path(folder)
+    if not root.is_dir():
+        raise FileNotFoundError(f"{root}: no such folder; put the audio of {entry.name} there")
+    files = sorted(
+        path.relative_to(root).as_posix()
+        for path in root.rglob("*")
+        if path.suffix.lower() in audio.SUFFIXES and not path.is_dir()
+    )
+    problems: list[tuple[str, str, str, str]] = []
+    kept: dict[str, tuple[str, dict[str, Any]]] = {}
+    for path in sorted(files, key=lambda p: (audio.SUFFIXES.index(PurePosixPath(p).suffix.lower()), p)):
+        unused = [why for pattern, why in entry.not_used.items() if re.search(pattern, path)]
+        facts = parse(entry, path)
+        if unused:
+            problems.append((corpus, path, f"not used: {unused[0]}", "none needed"))
+        elif facts is None:
+            remedy = f"rename it to follow {entry.pattern!r}, or leave it"
+            problems.append((corpus, path, "wrongly named", remedy))
+        elif facts["utterance"] in kept:
+            first = kept[facts["utterance"]][0]
+            problems.append((corpus, path, f"second copy of utterance {facts['utterance']}", f"{first} is used"))
+        else:
+            kept[facts["utterance"]] = (path, facts)
+
+    def measure(path: str, facts: dict[str, Any]) -> tuple[dict, dict] | audio.AudioError:
+        try:
+            samples, rate = audio.read(root / path)
+        except audio.AudioError as error:
+            return error
+        row = {"corpus": corpus, "path": path, **facts}
+        row |= {"seconds": round(len(samples) / rate, 4), "sample_rate_native": rate}
+        row |= {"sha256": audio.fingerprint(samples, rate)}
+        peak, level = audio.levels_dbfs(samples)
+        levels = {"channels": samples.shape[1], "peak_dbfs": round(peak, 2), "level_dbfs": round(level, 2)}
+        return row, {"corpus": corpus, "utterance": facts["utterance"], **levels}
+
+    jobs = (joblib.delayed(measure)(*kept[utterance]) for utterance in sorted(kept))
+    parallel = joblib.Parallel(n_jobs=workers, prefer="threads", return_as="generator")
+    results = list(tqdm(parallel(jobs), total=len(kept), desc=f"reading {entry.name}", unit="file", mininterval=5))
+    good = [result for result in results if not isinstance(result, audio.AudioError)]
+    for bad in results:
+        if isinstance(bad, audio.AudioError):
+            problems.append((corpus, bad.path.relative_to(root).as_posix(), bad.reason, bad.remedy))
+    return Scan(
+        pd.DataFrame([row for row, _ in good], columns=COLUMNS),
+        pd.DataFrame([quality for _, quality in good], columns=QUALITY_COLUMNS),
+        pd.DataFrame(sorted(problems), columns=PROBLEM_COLUMNS),
+    )
+
+
+def read_table(path: str | Path) -> pd.DataFrame:
+    """Read a CSV table of utterances, labels or folds; identifiers such as "03" stay text."""
+    text = ["speaker", "emotion_native", "text_id", "utterance", "file", "corpus"]
+    return pd.read_csv(path, dtype=dict.fromkeys(text, str), keep_default_na=False, na_values={"seconds": [""]})
+
+
+def file_list(corpus: str) -> pd.DataFrame | None:
+    """Return the official list of a corpus's files as a table of utterances, or None where there is none.
+
+    Columns: `corpus, utterance, file, speaker, emotion_native, emotion, text_id, seconds,
+    sample_rate_native, listed`. `listed` is `manifest` for files named in EmoBox's manifests and `inferred`
+    for the two of MESD that only the corpus's design implies. `seconds` is missing for the latter.
+    """
+    path = paths.DATA / "reference" / "utterances" / f"{get(corpus).id}.csv"
+    if not path.exists():
+        return None
+    table = read_table(path)
+    parsed = [parse(get(corpus), file) for file in table["file"]]
+    wrong = [file for file, facts in zip(table["file"], parsed, strict=True) if facts is None]
+    if wrong:
+        raise ValueError(f"{path}: {len(wrong)} names do not follow the grammar of {corpus}, first {wrong[0]}")
+    facts = pd.DataFrame(parsed).drop(columns="emotion")
+    table = pd.concat([facts, table], axis=1).assign(corpus=corpus)
+    return table.sort_values("utterance", ignore_index=True)
+
+
+def compare(utterances: pd.DataFrame, corpus: str) -> pd.DataFrame:
+    """Compare a table of utterances with the corpus's official files.
+
+    Returns
+    -------
+    A table [corpus, utterance, difference], where the difference is `missing` or `extra`; where no file list
+    is known, a row for each emotion whose count is not the official one.
+    """
+    entry, listed = get(corpus), file_list(corpus)
+    rows = []
+    if listed is not None:
+        present, official = set(utterances["utterance"]), set(listed["utterance"])
+        rows += [(corpus, name, "missing") for name in sorted(official - present)]
+        rows += [(corpus, name, "extra") for name in sorted(present - official)]
+    else:
+        counts = utterances["emotion"].value_counts()
+        for emotion, expected in entry.counts.items():
+            found = int(counts.get(emotion, 0))
+            if found != expected:
+                rows.append((corpus, f"({emotion})", f"{found} utterances where {expected} are official"))
+    return pd.DataFrame(rows, columns=["corpus", "utterance", "difference"])
+
+
+def repeated_audio(utterances: pd.DataFrame) -> pd.DataFrame:
+    """Return the utterances whose decoded audio occurs more than once, sorted by hash and name."""
+    twice = utterances[utterances.duplicated("sha256", keep=False)]
+    return twice.sort_values(["sha256", "utterance"], ignore_index=True)
+
+
+def overview(ids: Iterable[str]) -> pd.DataFrame:
+    """Return what the registry says of some corpora, a row each, as a reader wants to see it."""
+    entries = [get(corpus) for corpus in ids]
+    return pd.DataFrame(
+        {
+            "Corpus": [e.name for e in entries],
+            "Language": [e.language for e in entries],
+            "Speakers": [e.speakers for e in entries],
+            "Utterances": [sum(e.counts.values()) for e in entries],
+            "Licence": [e.licence for e in entries],
+            "Home": [e.home for e in entries],
+        }
+    )
+
+
+def counts(corpus: str, utterances: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Return utterances per emotion: by the owners, in the file list, and here.
+
+    Returns
+    -------
+    A table with the emotions of the corpus as rows and the columns `official`, `listed` (missing where no
+    file list is known) and `here` (missing where `utterances` is None).
+    """
+    entry, listed = get(corpus), file_list(corpus)
+    table = pd.DataFrame({"official": pd.Series(dict(entry.counts))}).sort_index()
+    for column, source in (("listed", listed), ("here", utterances)):
+        found = None if source is None else source["emotion"].value_counts().reindex(table.index, fill_value=0)
+        table[column] = pd.Series(found, index=table.index, dtype="Int64")
+    return table.rename_axis("emotion").reset_index().assign(corpus=corpus)
+
+
+def known_issues(ids: Iterable[str]) -> pd.DataFrame:
+    """Return the reported defects of some corpora: corpus, files, issue, source."""
+    return pd.DataFrame([{"corpus": get(c).name, **issue} for c in ids for issue in get(c).known_issues])

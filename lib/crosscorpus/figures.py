@@ -1,0 +1,247 @@
+"""Every figure and table style of the book."""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.figure import Figure
+from matplotlib_inline.backend_inline import set_matplotlib_formats
+
+from crosscorpus import corpora, extractors
+
+# Okabe and Ito's palette: told apart with any kind of colour vision (https://jfly.uni-koeln.de/color/).
+EMOTION_COLOURS = {
+    "anger": "#D55E00",
+    "disgust": "#009E73",
+    "fear": "#CC79A7",
+    "happiness": "#E69F00",
+    "sadness": "#0072B2",
+    "neutral": "#7F7F7F",
+    "calm": "#56B4E9",
+    "surprise": "#B8A900",
+    "boredom": "#444444",
+}
+MARKERS = ["o", "s", "^", "D", "v", "P", "X", "*", "<"]
+SERIES_COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#7F7F7F"]
+PAPER_COLOUR = "#000000"
+
+
+def use_style() -> None:
+    """Set the look of all figures: sharp SVG, quiet axes, a white ground that holds in dark mode too."""
+    set_matplotlib_formats("svg")
+    plt.rcParams.update(
+        {
+            "figure.constrained_layout.use": True,
+            "figure.facecolor": "white",
+            "font.size": 10,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.titlesize": 10,
+            "legend.frameon": False,
+            "svg.hashsalt": "crosscorpus",  # the same figure gives the same file
+        }
+    )
+
+
+def corpus_name(corpus: str) -> str:
+    """Return the name of a corpus as readers know it."""
+    return corpora.get(corpus).name
+
+
+def pair_name(train_corpus: str, test_corpus: str) -> str:
+    """Return "A → B", or "A" where a corpus is tested on itself."""
+    same = train_corpus == test_corpus
+    return corpus_name(train_corpus) if same else f"{corpus_name(train_corpus)} → {corpus_name(test_corpus)}"
+
+
+def emotion_counts(counts: pd.DataFrame, common: Sequence[str]) -> Figure:
+    """Draw utterances per emotion, a panel for each corpus; emotions that not all corpora share are pale.
+
+    `counts` has corpora as rows, emotions as columns, 0 where a corpus lacks one.
+    """
+    fig, axes = plt.subplots(1, len(counts), figsize=(1.9 * len(counts) + 1, 2.8), sharey=True)
+    for ax, (corpus, row) in zip(np.atleast_1d(axes), counts.iterrows(), strict=True):
+        names = list(counts.columns)[::-1]
+        colours = [EMOTION_COLOURS[name] for name in names]
+        bars = ax.barh(names, row[names], color=colours)
+        for name, bar in zip(names, bars, strict=True):
+            bar.set_alpha(1.0 if name in common else 0.4)
+        ax.set(title=corpus_name(str(corpus)), xlabel="utterances")
+        ax.tick_params(axis="y", length=0)
+    return fig
+
+
+def durations(utterances: pd.DataFrame) -> Figure:
+    """Draw the distribution of durations (seconds), a line for each corpus."""
+    fig, ax = plt.subplots(figsize=(6.5, 2.6))
+    edges = np.linspace(0, float(utterances["seconds"].max()), 60)
+    for colour, (corpus, part) in zip(SERIES_COLOURS, utterances.groupby("corpus", sort=False), strict=False):
+        share, _ = np.histogram(part["seconds"].dropna(), edges)
+        ax.stairs(100 * share / share.sum(), edges, color=colour, label=corpus_name(str(corpus)), linewidth=1.6)
+    ax.set(xlabel="duration (s)", ylabel="% of utterances", xlim=(0, None))
+    ax.legend()
+    return fig
+
+
+def norms(vectors: Mapping[str, np.ndarray]) -> Figure:
+    """Draw histograms of the Euclidean norm of embeddings, by corpus."""
+    fig, ax = plt.subplots(figsize=(6.5, 2.4))
+    lengths = {corpus: np.linalg.norm(x, axis=1) for corpus, x in vectors.items()}
+    edges = np.histogram_bin_edges(np.concatenate(list(lengths.values())), 50)
+    for colour, (corpus, values) in zip(SERIES_COLOURS, lengths.items(), strict=False):
+        ax.hist(values, list(edges), color=colour, alpha=0.55, density=True, label=corpus_name(corpus))
+    ax.set(xlabel="norm of the embedding", ylabel="density")
+    ax.legend()
+    return fig
+
+
+def learning_curves(history: pd.DataFrame) -> Figure:
+    """Draw loss by epoch (training and validation, mean over folds, regimes and seeds) for head and corpus."""
+    heads, trained_on = list(history["head"].unique()), list(history["train_corpus"].unique())
+    fig, axes = plt.subplots(
+        len(heads),
+        len(trained_on),
+        figsize=(3.2 * len(trained_on), 2.2 * len(heads)),
+        sharex=True,
+        squeeze=False,
+    )
+    for (i, head), (j, corpus) in _pairs(heads, trained_on):
+        ax = axes[i, j]
+        part = history[(history["head"] == head) & (history["train_corpus"] == corpus)]
+        for column, label, colour in (("loss", "training", "#0072B2"), ("val_loss", "validation", "#D55E00")):
+            by_epoch = part.groupby("epoch")[column]
+            ax.plot(by_epoch.mean(), color=colour, label=label)
+            ax.fill_between(by_epoch.min().index, by_epoch.min(), by_epoch.max(), color=colour, alpha=0.15)
+        ax.set(title=f"{head.upper()} on {corpus_name(corpus)}", ylim=(0, None))
+    for ax in axes[-1]:
+        ax.set_xlabel("epoch")
+    for ax in axes[:, 0]:
+        ax.set_ylabel("cross-entropy")
+    axes[0, 0].legend()
+    return fig
+
+
+def scores_beside_paper(table: pd.DataFrame, metric: str = "accuracy") -> Figure:
+    """Draw our scores, by regime with their spread over folds, beside the paper's, a panel for each head.
+
+    `table` is what `reference.beside` returns, for one model.
+    """
+    labels = {"accuracy": "accuracy (%)", "macro_f1": "macro-F1 (%)", "uar": "UAR (%)"}
+    heads = list(table["head"].unique())
+    cells = list(dict.fromkeys(zip(table["train_corpus"], table["test_corpus"], strict=True)))
+    fig, axes = plt.subplots(
+        1, len(heads), figsize=(3.6 * len(heads), 0.62 * len(cells) + 1.4), sharey=True, squeeze=False
+    )
+    regimes = list(table["regime"].unique())
+    y = np.arange(len(cells))[::-1]
+    for ax, head in zip(axes[0], heads, strict=True):
+        for k, regime in enumerate(regimes):
+            part = table[(table["head"] == head) & (table["regime"] == regime)]
+            part = part.set_index(["train_corpus", "test_corpus"]).loc[cells]
+            offset = y + 0.24 * ((len(regimes) - 1) / 2 - k)
+            ax.errorbar(
+                part[metric], offset, xerr=part[f"{metric}_sd"], fmt=MARKERS[k], color=SERIES_COLOURS[k],
+                capsize=2.5, label=f"ours, {regime} folds",
+            )  # fmt: skip
+        if f"paper_{metric}" in part and part[f"paper_{metric}"].notna().any():
+            ax.plot(
+                part[f"paper_{metric}"],
+                y,
+                "x",
+                color=PAPER_COLOUR,
+                markersize=8,
+                markeredgewidth=2,
+                label="paper",
+            )
+        ax.set(title=head.upper(), xlabel=labels[metric], xlim=(0, 100), ylim=(-0.6, len(cells) - 0.4))
+        ax.set_yticks(y, [pair_name(*cell) for cell in cells])
+        ax.axvline(20, color="#999999", linewidth=0.8, linestyle=":")
+        ax.grid(axis="x", color="#E6E6E6", linewidth=0.7)
+        ax.set_axisbelow(True)
+    handles, names = axes[0, 0].get_legend_handles_labels()
+    fig.legend(handles, names, loc="outside lower center", ncols=len(names))
+    return fig
+
+
+def grid(table: pd.DataFrame, metric: str = "accuracy") -> Figure:
+    """Draw training corpora against test corpora as a heat map, a panel for each head and regime."""
+    panels = list(dict.fromkeys(zip(table["head"], table["regime"], strict=True)))
+    corpora_here = list(dict.fromkeys([*table["train_corpus"], *table["test_corpus"]]))
+    size = 0.85 * len(corpora_here) + 0.9
+    fig, axes = plt.subplots(1, len(panels), figsize=(size * len(panels), size + 0.3), squeeze=False, sharey=True)
+    for ax, (head, regime) in zip(axes[0], panels, strict=True):
+        part = table[(table["head"] == head) & (table["regime"] == regime)]
+        matrix = part.pivot(index="train_corpus", columns="test_corpus", values=metric)
+        _matrix(ax, matrix.reindex(index=corpora_here, columns=corpora_here), "{:.1f}")
+        ax.set_title(f"{head.upper()}, {regime}")
+        ax.set_xticks(range(len(corpora_here)), [corpus_name(c) for c in corpora_here])
+        ax.set_yticks(range(len(corpora_here)), [corpus_name(c) for c in corpora_here])
+        ax.set_xlabel("tested on")
+    axes[0, 0].set_ylabel("trained on")
+    return fig
+
+
+def confusions(matrices: Mapping[str, pd.DataFrame]) -> Figure:
+    """Draw confusion matrices (percent of each true emotion), a panel for each title."""
+    fig, axes = plt.subplots(1, len(matrices), figsize=(3.7 * len(matrices), 3.6), squeeze=False, sharey=True)
+    for ax, (title, matrix) in zip(axes[0], matrices.items(), strict=True):
+        _matrix(ax, matrix, "{:.0f}")
+        ax.set_xticks(range(matrix.shape[1]), matrix.columns, rotation=45, ha="right")
+        ax.set_yticks(range(matrix.shape[0]), matrix.index)
+        ax.set(title=title, xlabel="predicted")
+    axes[0, 0].set_ylabel("true")
+    return fig
+
+
+def _matrix(ax: plt.Axes, matrix: pd.DataFrame, text: str) -> None:
+    ax.imshow(matrix.to_numpy(dtype=float), cmap="Blues", vmin=0, vmax=100)
+    for (i, j), value in np.ndenumerate(matrix.to_numpy(dtype=float)):
+        if np.isfinite(value):
+            ax.text(j, i, text.format(value), ha="center", va="center", color="white" if value > 55 else "black")
+    ax.spines[:].set_visible(False)
+    ax.tick_params(length=0)
+
+
+def points(panels: Mapping[str, pd.DataFrame], by: str) -> Figure:
+    """Draw points in the plane, a panel for each title, coloured and shaped by a column.
+
+    Each table has the columns x, y and `by` ("emotion" or "corpus").
+    """
+    fig, axes = plt.subplots(1, len(panels), figsize=(3.9 * len(panels), 3.9), squeeze=False)
+    seen: dict[str, Artist] = {}
+    values = list(dict.fromkeys(value for table in panels.values() for value in table[by]))
+    for ax, (title, table) in zip(axes[0], panels.items(), strict=True):
+        for k, value in enumerate(values):
+            part = table[table[by] == value]
+            colour = EMOTION_COLOURS[value] if by == "emotion" else SERIES_COLOURS[k]
+            label = value if by == "emotion" else corpus_name(value)
+            seen[label] = ax.scatter(
+                part["x"], part["y"], s=14, color=colour, marker=MARKERS[k], alpha=0.75, linewidths=0
+            )
+        ax.set(title=title, xticks=[], yticks=[])
+        ax.spines[:].set_visible(False)
+    fig.legend(list(seen.values()), list(seen), loc="outside lower center", ncols=min(len(seen), 5))
+    return fig
+
+
+def _pairs(rows: Sequence[str], columns: Sequence[str]) -> list[tuple[tuple[int, str], tuple[int, str]]]:
+    return [(row, column) for row in enumerate(rows) for column in enumerate(columns)]
+
+
+def beside_table(table: pd.DataFrame) -> pd.io.formats.style.Styler:
+    """Style our scores beside the paper's: one row per cell and regime, mean ± spread over folds."""
+    columns = {"Model": table["ptm"].map(lambda ptm: extractors.get(ptm).name)}
+    columns["Trained on"] = table["train_corpus"].map(corpus_name)
+    columns["Tested on"] = table["test_corpus"].map(corpus_name)
+    columns["Head"] = table["head"].str.upper()
+    columns["Folds"] = table["regime"]
+    for metric, label in (("accuracy", "Accuracy"), ("macro_f1", "Macro-F1")):
+        columns[label] = [f"{m:.2f} ± {s:.2f}" for m, s in zip(table[metric], table[f"{metric}_sd"], strict=True)]
+        columns[f"{label}, paper"] = table[f"paper_{metric}"]
+        columns[f"{label}, ours − paper"] = table[f"{metric}_difference"]
+    shown = pd.DataFrame(columns)
+    plain = {name: "{:.2f}" for name in shown if name.endswith(", paper")}
+    signed = {name: "{:+.2f}" for name in shown if name.endswith("− paper")}
+    return shown.style.hide(axis="index").format({**plain, **signed}, na_rep="–")

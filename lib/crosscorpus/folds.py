@@ -1,0 +1,197 @@
+"""Folds of a corpus for cross-validation, in two regimes.
+
+``stratified`` deals the utterances of each emotion evenly over the folds, whoever speaks: the likely reading of
+the paper. ``speaker`` never has a speaker in two folds, so a test speaker was never heard in training. Folds
+are numbered from 1 and committed in `data/folds/<corpus>.csv`.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn.model_selection import StratifiedGroupKFold
+
+from crosscorpus import corpora, names, paths, protocol
+
+REGIMES = ("stratified", "speaker")
+COLUMNS = ["corpus", "utterance", "regime", "fold"]
+
+
+class FoldError(ValueError):
+    """Folds that break what their regime promises; the message names corpus, regime and utterance."""
+
+
+def audio_groups(corpus: str, utterances: pd.DataFrame) -> pd.Series:
+    """Return a group label per utterance: one group for utterances known to have identical audio."""
+    first = {name: same[0] for same in corpora.get(corpus).same_audio for name in same}
+    return utterances["utterance"].map(lambda name: first.get(name, name))
+
+
+def groups(corpus: str, utterances: pd.DataFrame, regime: str) -> pd.Series:
+    """Return the label, per utterance, of what a regime keeps together in one fold.
+
+    Identical audio for ``stratified``; speakers for ``speaker``, or what the registry's `folds_keep_together`
+    names for a corpus without speakers (MESD: a word in one kind of voice).
+    """
+    if names.check(regime, REGIMES, "regime") == "stratified":
+        return audio_groups(corpus, utterances)
+    return utterances[corpora.get(corpus).folds_keep_together]
+
+
+def make(corpus: str, utterances: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
+    """Assign every utterance to a fold in each regime.
+
+    Parameters
+    ----------
+    corpus
+        Id in the registry.
+    utterances
+        Table with `utterance`, `emotion`, `speaker` and `text_id`; its order does not matter.
+    seed
+        Of the shuffle.
+
+    Returns
+    -------
+    A table with `COLUMNS`, sorted by regime and utterance.
+    """
+    settings = protocol.load()
+    ordered = utterances.sort_values("utterance", ignore_index=True)
+    dealt = {
+        "stratified": _deal(
+            ordered, audio_groups(corpus, ordered), settings["emotions"], settings["n_folds"], seed
+        ),
+        "speaker": _split(ordered, groups(corpus, ordered, "speaker"), settings["n_folds"], seed),
+    }
+    tables = [
+        pd.DataFrame({"corpus": corpus, "utterance": ordered["utterance"], "regime": regime, "fold": fold})
+        for regime, fold in dealt.items()
+    ]
+    return pd.concat(tables, ignore_index=True)
+
+
+def _deal(utterances: pd.DataFrame, together: pd.Series, first: list[str], n_folds: int, seed: int) -> np.ndarray:
+    # scikit-learn's StratifiedKFold evens out each class; this evens out the sum of the paper's five as well,
+    # so that every test fold has the size that the paper's accuracies can be counted in.
+    rng = np.random.default_rng(seed)
+    fold = np.zeros(len(utterances), dtype=int)
+    total = np.zeros(n_folds, dtype=int)
+    emotions = [*first, *sorted(set(utterances["emotion"]) - set(first))]
+    for emotion in emotions:
+        members = utterances.index[utterances["emotion"] == emotion]
+        units = [list(unit) for _, unit in members.to_series().groupby(together[members], sort=True)]
+        units = sorted((units[i] for i in rng.permutation(len(units))), key=len, reverse=True)
+        of_emotion = np.zeros(n_folds, dtype=int)
+        for unit in units:
+            chosen = min(range(n_folds), key=lambda f: (of_emotion[f], total[f], f))
+            fold[unit] = chosen + 1
+            of_emotion[chosen] += len(unit)
+            total[chosen] += len(unit)
+    return fold
+
+
+def _split(utterances: pd.DataFrame, together: pd.Series, n_folds: int, seed: int) -> np.ndarray:
+    fold = np.zeros(len(utterances), dtype=int)
+    splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
+    for number, (_, test) in enumerate(splitter.split(utterances, utterances["emotion"], together), start=1):
+        fold[test] = number
+    return fold
+
+
+def path(corpus: str) -> Path:
+    """Return the file of a corpus's committed folds."""
+    return paths.DATA / "folds" / f"{corpora.get(corpus).id}.csv"
+
+
+def load(corpus: str, utterances: pd.DataFrame) -> pd.DataFrame:
+    """Return the folds of a table of utterances.
+
+    The committed folds where there are some (an utterance that they do not have is left out, and one that is
+    not here is dropped), else new ones.
+
+    Returns
+    -------
+    A table with `COLUMNS`, checked by `check`.
+    """
+    if path(corpus).exists():
+        table = corpora.read_table(path(corpus))
+        table = table[table["utterance"].isin(utterances["utterance"])].reset_index(drop=True)
+    else:
+        table = make(corpus, utterances)
+    check(corpus, table, utterances)
+    return table
+
+
+def check(corpus: str, folds: pd.DataFrame, utterances: pd.DataFrame) -> None:
+    """Check that folds keep their regime's promises for a table of utterances.
+
+    Raises
+    ------
+    FoldError
+        An utterance is in two folds of a regime; a regime is missing or has empty folds; a fold's utterance is
+        not in the table; or what belongs together (identical audio, a speaker) is in two folds.
+    """
+    n_folds = protocol.load()["n_folds"]
+    for regime in REGIMES:
+        part = folds[folds["regime"] == regime]
+        twice = part.loc[part["utterance"].duplicated(), "utterance"]
+        if len(twice):
+            raise FoldError(f"{corpus}, {regime}: {twice.iloc[0]} is in more than one fold")
+        if set(part["fold"]) != set(range(1, n_folds + 1)):
+            raise FoldError(
+                f"{corpus}, {regime}: folds {sorted(set(part['fold']))} where 1 to {n_folds} are expected"
+            )
+        joined = utterances.merge(part[["utterance", "fold"]], on="utterance", how="right", validate="one_to_one")
+        unknown = joined.loc[joined["emotion"].isna(), "utterance"]
+        if len(unknown):
+            raise FoldError(
+                f"{corpus}, {regime}: {unknown.iloc[0]} has a fold but is not in the table of utterances"
+            )
+        for kind, together in (
+            ("identical audio", audio_groups(corpus, joined)),
+            (regime, groups(corpus, joined, regime)),
+        ):
+            spread = joined.groupby(together)["fold"].nunique()
+            if (spread > 1).any():
+                raise FoldError(f"{corpus}, {regime}: {kind} {spread.idxmax()} is in more than one fold")
+
+
+def overview(corpus: str, utterances: pd.DataFrame, emotions: list[str]) -> pd.DataFrame:
+    """Describe the folds of a corpus.
+
+    Returns
+    -------
+    One row per regime: utterances of the given emotions in each fold (`fold 1` ...), the smallest class in any
+    fold, and `shared`: the share (percent) of test utterances whose group in the regime ``speaker`` (a speaker,
+    or what stands for one) is also among the training folds.
+    """
+    rows = []
+    table = load(corpus, utterances)
+    for regime in REGIMES:
+        part = table.loc[table["regime"] == regime, ["utterance", "fold"]]
+        part = utterances[utterances["emotion"].isin(emotions)].merge(part, on="utterance")
+        together = groups(corpus, part, "speaker")
+        spread = part.groupby(together)["fold"].transform("nunique")
+        sizes = part["fold"].value_counts().sort_index()
+        rows.append(
+            {
+                "corpus": corpus,
+                "regime": regime,
+                **{f"fold {fold}": size for fold, size in sizes.items()},
+                "smallest class": int(part.groupby(["fold", "emotion"]).size().min()),
+                "shared": 100 * float((spread > 1).mean()),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def main() -> None:
+    """Write the folds of every corpus that has an official file list (`make folds`)."""
+    for corpus in corpora.registry():
+        listed = corpora.file_list(corpus)
+        if listed is not None:
+            make(corpus, listed).to_csv(path(corpus), index=False)
+            print(f"{path(corpus).relative_to(paths.ROOT)}: {len(listed)} utterances")
+
+
+if __name__ == "__main__":
+    main()

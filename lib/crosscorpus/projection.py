@@ -1,0 +1,68 @@
+"""Embeddings in the plane, by t-SNE."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from sklearn.manifold import TSNE
+from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
+
+from crosscorpus import checks, evaluate
+
+
+def tsne(vectors: np.ndarray, utterances: pd.DataFrame, seed: int = 0, perplexity: float = 30.0) -> pd.DataFrame:
+    """Project standardised embeddings to two dimensions with t-SNE.
+
+    Parameters
+    ----------
+    vectors
+        Embeddings [utterances, dim].
+    utterances
+        Their table; its columns are kept.
+    seed, perplexity
+        Of t-SNE; the perplexity is lowered where there are few utterances.
+
+    Returns
+    -------
+    The table with the columns `x` and `y`.
+    """
+    scaled = StandardScaler().fit_transform(vectors)
+    model = TSNE(init="pca", random_state=seed, perplexity=min(perplexity, (len(vectors) - 1) / 3))
+    with threadpool_limits(1):  # sums in a fixed order: the same picture however many cores
+        plane = model.fit_transform(scaled)
+    return utterances.assign(x=plane[:, 0], y=plane[:, 1])
+
+
+Part = tuple[np.ndarray, pd.DataFrame]
+
+
+def common(ptm: str, corpus_ids: Sequence[str], source: str, emotions: Sequence[str]) -> dict[str, Part]:
+    """Return embeddings and utterances of some emotions, by corpus; corpora without embeddings are left out."""
+    parts = {}
+    for (_, corpus), e in evaluate.available([ptm], corpus_ids, source).items():
+        keep = e.utterances["emotion"].isin(emotions).to_numpy()
+        parts[corpus] = (e.vectors[keep], e.utterances[keep].reset_index(drop=True))
+    return parts
+
+
+def of_emotion(parts: Mapping[str, Part], emotion: str) -> Part:
+    """Return embeddings and utterances of one emotion from all corpora together."""
+    masks = {corpus: (table["emotion"] == emotion).to_numpy() for corpus, (_, table) in parts.items()}
+    vectors = np.concatenate([x[masks[corpus]] for corpus, (x, _) in parts.items()])
+    return vectors, pd.concat([t[masks[corpus]] for corpus, (_, t) in parts.items()], ignore_index=True)
+
+
+def silhouettes(parts: Mapping[str, Part], emotions: Sequence[str]) -> pd.DataFrame:
+    """Return silhouettes (cosine, standardised embeddings): by emotion within corpora, by corpus within emotions.
+
+    NaN where there is only one group.
+    """
+    rows = {corpus: (*part, "emotion") for corpus, part in parts.items()}
+    rows |= {emotion: (*of_emotion(parts, emotion), "corpus") for emotion in emotions}
+    table: dict[str, dict[str, float]] = {"silhouette by emotion": {}, "silhouette by corpus": {}}
+    for name, (x, utterances, by) in rows.items():
+        several = len(utterances[by].unique()) > 1
+        scaled = StandardScaler().fit_transform(x)
+        table[f"silhouette by {by}"][name] = checks.separation(scaled, utterances[by]) if several else np.nan
+    return pd.DataFrame(table)

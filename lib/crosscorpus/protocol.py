@@ -1,0 +1,67 @@
+"""The protocol: settings with values, origins and reasons, from `data/protocol.yaml`."""
+
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from crosscorpus import names, paths
+
+Protocol = dict[str, Any]
+
+
+def _entries() -> dict[str, dict[str, Any]]:
+    return yaml.safe_load((paths.DATA / "protocol.yaml").read_text(encoding="utf-8"))
+
+
+def load(overrides: str | dict[str, Any] = "") -> Protocol:
+    """Return the values of all settings.
+
+    Parameters
+    ----------
+    overrides
+        Values that replace the file's: a dict, or text such as "epochs=5,dropout=0.5". A list is written with
+        spaces: "fcn_widths=256 90".
+
+    Raises
+    ------
+    names.UnknownNameError
+        A setting of that name does not exist.
+    ValueError
+        A value has another type than the one it replaces, or the text cannot be read.
+    """
+    values = {name: entry["value"] for name, entry in _entries().items()}
+    changes = overrides if isinstance(overrides, dict) else _from_text(overrides, values)
+    for name, value in changes.items():
+        default = values[names.check(name, values, "setting")]
+        if isinstance(default, float) and isinstance(value, int):
+            value = float(value)
+        if type(value) is not type(default):
+            raise ValueError(f"setting {name}: {value!r} is no {type(default).__name__}, as {default!r} is")
+        values[name] = value
+    names.check(values["scaling"], ["standardise", "none"], "scaling")
+    return values
+
+
+def _from_text(text: str, defaults: Protocol) -> dict[str, Any]:
+    changes = {}
+    for part in filter(None, (p.strip() for p in text.split(","))):
+        name, equals, value = (piece.strip() for piece in part.partition("="))
+        if not equals:
+            raise ValueError(f"override {part!r} has no '='; write it as name=value")
+        is_list = isinstance(defaults.get(name), list)
+        changes[name] = [yaml.safe_load(v) for v in value.split()] if is_list else yaml.safe_load(value)
+    return changes
+
+
+def table(overrides: str | dict[str, Any] = "") -> pd.DataFrame:
+    """Return the settings as a table [setting, value, origin, why].
+
+    The origin is "paper", "this project", or "this run" for an overridden value.
+    """
+    values, rows = load(overrides), []
+    for name, entry in _entries().items():
+        origin = "paper" if entry["stated"] else "this project"
+        shown = ", ".join(map(str, values[name])) if isinstance(values[name], list) else values[name]
+        rows.append((name, shown, origin if values[name] == entry["value"] else "this run", entry["why"].strip()))
+    return pd.DataFrame(rows, columns=["setting", "value", "origin", "why"])

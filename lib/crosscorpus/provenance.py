@@ -1,0 +1,50 @@
+"""The line at a chapter's end that says where its numbers come from, and the command that makes them again."""
+
+import datetime
+import shlex
+import types
+from collections.abc import Sequence
+
+from IPython.display import Markdown
+
+from crosscorpus import chapters, corpora, extractors, versions
+
+
+def command(chapter: str, parameters: types.SimpleNamespace) -> str:
+    """Return the papermill command that executes a chapter with these parameters, from the project's root."""
+    parts = ["papermill", f"notebooks/{chapter}.ipynb", "out.ipynb"]
+    for name, (_, default) in chapters.declared(chapter).items():
+        value = getattr(parameters, name)
+        if value != default:
+            text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+            parts += ["-p", name, text]
+    return shlex.join(parts)
+
+
+def footer(
+    chapter: str, parameters: types.SimpleNamespace, corpus_ids: Sequence[str] = (), ptms: Sequence[str] = ()
+) -> Markdown:
+    """Return the provenance line of a chapter.
+
+    Parameters
+    ----------
+    chapter, parameters
+        As given to and returned by `chapters.start`.
+    corpus_ids, ptms
+        What the chapter's numbers were computed from.
+    """
+    used = [corpora.get(corpus).name for corpus in corpus_ids]
+    models = [
+        f"{extractors.get(p).name} (`{extractors.get(p).handle}@{extractors.get(p).revision[:12]}`)" for p in ptms
+    ]
+    facts = {
+        "Profile": parameters.profile,
+        "Corpora": ", ".join(used) or "none",
+        "Models": ", ".join(models) or "none",
+        "Device": versions.of_device(extractors.choose_device("auto")),
+        "Commit": f"`{versions.of_commit()}`",
+        "Date": datetime.date.today().isoformat(),
+    }
+    line = " · ".join(f"{name}: {value}" for name, value in facts.items())
+    again = command(chapter, parameters)
+    return Markdown(f"**Provenance.** {line}\n\nRun this page again:\n\n```sh\n{again}\n```")

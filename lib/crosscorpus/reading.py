@@ -1,0 +1,48 @@
+"""Read corpora for the data chapter: from the pack or from audio, and show what was found."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+from IPython.display import Markdown
+from pandas.io.formats.style import Styler
+
+from crosscorpus import corpora, names, store
+
+NEAR_SILENCE_DBFS = -45.0
+
+
+def scan(corpus: str, source: str, mirror: str | None = None) -> corpora.Scan | None:
+    """Return the tables of a corpus: the pack's, or fresh ones from its audio, which are stored too.
+
+    None where the pack does not have the corpus, or its audio is not in the mirror folder.
+    """
+    corpora.get(corpus)
+    if names.check(source, store.SOURCES, "source") == "pack":
+        try:
+            return store.read_scan(corpus, "pack")
+        except store.NotStoredError:
+            return None
+    root = corpora.find(corpus, mirror)
+    if root is None:
+        return None
+    fresh = corpora.scan(corpus, root)
+    store.write_scan(corpus, fresh, store.folder("audio"))
+    return fresh
+
+
+def formats(scans: Mapping[str, corpora.Scan]) -> pd.DataFrame:
+    """Count utterances by sample rate (Hz) and channels, beside the rates in the file list."""
+    rows = []
+    for corpus, tables in scans.items():
+        listed = corpora.file_list(corpus)
+        rates = "–" if listed is None else ", ".join(str(r) for r in sorted(listed["sample_rate_native"].unique()))
+        joined = tables.utterances.merge(tables.quality, on=["corpus", "utterance"])
+        for (rate, channels), part in joined.groupby(["sample_rate_native", "channels"]):
+            rows.append((corpora.get(corpus).name, rate, rates, channels, len(part)))
+    columns = ["corpus", "rate as read (Hz)", "rate in the file list (Hz)", "channels", "utterances"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def shown(table: pd.DataFrame, otherwise: str) -> Styler | Markdown:
+    """Return a table without its index, or a sentence where it has no rows."""
+    return table.style.hide(axis="index") if len(table) else Markdown(otherwise)

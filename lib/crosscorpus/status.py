@@ -1,0 +1,68 @@
+"""What has been run, what has not, and what that would take."""
+
+from collections.abc import Iterable
+
+import pandas as pd
+
+from crosscorpus import corpora, extractors, store
+
+RUN = "run"
+NOT_YET = "not yet run"
+
+
+def needs_of_corpus(corpus: str, mirror: str | None = None) -> str:
+    """Return what it takes to read a corpus's audio, or "" where it is here."""
+    entry = corpora.get(corpus)
+    return (
+        ""
+        if corpora.find(corpus, mirror)
+        else f"audio in corpora/{corpus}/ of the mirror folder, from {entry.home}"
+    )
+
+
+def needs_of_model(ptm: str, mirror: str | None = None) -> str:
+    """Return what it takes to run a model, or "" where its loader and weights are here."""
+    model = extractors.get(ptm)
+    if not model.loader:
+        return f"a loader in crosscorpus.extractors, and the weights of {model.handle}"
+    if extractors.local_weights(ptm, mirror) is None:
+        return (
+            f"weights of {model.handle}: downloaded when first used, or put in weights/{ptm}/ of the mirror folder"
+        )
+    return ""
+
+
+def can_extract(ptm: str, corpus: str, mirror: str | None = None) -> bool:
+    """Return whether a model has a loader and a corpus's audio is here; weights can still be downloaded."""
+    return bool(extractors.get(ptm).loader) and corpora.find(corpus, mirror) is not None
+
+
+def overview(ptms: Iterable[str], corpus_ids: Iterable[str], source: str) -> pd.DataFrame:
+    """Return which (model, corpus) pairs have embeddings: models as rows, corpora as columns."""
+    ids = list(corpus_ids)
+    rows = {extractors.get(ptm).name: [RUN if is_stored(ptm, c, source) else NOT_YET for c in ids] for ptm in ptms}
+    return pd.DataFrame.from_dict(rows, orient="index", columns=[corpora.get(c).name for c in ids])
+
+
+def is_stored(ptm: str, corpus: str, source: str) -> bool:
+    """Return whether the embeddings of a corpus by a model are stored."""
+    try:
+        store.load(ptm, corpus, source)
+    except store.NotStoredError:
+        return False
+    return True
+
+
+def needed(ptms: Iterable[str], corpus_ids: Iterable[str], source: str, mirror: str | None = None) -> pd.DataFrame:
+    """Return what the corpora and models that were not run need, a row each: kind, name, needs."""
+    ptms, ids = list(ptms), list(corpus_ids)
+    table = overview(ptms, ids, source)
+    rows = []
+    for corpus in ids:
+        if (table[corpora.get(corpus).name] == NOT_YET).all():
+            rows.append(("corpus", corpora.get(corpus).name, needs_of_corpus(corpus, mirror)))
+    for ptm in ptms:
+        if (table.loc[extractors.get(ptm).name] == NOT_YET).all():
+            rows.append(("model", extractors.get(ptm).name, needs_of_model(ptm, mirror)))
+    rows = [(kind, name, needs or "nothing more: `make paper` runs it") for kind, name, needs in rows]
+    return pd.DataFrame(rows, columns=["kind", "name", "needs"])
