@@ -8,7 +8,7 @@ CORES ?= all
 ENV := .venv/.made
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONUNBUFFERED := 1
-SNAKEMAKE := snakemake --cores $(CORES) --nolock --rerun-incomplete --quiet host reason
+SNAKEMAKE := snakemake --cores $(CORES) --nolock --rerun-incomplete --quiet host reason rules
 
 .DEFAULT_GOAL := help
 .PHONY: help env book paper smoke pack folds test lint format lock clean

@@ -3,6 +3,7 @@
 
 import json
 
+from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate
 
 from crosscorpus import chapters, dependencies, status
@@ -13,13 +14,18 @@ PROFILE, SOURCE = config["profile"], config["source"]
 RUN = f"_build/{PROFILE}"
 CHAPTERS = ["index", "data", "extraction", "heads", "same-corpus", "cross-corpus", "visualization"]
 FACTS = glob_wildcards("data/{file,.+\\.(yaml|csv)}").file
-PACK = glob_wildcards("data/embeddings/{file,.+\\.safetensors}").file if SOURCE == "pack" else []
+PACK = [f"embeddings/{f}" for f in glob_wildcards("data/embeddings/{file,.+\\.safetensors}").file]
 EXECUTE = "papermill --no-progress-bar --log-output --log-level WARNING {input.notebook} {output} -y '{params.values}'"
+# ipykernel warns on every start that it talks to this machine over TCP
+EXECUTE += " 2> >(grep -v 'running over TCP without encryption' >&2)"
 
 if SOURCE == "audio":
     PAIRS = [(ptm, c) for ptm in config["ptms"] for c in config["corpora"] if status.can_extract(ptm, c)]
 else:
     PAIRS = [(ptm, c) for ptm in config["ptms"] for c in config["corpora"] if status.is_stored(ptm, c, SOURCE)]
+if not PAIRS:
+    needs = status.needed(config["ptms"], config["corpora"], SOURCE)
+    raise WorkflowError(f"nothing can be run with profile {PROFILE}. Needed:\n{needs.to_string(index=False)}")
 EMBEDDED = [f"{RUN}/embed/{ptm}-{corpus}.ipynb" for ptm, corpus in PAIRS] if SOURCE == "audio" else []
 TRAINED = [f"{RUN}/train/{ptm}-{corpus}.ipynb" for ptm, corpus in PAIRS]
 

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from crosscorpus import figures, names, paths
 
 IPYTHON_NAMES = {"In", "Out", "exit", "quit", "open"}
@@ -70,6 +72,7 @@ def start(chapter: str, namespace: Mapping[str, Any]) -> types.SimpleNamespace:
         if not ours:
             names.check(name, parameters, f"parameter of chapter {chapter}")
     figures.use_style()
+    pd.set_option("display.max_colwidth", None, "display.precision", 2)
     return types.SimpleNamespace(
         **{name: _typed(name, namespace[name], kind) for name, (kind, _) in parameters.items()}
     )

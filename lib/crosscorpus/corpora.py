@@ -278,6 +278,17 @@ def counts(corpus: str, utterances: pd.DataFrame | None = None) -> pd.DataFrame:
     return table.rename_axis("emotion").reset_index().assign(corpus=corpus)
 
 
+def count_check(table: pd.DataFrame) -> pd.DataFrame:
+    """Condense tables from `counts`: the sums per corpus, and the emotions whose three counts differ."""
+    rows = []
+    for corpus, part in table.groupby("corpus", sort=False):
+        three = part[["official", "listed", "here"]]
+        differ = part.loc[(three.max(axis=1) != three.min(axis=1)), "emotion"]
+        sums = three.sum(min_count=1).astype("Int64")
+        rows.append({"corpus": get(str(corpus)).name, **sums, "differing": ", ".join(differ) or "none"})
+    return pd.DataFrame(rows)
+
+
 def known_issues(ids: Iterable[str]) -> pd.DataFrame:
     """Return the reported defects of some corpora: corpus, files, issue, source."""
     return pd.DataFrame([{"corpus": get(c).name, **issue} for c in ids for issue in get(c).known_issues])

@@ -208,8 +208,8 @@ def training_summary(history: pd.DataFrame) -> pd.DataFrame:
                 "trainings": runs.ngroups,
                 "epochs": runs["epoch"].max().mean(),
                 "best_epoch": best["epoch"].mean(),
-                "train_accuracy": 100 * best["accuracy"].mean(),
-                "validation_accuracy": 100 * best["val_accuracy"].mean(),
+                "train_accuracy": 100 * best["train_accuracy"].mean(),
+                "validation_accuracy": 100 * best["validation_accuracy"].mean(),
             }
         )
     return pd.DataFrame(rows)

@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from matplotlib_inline.backend_inline import set_matplotlib_formats
+from pandas.io.formats.style import Styler
 
 from crosscorpus import corpora, extractors
 
@@ -30,7 +31,7 @@ PAPER_COLOUR = "#000000"
 
 def use_style() -> None:
     """Set the look of all figures: sharp SVG, quiet axes, a white ground that holds in dark mode too."""
-    set_matplotlib_formats("svg")
+    set_matplotlib_formats("svg", metadata={"Date": None})
     plt.rcParams.update(
         {
             "figure.constrained_layout.use": True,
@@ -230,7 +231,7 @@ def _pairs(rows: Sequence[str], columns: Sequence[str]) -> list[tuple[tuple[int,
     return [(row, column) for row in enumerate(rows) for column in enumerate(columns)]
 
 
-def beside_table(table: pd.DataFrame) -> pd.io.formats.style.Styler:
+def beside_table(table: pd.DataFrame) -> Styler:
     """Style our scores beside the paper's: one row per cell and regime, mean ± spread over folds."""
     columns = {"Model": table["ptm"].map(lambda ptm: extractors.get(ptm).name)}
     columns["Trained on"] = table["train_corpus"].map(corpus_name)

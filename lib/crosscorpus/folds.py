@@ -76,13 +76,16 @@ def _deal(utterances: pd.DataFrame, together: pd.Series, first: list[str], n_fol
     fold = np.zeros(len(utterances), dtype=int)
     total = np.zeros(n_folds, dtype=int)
     emotions = [*first, *sorted(set(utterances["emotion"]) - set(first))]
+    fold_of: dict[str, int] = {}  # identical audio can carry two labels: the second follows the first
     for emotion in emotions:
         members = utterances.index[utterances["emotion"] == emotion]
         units = [list(unit) for _, unit in members.to_series().groupby(together[members], sort=True)]
         units = sorted((units[i] for i in rng.permutation(len(units))), key=len, reverse=True)
         of_emotion = np.zeros(n_folds, dtype=int)
         for unit in units:
-            chosen = min(range(n_folds), key=lambda f: (of_emotion[f], total[f], f))
+            group = together[unit[0]]
+            chosen = fold_of.get(group, min(range(n_folds), key=lambda f: (of_emotion[f], total[f], f)))
+            fold_of[group] = chosen
             fold[unit] = chosen + 1
             of_emotion[chosen] += len(unit)
             total[chosen] += len(unit)

@@ -1,6 +1,6 @@
 """Read corpora for the data chapter: from the pack or from audio, and show what was found."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import pandas as pd
 from IPython.display import Markdown
@@ -41,6 +41,16 @@ def formats(scans: Mapping[str, corpora.Scan]) -> pd.DataFrame:
             rows.append((corpora.get(corpus).name, rate, rates, channels, len(part)))
     columns = ["corpus", "rate as read (Hz)", "rate in the file list (Hz)", "channels", "utterances"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def near_silence(quality: pd.DataFrame) -> pd.DataFrame:
+    """Return the utterances whose peak stays below `NEAR_SILENCE_DBFS`, the quietest first."""
+    return quality[quality["peak_dbfs"] < NEAR_SILENCE_DBFS].sort_values("peak_dbfs", ignore_index=True)
+
+
+def together(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """Return tables one below the other; an empty table where there are none."""
+    return pd.concat([pd.DataFrame(), *tables], ignore_index=True)
 
 
 def shown(table: pd.DataFrame, otherwise: str) -> Styler | Markdown:

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pandas as pd
 import torch
-from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sklearn.preprocessing import StandardScaler
 
 from crosscorpus import heads
@@ -21,7 +21,8 @@ class TrainingError(RuntimeError):
 class Fitted:
     """A trained head, the scaling of its input, and its learning curves.
 
-    `history` has the columns epoch (from 1), loss, accuracy, val_loss and val_accuracy.
+    `history` has a row for each epoch: epoch (from 1), loss and val_loss, and the accuracies (0 to 1) of the
+    weights that were kept, train_accuracy and validation_accuracy, which are the same in all rows.
     """
 
     model: keras.Model
@@ -45,9 +46,15 @@ def split_validation(y: np.ndarray, groups: np.ndarray, share: float, seed: int)
     -------
     Indices of the training and of the validation part.
     """
-    n_splits = min(round(1 / share), len(np.unique(groups)))
-    splitter = StratifiedGroupKFold(n_splits, shuffle=True, random_state=seed)
-    return next(iter(splitter.split(y, y, groups)))
+    _, first, group = np.unique(groups, return_index=True, return_inverse=True)
+    n_splits = min(round(1 / share), len(first))
+    if (y == y[first][group]).all():  # groups of one class each can be dealt like utterances, which is fast
+        splitter = StratifiedKFold(n_splits, shuffle=True, random_state=seed)
+        _, held_out = next(iter(splitter.split(first, y[first])))
+        validation = np.isin(group, held_out)
+        return np.flatnonzero(~validation), np.flatnonzero(validation)
+    grouped = StratifiedGroupKFold(n_splits, shuffle=True, random_state=seed)
+    return next(iter(grouped.split(y, y, groups)))
 
 
 def fit(
@@ -88,7 +95,6 @@ def fit(
             {"class_name": protocol["optimizer"], "config": {"learning_rate": protocol["learning_rate"]}}
         ),
         loss="sparse_categorical_crossentropy",
-        metrics=["accuracy"],
     )
     stop = keras.callbacks.EarlyStopping("val_loss", patience=protocol["patience"], restore_best_weights=True)
     log = model.fit(
@@ -100,10 +106,13 @@ def fit(
         callbacks=[stop],
         verbose=0,
     )
-    history = pd.DataFrame(log.history)
-    if not np.isfinite(history[["loss", "val_loss"]].to_numpy()).all():
+    history = pd.DataFrame(log.history)[["loss", "val_loss"]]
+    if not np.isfinite(history.to_numpy()).all():
         raise TrainingError(f"{head}: the loss is not finite; look at the embeddings, or lower learning_rate")
     history.insert(0, "epoch", np.arange(1, len(history) + 1))
+    for part, rows in (("train", train), ("validation", validation)):
+        guess = model.predict(scaled[rows], batch_size=1024, verbose=0).argmax(axis=1)
+        history[f"{part}_accuracy"] = float((guess == y[rows]).mean())
     return Fitted(model, scaler, history)
 
 

@@ -1,0 +1,71 @@
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from crosscorpus import corpora, paths
+
+
+@pytest.fixture
+def mirror():
+    named = os.environ.get(paths.MIRROR_SETTING)
+    if not named:
+        pytest.skip("CROSSCORPUS_MIRROR is not set: no local copies of corpora and weights")
+    return Path(named)
+
+
+@pytest.fixture
+def no_mirror(monkeypatch):
+    monkeypatch.delenv(paths.MIRROR_SETTING, raising=False)
+
+
+@pytest.fixture
+def build_folder(tmp_path, monkeypatch):
+    folder = tmp_path / "_build"
+    monkeypatch.setattr(paths, "BUILD", folder)
+    return folder
+
+
+@pytest.fixture
+def pack_folder(tmp_path, monkeypatch):
+    folder = tmp_path / "pack"
+    monkeypatch.setattr(paths, "PACK", folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def noise():
+    samples = 0.2 * np.random.default_rng(0).standard_normal(16_000)
+    return (np.round(samples.clip(-1, 1) * 32_767) / 32_768).astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def recordings(noise, tmp_path_factory):
+    """One second of one recording in each format, by suffix."""
+    folder = tmp_path_factory.mktemp("recordings")
+    files = {suffix: folder / f"noise{suffix}" for suffix in (".wav", ".flac", ".mp3")}
+    for file in files.values():
+        soundfile.write(file, noise, 16_000)
+    return files
+
+
+@pytest.fixture(scope="session")
+def real_scans():
+    return {}
+
+
+@pytest.fixture
+def real(mirror, real_scans):
+    """Scan a corpus of the mirror, once a session."""
+
+    def scan(corpus):
+        folder = mirror / "corpora" / corpus
+        if not folder.is_dir():
+            pytest.skip(f"the mirror has no corpora/{corpus}")
+        if corpus not in real_scans:
+            real_scans[corpus] = corpora.scan(corpus, folder, workers=2)
+        return real_scans[corpus]
+
+    return scan

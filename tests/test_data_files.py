@@ -1,0 +1,276 @@
+import importlib.util
+import re
+import tomllib
+
+import jsonschema
+import pytest
+import yaml
+
+from crosscorpus import chapters, corpora, extractors, figures, heads, paths, protocol
+
+CORPORA = list(corpora.registry().values())
+MODELS = list(extractors.registry().values())
+PROFILES = ["smoke", "demo", "paper"]
+
+each_corpus = pytest.mark.parametrize("corpus", CORPORA, ids=lambda entry: entry.id)
+each_model = pytest.mark.parametrize("model", MODELS, ids=lambda entry: entry.id)
+each_profile = pytest.mark.parametrize("profile", PROFILES)
+
+
+def read(path):
+    return yaml.safe_load((paths.ROOT / path).read_text(encoding="utf-8"))
+
+
+# -- corpora.yaml ---------------------------------------------------------------------------------------------
+
+
+@each_corpus
+def test_every_emotion_has_a_colour(corpus):
+    assert set(corpus.emotions.values()) <= set(figures.EMOTION_COLOURS)
+
+
+@each_corpus
+def test_counts_are_of_the_emotions_of_the_label_map(corpus):
+    assert set(corpus.counts) == set(corpus.emotions.values())
+
+
+@each_corpus
+def test_a_pattern_has_the_groups_it_needs(corpus):
+    groups = set(re.compile(corpus.pattern).groupindex)
+    assert "emotion" in groups
+    assert groups <= {"emotion", "speaker", "text_id"}
+    assert corpus.folds_keep_together in groups
+
+
+@each_corpus
+def test_labels_are_text(corpus):
+    assert all(isinstance(label, str) for pair in corpus.emotions.items() for label in pair)
+
+
+@each_corpus
+def test_names_that_the_registry_mentions_follow_the_grammar(corpus):
+    mentioned = [*corpus.renamed.values(), *(name for same in corpus.same_audio for name in same)]
+    assert all(corpora.parse(corpus, f"{name}.wav")["utterance"] == name for name in mentioned)
+
+
+@each_corpus
+def test_utterances_with_the_same_audio_are_in_the_file_list(corpus):
+    for same in corpus.same_audio:
+        assert set(same) <= set(corpora.file_list(corpus.id)["utterance"])
+
+
+@each_corpus
+def test_patterns_of_what_is_not_used_are_regular_expressions(corpus):
+    assert all(re.compile(pattern) and why for pattern, why in corpus.not_used.items())
+
+
+@each_corpus
+def test_owners_and_licence_are_stated(corpus):
+    assert corpus.home.startswith("http")
+    assert corpus.licence
+    assert corpus.title
+    assert corpus.language
+    assert corpus.speakers
+
+
+def test_corpora_have_names_of_their_own():
+    assert len({entry.name for entry in CORPORA}) == len(CORPORA)
+
+
+# -- models.yaml ----------------------------------------------------------------------------------------------
+
+
+def test_the_models_are_the_eight_of_the_paper():
+    assert {model.name for model in MODELS} == {
+        "Whisper",
+        "TRILLsson",
+        "WavLM",
+        "UniSpeech-SAT",
+        "wav2vec2",
+        "XLS-R",
+        "MMS",
+        "x-vector",
+    }
+    assert len(MODELS) == 8
+
+
+@each_model
+def test_a_model_has_family_dimensions_and_source(model):
+    assert model.family in {"paralinguistic", "monolingual", "multilingual", "speaker"}
+    assert model.dimension in {512, 768, 1024, 1280}
+    assert model.dimension_paper in {512, 768, 1024, 1280}
+    assert model.source.startswith("https://")
+    assert model.handle in model.source
+
+
+@each_model
+def test_a_model_with_a_loader_is_pinned_and_described(model):
+    if not model.loader:
+        pytest.skip("no loader yet")
+    assert importlib.util.find_spec(f"crosscorpus.extractors.{model.loader}")
+    assert re.fullmatch("[0-9a-f]{40}", model.revision)
+    assert model.pooling in extractors.poolings(model.id)
+    assert model.parameters
+    assert model.layer
+    assert model.licence
+
+
+# -- protocol.yaml --------------------------------------------------------------------------------------------
+
+
+def test_every_setting_has_value_origin_and_reason():
+    for entry in read("data/protocol.yaml").values():
+        assert set(entry) == {"value", "stated", "why"}
+        assert isinstance(entry["stated"], bool)
+        assert entry["why"].strip().endswith(".")
+
+
+def test_what_the_paper_states_names_its_section():
+    stated = [entry["why"] for entry in read("data/protocol.yaml").values() if entry["stated"]]
+    assert all(re.match(r"I+\.[A-C]: ", why) for why in stated)
+
+
+def test_every_emotion_of_the_protocol_is_in_all_corpora_of_the_paper():
+    for corpus in CORPORA:
+        if corpus.in_paper:
+            assert set(protocol.load()["emotions"]) <= set(corpus.emotions.values())
+
+
+# -- citations ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def bibliography():
+    path = paths.ROOT / "book" / "references.bib"
+    if not path.exists():
+        pytest.skip("book/references.bib is not there")
+    return set(re.findall(r"^@\w+\{\s*([^,\s]+)", path.read_text(encoding="utf-8"), re.MULTILINE))
+
+
+@pytest.mark.parametrize("entry", [*(c for c in CORPORA if c.citation), *MODELS], ids=lambda entry: entry.id)
+def test_every_citation_is_in_the_bibliography(entry, bibliography):
+    assert entry.citation in bibliography
+
+
+@each_corpus
+def test_every_corpus_has_a_citation(corpus):
+    assert corpus.citation
+
+
+def test_every_citation_of_the_book_is_in_the_bibliography(bibliography):
+    pages = [*(paths.ROOT / "book").glob("*.md"), *(paths.ROOT / "notebooks").glob("*.ipynb")]
+    roles = [role for page in pages for role in re.findall(r"\{cite(?::\w+)?\}`([^`]+)`", page.read_text("utf-8"))]
+    cited = {key.strip() for role in roles for key in role.split(",")}
+    assert cited <= bibliography
+
+
+# -- environment ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def lock():
+    lines = (paths.ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
+    return dict(line.split("==") for line in lines if line and not line.startswith(("#", "-")))
+
+
+def test_environment_yml_installs_the_same_lock():
+    path = paths.ROOT / "environment.yml"
+    if not path.exists():
+        pytest.skip("environment.yml is not there")
+    dependencies = yaml.safe_load(path.read_text(encoding="utf-8"))["dependencies"]
+    (by_pip,) = (part["pip"] for part in dependencies if isinstance(part, dict))
+    assert any("requirements.lock" in line for line in by_pip)
+    assert not any("==" in line for line in by_pip)
+    assert any(re.match(r"python\s*=+\s*3\.11", part) for part in dependencies if isinstance(part, str))
+
+
+def test_every_dependency_is_locked(lock):
+    project = tomllib.loads((paths.ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted = [*project["dependencies"], *project["optional-dependencies"]["test"]]
+    locked = {name.lower().replace("_", "-") for name in lock}
+    assert {re.match(r"[\w.-]+", line).group().lower().replace("_", "-") for line in wanted} <= locked
+
+
+def test_the_lock_pins_every_package(lock):
+    assert all(re.match(r"\d", version) for version in lock.values())
+
+
+# -- profiles -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def validator():
+    schema = read("profiles/schema.yaml")
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema)
+
+
+def test_the_profiles_are_three():
+    files = {file.stem for file in (paths.ROOT / "profiles").glob("*.yaml")} - {"schema"}
+    assert files == set(PROFILES)
+
+
+@each_profile
+def test_a_profile_fits_the_schema(profile, validator):
+    validator.validate(read(f"profiles/{profile}.yaml"))
+
+
+@each_profile
+def test_a_profile_is_called_as_its_file(profile):
+    assert read(f"profiles/{profile}.yaml")["profile"] == profile
+
+
+@each_profile
+def test_a_misspelt_key_is_refused(profile, validator):
+    values = read(f"profiles/{profile}.yaml")
+    values["seed"] = values.pop("seeds")
+    with pytest.raises(jsonschema.ValidationError):
+        validator.validate(values)
+
+
+@each_profile
+def test_an_extra_key_is_refused(profile, validator):
+    with pytest.raises(jsonschema.ValidationError, match="epochs"):
+        validator.validate(read(f"profiles/{profile}.yaml") | {"epochs": 5})
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("heads", ["mlp"]), ("regimes", ["random"]), ("seeds", [-1]), ("ptms", []), ("source", "web")],
+)
+def test_a_wrong_value_is_refused(key, value, validator):
+    with pytest.raises(jsonschema.ValidationError):
+        validator.validate(read("profiles/demo.yaml") | {key: value})
+
+
+@each_profile
+def test_a_profile_names_what_is_known(profile):
+    values = read(f"profiles/{profile}.yaml")
+    assert set(values["ptms"]) <= set(extractors.registry())
+    assert values["ptm"] in values["ptms"]
+    assert set(values["corpora"]) <= set(corpora.registry())
+    assert set(values["heads"]) <= set(heads.HEADS)
+    protocol.load(values["overrides"])
+
+
+@each_profile
+def test_every_key_of_a_profile_is_a_parameter_of_a_chapter(profile):
+    known = {name for path in (paths.ROOT / "notebooks").glob("*.ipynb") for name in chapters.declared(path.stem)}
+    assert set(read(f"profiles/{profile}.yaml")) <= known
+
+
+def test_the_paper_profile_has_all_models_and_corpora_of_the_paper():
+    values = read("profiles/paper.yaml")
+    assert set(values["ptms"]) == set(extractors.registry())
+    assert set(values["corpora"]) == {entry.id for entry in CORPORA if entry.in_paper}
+
+
+@pytest.mark.parametrize(
+    "chapter", ["index", "data", "extraction", "heads", "same-corpus", "cross-corpus", "visualization"]
+)
+def test_the_defaults_of_a_chapter_are_the_demo_profiles(chapter):
+    values = read("profiles/demo.yaml")
+    defaults = {name: default for name, (_, default) in chapters.declared(chapter).items() if name != "profile"}
+    assert {name: defaults[name] for name in defaults if name in values} == {
+        name: values[name] for name in defaults if name in values
+    }

@@ -1,0 +1,154 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from crosscorpus import corpora, evaluate, folds, names, protocol, store
+
+FAST = protocol.load("epochs=2,fcn_widths=8")
+
+
+def synthetic(corpus, n_per_emotion=30, dim=16, seed=0):
+    """Utterances of a file list with embeddings drawn around a centre for each emotion."""
+    listed = corpora.file_list(corpus)
+    table = listed.groupby("emotion").head(n_per_emotion).sort_values("utterance", ignore_index=True)
+    table = table.assign(sha256=[f"{i:064d}" for i in range(len(table))])
+    emotions = sorted(set(table["emotion"]))
+    centres = np.random.default_rng(0).normal(scale=4.0, size=(9, dim))
+    noise = np.random.default_rng(seed).normal(size=(len(table), dim))
+    vectors = (centres[[emotions.index(e) for e in table["emotion"]]] + noise).astype(np.float32)
+    return store.Embeddings("whisper-base", corpus, table, vectors, {})
+
+
+@pytest.fixture(scope="module")
+def pair():
+    return synthetic("emodb"), synthetic("aesdd", seed=1)
+
+
+@pytest.fixture
+def stored(pair, build_folder, monkeypatch):
+    by_corpus = {e.corpus: e for e in pair}
+
+    def load(ptm, corpus, source="pack", pooling=""):
+        if ptm != "whisper-base" or corpus not in by_corpus:
+            raise store.NotStoredError(corpus)
+        return by_corpus[corpus]
+
+    monkeypatch.setattr(store, "load", load)
+    return by_corpus
+
+
+def grid(train=("emodb",), heads=("fcn",), regimes=("stratified",), seeds=(0,), workers=1, settings=FAST):
+    return evaluate.grid(
+        ["whisper-base"], train, ["emodb", "aesdd"], heads, regimes, seeds, settings, workers=workers
+    )
+
+
+def test_every_test_utterance_is_predicted_once(stored):
+    predictions, _ = grid()
+    for corpus, part in predictions.groupby("test_corpus"):
+        table = stored[corpus].utterances
+        common = table.loc[table["emotion"].isin(FAST["emotions"]), "utterance"]
+        assert sorted(part["utterance"]) == sorted(common)
+
+
+def test_test_folds_are_those_of_the_test_corpus(stored):
+    predictions, _ = grid(regimes=("speaker",))
+    for corpus, part in predictions.groupby("test_corpus"):
+        table = folds.load(corpus, stored[corpus].utterances)
+        fold = table[table["regime"] == "speaker"].set_index("utterance")["fold"]
+        assert (part["utterance"].map(fold) == part["fold"]).all()
+
+
+def test_columns_are_those_of_the_schema(stored):
+    predictions, _ = grid()
+    assert list(predictions) == [*evaluate.COLUMNS, *(f"p_{e}" for e in FAST["emotions"])]
+    assert predictions["p_anger"].dtype == np.float32
+
+
+def test_the_predicted_emotion_has_the_largest_probability(stored):
+    predictions, _ = grid()
+    columns = [f"p_{e}" for e in FAST["emotions"]]
+    assert (predictions[columns].idxmax(axis=1).str[2:] == predictions["predicted"]).all()
+
+
+def test_no_test_utterance_is_ever_trained_on(pair, monkeypatch):
+    seen = []
+
+    def spy(head, X, y, groups, n_classes, settings, seed):
+        seen.append({row.tobytes() for row in X})
+        return original(head, X, y, groups, n_classes, settings, seed)
+
+    original = evaluate.train.fit
+    monkeypatch.setattr(evaluate.train, "fit", spy)
+    predictions, _ = evaluate.train_and_test("fcn", "stratified", 0, pair[0], pair, FAST)
+    vectors = {c.corpus: dict(zip(c.utterances["utterance"], c.vectors, strict=True)) for c in pair}
+    for fold, trained_on in enumerate(seen, start=1):
+        tested = predictions[predictions["fold"] == fold]
+        rows = zip(tested["test_corpus"], tested["utterance"], strict=True)
+        assert not any(vectors[corpus][utterance].tobytes() in trained_on for corpus, utterance in rows)
+
+
+def test_a_second_call_trains_nothing(stored, monkeypatch):
+    first, _ = grid()
+    monkeypatch.setattr(evaluate, "train_and_test", None)
+    second, _ = grid()
+    pd.testing.assert_frame_equal(first, second)
+
+
+def test_changed_embeddings_are_trained_again(stored, monkeypatch):
+    first, _ = grid()
+    changed = stored["emodb"]
+    stored["emodb"] = store.Embeddings("whisper-base", "emodb", changed.utterances, changed.vectors + 1e-3, {})
+    second, _ = grid()
+    assert not first.equals(second)
+
+
+def test_number_of_workers_changes_no_byte(stored, build_folder):
+    def tables():
+        grid(seeds=(0, 1), workers=workers)
+        files = sorted((build_folder / "predictions").rglob("*.parquet"))
+        contents = [file.read_bytes() for file in files]
+        for file in files:
+            file.unlink()
+        return contents
+
+    workers = 1
+    one = tables()
+    workers = 2
+    assert one == tables()
+    assert len(one) == 4
+
+
+def test_a_corpus_with_fewer_emotions_is_tested_on_the_shared_ones(pair):
+    three = pair[0].utterances["emotion"].isin(["anger", "fear", "sadness"]).to_numpy()
+    poor = store.Embeddings("whisper-base", "emodb", pair[0].utterances[three], pair[0].vectors[three], {})
+    poor = store.Embeddings(poor.ptm, poor.corpus, poor.utterances.reset_index(drop=True), poor.vectors, {})
+    predictions, _ = evaluate.train_and_test("fcn", "stratified", 0, poor, pair, FAST)
+    assert set(predictions["emotion"]) == {"anger", "fear", "sadness"}
+    assert "p_disgust" not in predictions
+
+
+def test_models_without_embeddings_are_left_out(stored):
+    predictions, _ = evaluate.grid(
+        ["whisper-base", "trillsson4"], ["emodb"], ["emodb", "mesd"], ["fcn"], ["stratified"], [0], FAST, workers=1
+    )
+    assert set(predictions["ptm"]) == {"whisper-base"}
+    assert set(predictions["test_corpus"]) == {"emodb"}
+
+
+def test_no_embeddings_at_all_is_an_error_with_the_command(stored):
+    with pytest.raises(store.NotStoredError, match=r"papermill notebooks/extraction\.ipynb"):
+        evaluate.grid(["trillsson4"], ["emodb"], ["emodb"], ["fcn"], ["stratified"], [0], FAST)
+
+
+@pytest.mark.parametrize(("heads", "regimes"), [(("mlp",), ("stratified",)), (("fcn",), ("random",))])
+def test_unknown_names_stop_before_any_work(stored, heads, regimes):
+    with pytest.raises(names.UnknownNameError, match="Known:"):
+        grid(heads=heads, regimes=regimes)
+
+
+def test_training_summary_counts_trainings(stored):
+    _, history = grid(seeds=(0, 1))
+    table = evaluate.training_summary(history)
+    assert list(table["trainings"]) == [10]
+    assert (table["epochs"] == 2).all()

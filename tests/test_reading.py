@@ -1,0 +1,90 @@
+import pandas as pd
+import pytest
+from IPython.display import Markdown
+from pandas.io.formats.style import Styler
+from test_corpora import tone
+
+from crosscorpus import corpora, names, paths, reading, store
+
+
+@pytest.fixture
+def mirror_folder(tmp_path):
+    tone(tmp_path / "mirror" / "corpora" / "emodb" / "03a01Fa.wav")
+    tone(tmp_path / "mirror" / "corpora" / "emodb" / "03a01Nc.wav", rate=48_000, channels=2)
+    return tmp_path / "mirror"
+
+
+@pytest.mark.usefixtures("pack_folder")
+def test_a_corpus_that_the_pack_lacks_gives_none():
+    assert reading.scan("urdu", "pack") is None
+
+
+def test_the_pack_is_read(pack_folder, build_folder, mirror_folder):
+    fresh = reading.scan("emodb", "audio", str(mirror_folder))
+    store.write_scan("emodb", fresh, pack_folder)
+    pd.testing.assert_frame_equal(reading.scan("emodb", "pack").utterances, fresh.utterances)
+    assert build_folder.exists()
+
+
+@pytest.mark.usefixtures("no_mirror", "build_folder")
+def test_a_corpus_without_audio_gives_none(mirror_folder):
+    assert reading.scan("emodb", "audio") is None
+    assert reading.scan("ravdess", "audio", str(mirror_folder)) is None
+
+
+@pytest.mark.usefixtures("build_folder")
+def test_fresh_tables_are_stored(mirror_folder):
+    fresh = reading.scan("emodb", "audio", str(mirror_folder))
+    assert list(fresh.utterances["utterance"]) == ["03a01Fa", "03a01Nc"]
+    pd.testing.assert_frame_equal(store.read_scan("emodb", "audio").utterances, fresh.utterances)
+
+
+def test_an_empty_mirror_parameter_means_the_setting(build_folder, mirror_folder, monkeypatch):
+    monkeypatch.setenv(paths.MIRROR_SETTING, str(mirror_folder))
+    assert len(reading.scan("emodb", "audio", "").utterances) == 2
+    assert build_folder.exists()
+
+
+@pytest.mark.parametrize(("corpus", "source"), [("emo-db", "pack"), ("emodb", "packs")])
+def test_a_misspelt_name_is_refused(corpus, source):
+    with pytest.raises(names.UnknownNameError, match="did you mean"):
+        reading.scan(corpus, source)
+
+
+@pytest.mark.usefixtures("build_folder")
+def test_formats_stand_beside_the_list(mirror_folder):
+    table = reading.formats({"emodb": reading.scan("emodb", "audio", str(mirror_folder))})
+    assert [tuple(row) for row in table.to_numpy()] == [
+        ("Emo-DB", 16_000, "16000", 1, 1),
+        ("Emo-DB", 48_000, "16000", 2, 1),
+    ]
+
+
+@pytest.mark.usefixtures("build_folder")
+def test_formats_of_a_corpus_without_a_list_have_a_dash(tmp_path):
+    tone(tmp_path / "corpora" / "urdu" / "SM1_F1_A01.wav")
+    table = reading.formats({"urdu": reading.scan("urdu", "audio", str(tmp_path))})
+    assert table["rate in the file list (Hz)"].item() == "–"
+
+
+def test_formats_of_nothing_have_columns():
+    assert reading.formats({}).empty
+    assert "channels" in reading.formats({})
+
+
+def test_near_silence_comes_with_the_quietest_first():
+    quality = pd.DataFrame({"utterance": list("abcd"), "peak_dbfs": [-3.0, -50.0, -float("inf"), -45.0]})
+    assert list(reading.near_silence(quality)["utterance"]) == ["c", "b"]
+
+
+def test_tables_come_together():
+    a, b = pd.DataFrame({"x": [1]}), pd.DataFrame({"x": [2]})
+    assert list(reading.together([a, b])["x"]) == [1, 2]
+    assert reading.together([]).empty
+
+
+def test_a_table_with_rows_is_shown_and_one_without_is_a_sentence():
+    table = pd.DataFrame([("emodb", "a.wav", "wrongly named", "none")], columns=corpora.PROBLEM_COLUMNS)
+    assert isinstance(reading.shown(table, "Nothing."), Styler)
+    assert isinstance(reading.shown(table.iloc[:0], "Nothing."), Markdown)
+    assert reading.shown(table.iloc[:0], "Nothing.").data == "Nothing."

@@ -1,0 +1,129 @@
+import pytest
+from test_store import PTM, metadata_of, scan_of, vectors_of
+
+from crosscorpus import extractors, names, status, store
+
+pytestmark = pytest.mark.usefixtures("no_mirror")
+
+
+@pytest.fixture
+def store_pair(pack_folder):
+    def put(ptm, corpus):
+        scan = scan_of(corpus)
+        store.write_scan(corpus, scan, pack_folder)
+        vectors = vectors_of(scan.utterances)[:, : extractors.get(ptm).dimension]
+        metadata = metadata_of(scan.utterances, extractors.get(ptm).pooling)
+        store.write_embeddings(store.embeddings_path(ptm, corpus, "", "", "pack"), vectors, metadata)
+
+    return put
+
+
+@pytest.fixture
+def mirror_with(tmp_path):
+    def make(*folders):
+        for folder in folders:
+            (tmp_path / "mirror" / folder).mkdir(parents=True)
+        return str(tmp_path / "mirror")
+
+    return make
+
+
+def rows(table):
+    return {(row.kind, row.name): row.needs for row in table.itertuples(index=False)}
+
+
+def test_overview_tells_run_from_not_yet_run(store_pair):
+    store_pair(PTM, "emodb")
+    table = status.overview([PTM, "trillsson4"], ["emodb", "ravdess"], "pack")
+    assert list(table.index) == ["Whisper", "TRILLsson"]
+    assert list(table.columns) == ["Emo-DB", "RAVDESS"]
+    assert table.to_numpy().tolist() == [[status.RUN, status.NOT_YET], [status.NOT_YET, status.NOT_YET]]
+
+
+def test_overview_takes_the_whole_registry(store_pair):
+    store_pair(PTM, "emodb")
+    table = status.overview(extractors.registry(), iter(["emodb"]), "pack")
+    assert (table == status.RUN).sum().sum() == 1
+    assert len(table) == 8
+
+
+@pytest.mark.usefixtures("build_folder")
+def test_without_any_store_nothing_is_run():
+    table = status.overview([PTM, "trillsson4"], ["emodb", "cremad"], "audio")
+    assert (table == status.NOT_YET).all(axis=None)
+
+
+def test_a_corpus_that_was_not_run_needs_its_audio(store_pair):
+    store_pair(PTM, "emodb")
+    found = rows(status.needed([PTM], ["emodb", "cremad"], "pack"))
+    assert list(found) == [("corpus", "CREMA-D")]
+    assert "corpora/cremad/" in found["corpus", "CREMA-D"]
+    assert "https://github.com/CheyneyComputerScience/CREMA-D" in found["corpus", "CREMA-D"]
+
+
+def test_a_model_without_a_loader_needs_one_and_its_weights(store_pair):
+    store_pair(PTM, "emodb")
+    needs = rows(status.needed([PTM, "trillsson4"], ["emodb"], "pack"))["model", "TRILLsson"]
+    assert "a loader" in needs
+    assert "google/nonsemantic-speech-benchmark/trillsson4/1" in needs
+
+
+@pytest.mark.usefixtures("pack_folder")
+def test_a_model_with_a_loader_needs_its_weights():
+    needs = rows(status.needed([PTM], ["emodb"], "pack"))["model", "Whisper"]
+    assert needs.startswith("weights of openai/whisper-base")
+    assert "weights/whisper-base/" in needs
+
+
+@pytest.mark.usefixtures("pack_folder")
+def test_what_is_here_needs_nothing_but_a_run(mirror_with):
+    mirror = mirror_with("corpora/emodb", "weights/whisper-base")
+    found = rows(status.needed([PTM], ["emodb"], "pack", mirror))
+    assert set(found.values()) == {"nothing more: `make paper` runs it"}
+
+
+def test_what_was_run_is_not_listed(store_pair):
+    store_pair(PTM, "emodb")
+    assert status.needed([PTM], ["emodb"], "pack").empty
+
+
+def test_a_pair_that_was_not_run_is_listed_though_its_model_and_corpus_were(store_pair, monkeypatch):
+    other = extractors.Model(**(vars(extractors.get(PTM)) | {"id": "whisper-own", "name": "Own"}))
+    known = extractors.registry() | {"whisper-own": other}
+    monkeypatch.setattr(extractors, "registry", lambda: known)
+    store_pair(PTM, "emodb")
+    store_pair(PTM, "ravdess")
+    store_pair("whisper-own", "emodb")
+    table = status.overview([PTM, "whisper-own"], ["emodb", "ravdess"], "pack")
+    assert table.loc["Own", "RAVDESS"] == status.NOT_YET
+    assert not status.needed([PTM, "whisper-own"], ["emodb", "ravdess"], "pack").empty
+
+
+@pytest.mark.parametrize(
+    ("ptm", "folders", "expected"),
+    [
+        (PTM, ["corpora/emodb"], True),
+        (PTM, ["corpora/ravdess"], False),
+        (PTM, ["weights/whisper-base"], False),
+        ("trillsson4", ["corpora/emodb"], False),
+    ],
+)
+def test_a_pair_can_be_extracted_with_a_loader_and_audio(mirror_with, ptm, folders, expected):
+    assert status.can_extract(ptm, "emodb", mirror_with(*folders)) is expected
+
+
+def test_nothing_can_be_extracted_without_a_mirror():
+    assert not status.can_extract(PTM, "emodb")
+
+
+@pytest.mark.parametrize(("ptm", "corpus"), [("whisper", "emodb"), (PTM, "emo-db")])
+def test_a_misspelt_name_is_refused(ptm, corpus):
+    with pytest.raises(names.UnknownNameError, match="did you mean"):
+        status.can_extract(ptm, corpus)
+
+
+def test_a_broken_store_is_not_taken_for_not_yet_run(store_pair):
+    store_pair(PTM, "emodb")
+    store.embeddings_path(PTM, "emodb", "", "", "pack").write_bytes(b"half")
+    with pytest.raises(store.StoredWrongError):
+        status.overview([PTM], ["emodb"], "pack")

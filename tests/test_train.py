@@ -1,0 +1,150 @@
+import numpy as np
+import pytest
+
+from crosscorpus import heads, names, protocol, train
+
+N, DIM, CLASSES = 200, 24, 5
+
+
+@pytest.fixture(scope="module")
+def toy():
+    """Five well-separated clouds; groups are ten "speakers" with all classes each."""
+    rng = np.random.default_rng(0)
+    y = np.arange(N) % CLASSES
+    centres = rng.normal(scale=6.0, size=(CLASSES, DIM))
+    X = (centres[y] + rng.normal(size=(N, DIM))).astype(np.float32)
+    return X, y, np.arange(N) // (N // 10)
+
+
+def fit(head, toy, settings=None, seed=0):
+    X, y, groups = toy
+    return train.fit(head, X, y, groups, CLASSES, settings or protocol.load(), seed)
+
+
+@pytest.mark.parametrize("head", heads.HEADS)
+def test_a_head_learns_a_separable_toy(head, toy):
+    X, y, _ = toy
+    fitted = fit(head, toy)
+    assert (train.predict(fitted, X).argmax(axis=1) == y).all()
+
+
+@pytest.mark.parametrize("head", heads.HEADS)
+def test_same_seed_same_probabilities(head, toy):
+    first, second = (train.predict(fit(head, toy, seed=3), toy[0]) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+
+
+def test_another_seed_gives_other_probabilities(toy):
+    assert not np.array_equal(*(train.predict(fit("fcn", toy, seed=s), toy[0]) for s in (0, 1)))
+
+
+def test_shuffled_labels_give_chance(toy):
+    X, y, groups = toy
+    rng = np.random.default_rng(1)
+    half = rng.permutation(N) < N // 2
+    shuffled = rng.permutation(y)
+    fitted = train.fit("fcn", X[half], shuffled[half], groups[half], CLASSES, protocol.load(), 0)
+    accuracy = (train.predict(fitted, X[~half]).argmax(axis=1) == shuffled[~half]).mean()
+    assert accuracy < 0.36  # chance is 0.2; 4 standard deviations of 100 draws above it
+
+
+def test_probabilities_sum_to_one(toy):
+    p = train.predict(fit("cnn", toy), toy[0])
+    assert p.shape == (N, CLASSES)
+    assert p.dtype == np.float32
+    np.testing.assert_allclose(p.sum(axis=1), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize("head", heads.HEADS)
+def test_scaling_makes_units_irrelevant(head, toy):
+    X, y, groups = toy
+    for factor in (1.0, 1000.0):
+        fitted = train.fit(head, X * np.float32(factor), y, groups, CLASSES, protocol.load(), 0)
+        assert (train.predict(fitted, X * np.float32(factor)).argmax(axis=1) == y).all()
+
+
+def test_scaling_uses_the_training_part_alone(toy):
+    X, y, groups = toy
+    fitted = fit("fcn", toy)
+    part, _ = train.split_validation(y, groups, 0.1, 0)
+    np.testing.assert_allclose(fitted.scaler.mean_, X[part].mean(axis=0), rtol=1e-4, atol=1e-4)
+
+
+def test_no_scaling_when_told_so(toy):
+    assert fit("fcn", toy, protocol.load("scaling=none,epochs=1")).scaler is None
+
+
+def test_early_stopping_keeps_the_best_epoch(toy):
+    X, y, groups = toy
+    settings = protocol.load("patience=2,epochs=20,learning_rate=0.05")
+    fitted = fit("fcn", toy, settings)
+    _, validation = train.split_validation(y, groups, 0.1, 0)
+    p = train.predict(fitted, X[validation])
+    loss = -np.log(np.clip(p[np.arange(len(p)), y[validation]], 1e-7, 1)).mean()
+    assert loss == pytest.approx(fitted.history["val_loss"].min(), abs=1e-5)
+
+
+def test_history_starts_at_epoch_one(toy):
+    history = fit("fcn", toy, protocol.load("epochs=3")).history
+    assert list(history["epoch"]) == [1, 2, 3]
+    assert {"loss", "val_loss", "train_accuracy", "validation_accuracy"} <= set(history)
+
+
+def test_nan_is_an_error(toy):
+    X, y, groups = toy
+    bad = X.copy()
+    bad[0, 0] = np.nan
+    with pytest.raises(train.TrainingError, match="not finite"):
+        train.fit("fcn", bad, y, groups, CLASSES, protocol.load("scaling=none,epochs=2"), 0)
+
+
+def test_validation_keeps_groups_whole(toy):
+    _, y, groups = toy
+    training, validation = train.split_validation(y, groups, 0.1, seed=5)
+    assert not set(groups[training]) & set(groups[validation])
+    assert sorted([*training, *validation]) == list(range(N))
+    assert len(validation) == N // 10
+
+
+def test_validation_works_with_fewer_groups_than_tenths():
+    y, groups = np.tile([0, 1], 12), np.repeat([0, 1, 2], 8)
+    training, validation = train.split_validation(y, groups, 0.1, seed=0)
+    assert (len(training), len(validation)) == (16, 8)
+
+
+@pytest.mark.parametrize(
+    ("dim", "fcn", "cnn"), [(512, 309_281, 735_073), (768, 440_353, 1_103_713), (1024, 571_425, 1_472_353)]
+)
+def test_parameter_counts(dim, fcn, cnn):
+    """Dense 512 and 90: 512 d + 512 + 512 * 90 + 90 + 90 * 5 + 5; CNN by the same sums."""
+    settings = protocol.load()
+    assert heads.build("fcn", dim, 5, settings).count_params() == fcn
+    assert heads.build("cnn", dim, 5, settings).count_params() == cnn
+
+
+def test_cnn_follows_the_figure():
+    layers = [type(layer).__name__ for layer in heads.build("cnn", 512, 5, protocol.load()).layers]
+    expected = ["InputLayer", "Reshape", "Conv1D", "MaxPooling1D", "Flatten", "Dense", "Dropout", "Dense"]
+    assert layers == expected
+
+
+def test_settings_reach_the_heads():
+    settings = protocol.load("fcn_widths=90,cnn_filters=64,dropout=0.5")
+    assert heads.build("fcn", 512, 5, settings).count_params() == 512 * 90 + 90 + 90 * 5 + 5
+    cnn = heads.build("cnn", 512, 5, settings)
+    assert cnn.layers[2].filters == 64
+    assert cnn.layers[-2].rate == 0.5
+
+
+def test_unknown_head_lists_the_known_ones():
+    with pytest.raises(names.UnknownNameError, match="fcn, cnn"):
+        heads.build("fnc", 512, 5, protocol.load())
+
+
+def test_validation_of_small_groups_is_stratified():
+    y = np.repeat([0, 1, 2, 3, 4], 40)
+    groups = np.arange(200)
+    groups[1] = 0  # one pair with identical audio
+    training, validation = train.split_validation(y, groups, 0.1, seed=0)
+    assert list(np.bincount(y[validation])) in ([4] * 5, [5, 4, 4, 4, 4])
+    assert (0 in training) == (1 in training)
