@@ -13,9 +13,9 @@ def tiny_weights(tmp_path_factory):
     """Untrained weights of Whisper's own class, small enough for a test."""
     folder = tmp_path_factory.mktemp("weights")
     config = WhisperConfig(
-        d_model=16, encoder_layers=2, decoder_layers=0, encoder_attention_heads=2, encoder_ffn_dim=32, vocab_size=1,
-        pad_token_id=0, bos_token_id=0, eos_token_id=0, decoder_start_token_id=0, suppress_tokens=None,
-        begin_suppress_tokens=None,
+        d_model=16, encoder_layers=2, decoder_layers=0, encoder_attention_heads=2, encoder_ffn_dim=32,
+        vocab_size=1, pad_token_id=0, bos_token_id=0, eos_token_id=0, decoder_start_token_id=0,
+        suppress_tokens=None, begin_suppress_tokens=None,
     )  # fmt: skip
     WhisperModel(config).save_pretrained(folder)
     WhisperFeatureExtractor().save_pretrained(folder)

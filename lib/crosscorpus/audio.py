@@ -47,12 +47,14 @@ def read(path: str | os.PathLike[str]) -> tuple[np.ndarray, int]:
         raise AudioError(path, "is empty (0 bytes)", FETCH_AGAIN)
     if head.startswith(b"version https://git-lfs"):
         raise AudioError(path, "is a Git-LFS pointer, not audio", "run `git lfs pull` in the corpus's folder")
-    _check_wav_length(path, head)
+    _check_wav_length(path)
     try:
         declared = soundfile.info(os.fspath(path)).frames
         samples, rate = soundfile.read(os.fspath(path), dtype="float32", always_2d=True)
     except soundfile.LibsndfileError as error:
-        raise AudioError(path, f"cannot be decoded ({error.error_string.strip()})", FETCH_AGAIN) from error
+        raise AudioError(
+            path, "cannot be decoded: damaged, or not a WAV, FLAC or MP3 file", FETCH_AGAIN
+        ) from error
     if len(samples) < declared:
         raise AudioError(path, f"is truncated ({len(samples)} of {declared} frames)", FETCH_AGAIN)
     if len(samples) == 0:
@@ -62,15 +64,22 @@ def read(path: str | os.PathLike[str]) -> tuple[np.ndarray, int]:
     return samples, rate
 
 
-def _check_wav_length(path: str | os.PathLike[str], head: bytes) -> None:
-    # libsndfile shortens a cut WAV file in silence; the size that its header declares tells.
-    if head[:4] != b"RIFF" or head[8:12] != b"WAVE":
-        return
-    declared = int.from_bytes(head[4:8], "little") + 8
-    present = os.path.getsize(path)
-    streamed = declared in (8, 0xFFFFFFFF + 8)  # a writer that could not seek leaves 0 or the maximum
-    if present < declared and not streamed:
-        raise AudioError(path, f"is truncated ({present} of {declared} bytes)", FETCH_AGAIN)
+def _check_wav_length(path: str | os.PathLike[str]) -> None:
+    # libsndfile shortens a cut WAV file in silence; the size that its data chunk declares tells. (The size of the
+    # whole file, in the RIFF header, is often a few bytes off in sound files.)
+    with open(path, "rb") as file:
+        head = file.read(12)
+        if head[:4] != b"RIFF" or head[8:12] != b"WAVE":
+            return
+        while len(chunk := file.read(8)) == 8:
+            size = int.from_bytes(chunk[4:8], "little")
+            if chunk[:4] == b"data":
+                present = os.path.getsize(path) - file.tell()
+                streamed = size in (0, 0xFFFFFFFF)  # left so by a writer that could not go back
+                if present < size and not streamed:
+                    raise AudioError(path, f"is truncated ({present} of {size} bytes of samples)", FETCH_AGAIN)
+                return
+            file.seek(size + size % 2, os.SEEK_CUR)
 
 
 def resample(samples: np.ndarray, rate: int) -> np.ndarray:

@@ -81,17 +81,23 @@ def start(chapter: str, namespace: Mapping[str, Any]) -> types.SimpleNamespace:
 def _typed(name: str, value: Any, kind: str) -> Any:
     basic: dict[str, type] = {"str": str, "int": int, "float": float, "bool": bool}
     if kind.startswith("list["):
-        item = basic[kind[5:-1]]
-        parts = (
-            value.split(",") if isinstance(value, str) else value if isinstance(value, list | tuple) else [value]
-        )
-        try:
-            return [item(part.strip() if isinstance(part, str) else part) for part in parts]
-        except ValueError as error:
-            raise ParameterError(f"parameter {name}: {value!r} is no list of {item.__name__}") from error
-    wanted = basic[kind]
-    if wanted is float and type(value) is int:
+        item = kind[5:-1]
+        if isinstance(value, str):
+            value = [part.strip() for part in value.split(",")] if value.strip() else []
+        parts = list(value) if isinstance(value, list | tuple) else [value]
+        return [_typed(name, _from_text(part, item), item) for part in parts]
+    if kind == "float" and type(value) is int:
         value = float(value)
-    if type(value) is not wanted:
+    if type(value) is not basic[kind]:
         raise ParameterError(f"parameter {name}: {value!r} is a {type(value).__name__}, {kind} is expected")
     return value
+
+
+def _from_text(text: Any, kind: str) -> Any:
+    # A part of "0,1" that is to be a number; what is none is left for the check that follows.
+    if not isinstance(text, str):
+        return text
+    try:
+        return {"int": int, "float": float}[kind](text)
+    except (KeyError, ValueError):
+        return text

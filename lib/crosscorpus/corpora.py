@@ -151,7 +151,7 @@ def scan(corpus: str, folder: str | Path, workers: int = 1) -> Scan:
         if path.suffix.lower() in audio.SUFFIXES and not path.is_dir()
     )
     problems: list[tuple[str, str, str, str]] = []
-    kept: dict[str, tuple[str, dict[str, Any]]] = {}
+    copies: dict[str, list[tuple[str, dict[str, Any]]]] = {}
     for path in sorted(files, key=lambda p: (audio.SUFFIXES.index(PurePosixPath(p).suffix.lower()), p)):
         unused = [why for pattern, why in entry.not_used.items() if re.search(pattern, path)]
         facts = parse(entry, path)
@@ -160,36 +160,46 @@ def scan(corpus: str, folder: str | Path, workers: int = 1) -> Scan:
         elif facts is None:
             remedy = f"rename it to follow {entry.pattern!r}, or leave it"
             problems.append((corpus, path, "wrongly named", remedy))
-        elif facts["utterance"] in kept:
-            first = kept[facts["utterance"]][0]
-            problems.append((corpus, path, f"second copy of utterance {facts['utterance']}", f"{first} is used"))
         else:
-            kept[facts["utterance"]] = (path, facts)
+            copies.setdefault(facts["utterance"], []).append((path, facts))
 
-    def measure(path: str, facts: dict[str, Any]) -> tuple[dict, dict] | audio.AudioError:
+    jobs = (joblib.delayed(_measure_first_good)(corpus, root, copies[utterance]) for utterance in sorted(copies))
+    parallel = joblib.Parallel(n_jobs=workers, prefer="threads", return_as="generator")
+    reading = tqdm(parallel(jobs), total=len(copies), desc=f"reading {entry.name}", unit="file", mininterval=5)
+    rows, qualities = [], []
+    for row, quality, found in reading:
+        problems += found
+        if row is not None:
+            rows.append(row)
+            qualities.append(quality)
+    return Scan(
+        pd.DataFrame(rows, columns=COLUMNS),
+        pd.DataFrame(qualities, columns=QUALITY_COLUMNS),
+        pd.DataFrame(sorted(problems), columns=PROBLEM_COLUMNS),
+    )
+
+
+def _measure_first_good(
+    corpus: str, root: Path, copies: list[tuple[str, dict[str, Any]]]
+) -> tuple[dict[str, Any] | None, dict[str, Any] | None, list[tuple[str, str, str, str]]]:
+    row, quality, problems = None, None, []
+    for path, facts in copies:
+        if row is not None:
+            found = (f"second copy of utterance {facts['utterance']}", f"{row['path']} is used")
+            problems.append((corpus, path, *found))
+            continue
         try:
             samples, rate = audio.read(root / path)
         except audio.AudioError as error:
-            return error
+            problems.append((corpus, path, error.reason, error.remedy))
+            continue
         row = {"corpus": corpus, "path": path, **facts}
         row |= {"seconds": round(len(samples) / rate, 4), "sample_rate_native": rate}
         row |= {"sha256": audio.fingerprint(samples, rate)}
         peak, level = audio.levels_dbfs(samples)
-        levels = {"channels": samples.shape[1], "peak_dbfs": round(peak, 2), "level_dbfs": round(level, 2)}
-        return row, {"corpus": corpus, "utterance": facts["utterance"], **levels}
-
-    jobs = (joblib.delayed(measure)(*kept[utterance]) for utterance in sorted(kept))
-    parallel = joblib.Parallel(n_jobs=workers, prefer="threads", return_as="generator")
-    results = list(tqdm(parallel(jobs), total=len(kept), desc=f"reading {entry.name}", unit="file", mininterval=5))
-    good = [result for result in results if not isinstance(result, audio.AudioError)]
-    for bad in results:
-        if isinstance(bad, audio.AudioError):
-            problems.append((corpus, bad.path.relative_to(root).as_posix(), bad.reason, bad.remedy))
-    return Scan(
-        pd.DataFrame([row for row, _ in good], columns=COLUMNS),
-        pd.DataFrame([quality for _, quality in good], columns=QUALITY_COLUMNS),
-        pd.DataFrame(sorted(problems), columns=PROBLEM_COLUMNS),
-    )
+        quality = {"corpus": corpus, "utterance": facts["utterance"], "channels": samples.shape[1]}
+        quality |= {"peak_dbfs": round(peak, 2), "level_dbfs": round(level, 2)}
+    return row, quality, problems
 
 
 def read_table(path: str | Path) -> pd.DataFrame:

@@ -75,8 +75,7 @@ def train_and_test(
 
 
 def _with_folds(embeddings: store.Embeddings, regime: str, emotions: list[str]) -> tuple[pd.DataFrame, np.ndarray]:
-    table = folds.load(embeddings.corpus, embeddings.utterances)
-    fold = table[table["regime"] == regime].set_index("utterance")["fold"]
+    fold = folds.load(embeddings.corpus, embeddings.utterances, regime).set_index("utterance")["fold"]
     rows = embeddings.utterances.assign(fold=embeddings.utterances["utterance"].map(fold))
     keep = (rows["emotion"].isin(emotions) & rows["fold"].notna()).to_numpy()
     return rows[keep].reset_index(drop=True).astype({"fold": int}), embeddings.vectors[keep]
@@ -99,7 +98,8 @@ def grid(
     Parameters
     ----------
     ptms, train_corpora, test_corpora, chosen_heads, regimes, seeds
-        The sides of the grid. A (model, corpus) pair without embeddings is left out; see `not_yet_run`.
+        The sides of the grid. A (model, corpus) pair without embeddings is left out, and so is a corpus from a
+        regime that it has too few speakers for.
     protocol
         Settings, see `protocol.load`.
     source
@@ -117,13 +117,16 @@ def grid(
     for head in chosen_heads:
         names.check(head, heads.HEADS, "head")
     tasks = []
-    for ptm in ptms:
-        here = available([ptm], {*train_corpora, *test_corpora}, source)
-        tests = [here[ptm, c] for c in test_corpora if (ptm, c) in here]
-        for corpus in train_corpora:
-            if (ptm, corpus) in here and tests:
-                sides = itertools.product(chosen_heads, regimes, seeds)
-                tasks += [(head, regime, seed, here[ptm, corpus], tests, protocol) for head, regime, seed in sides]
+    for ptm, regime in itertools.product(ptms, regimes):
+        here = {
+            corpus: e
+            for (_, corpus), e in available([ptm], {*train_corpora, *test_corpora}, source).items()
+            if folds.possible(corpus, e.utterances, regime)
+        }
+        tests = [here[c] for c in test_corpora if c in here]
+        for corpus, head, seed in itertools.product(train_corpora, chosen_heads, seeds):
+            if corpus in here and tests:
+                tasks.append((head, regime, seed, here[corpus], tests, protocol))
     if not tasks:
         raise store.NotStoredError(
             f"no embeddings of {', '.join(ptms)} for {', '.join(train_corpora)} in source {source!r}; the chapter "
@@ -182,8 +185,7 @@ def _hash(embeddings: store.Embeddings) -> str:
 
 
 def _hash_folds(embeddings: store.Embeddings, regime: str) -> str:
-    table = folds.load(embeddings.corpus, embeddings.utterances)
-    text = table[table["regime"] == regime].to_csv(index=False)
+    text = folds.load(embeddings.corpus, embeddings.utterances, regime).to_csv(index=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

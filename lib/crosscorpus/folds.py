@@ -5,6 +5,7 @@ the paper. ``speaker`` never has a speaker in two folds, so a test speaker was n
 are numbered from 1 and committed in `data/folds/<corpus>.csv`.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,9 +23,16 @@ class FoldError(ValueError):
 
 
 def audio_groups(corpus: str, utterances: pd.DataFrame) -> pd.Series:
-    """Return a group label per utterance: one group for utterances known to have identical audio."""
-    first = {name: same[0] for same in corpora.get(corpus).same_audio for name in same}
-    return utterances["utterance"].map(lambda name: first.get(name, name))
+    """Return a group label per utterance: one for those with identical audio.
+
+    By the registry's `same_audio`, and by the column `sha256` where the table has it.
+    """
+    first = {name: min(same) for same in corpora.get(corpus).same_audio for name in same}
+    label = utterances["utterance"].map(lambda name: first.get(name, name))
+    if "sha256" in utterances:
+        by_hash = utterances["sha256"].where(utterances["sha256"] != "", utterances["utterance"])
+        label = label.groupby(by_hash).transform("min").groupby(label).transform("min")
+    return label
 
 
 def groups(corpus: str, utterances: pd.DataFrame, regime: str) -> pd.Series:
@@ -56,17 +64,20 @@ def make(corpus: str, utterances: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     """
     settings = protocol.load()
     ordered = utterances.sort_values("utterance", ignore_index=True)
-    dealt = {
-        "stratified": _deal(
-            ordered, audio_groups(corpus, ordered), settings["emotions"], settings["n_folds"], seed
-        ),
-        "speaker": _split(ordered, groups(corpus, ordered, "speaker"), settings["n_folds"], seed),
-    }
+    together = audio_groups(corpus, ordered)
+    dealt = {"stratified": _deal(ordered, together, settings["emotions"], settings["n_folds"], seed)}
+    if possible(corpus, utterances, "speaker"):
+        dealt["speaker"] = _split(ordered, groups(corpus, ordered, "speaker"), settings["n_folds"], seed)
     tables = [
         pd.DataFrame({"corpus": corpus, "utterance": ordered["utterance"], "regime": regime, "fold": fold})
         for regime, fold in dealt.items()
     ]
     return pd.concat(tables, ignore_index=True)
+
+
+def possible(corpus: str, utterances: pd.DataFrame, regime: str) -> bool:
+    """Return whether a corpus has enough groups for a regime: TESS's two speakers cannot fill five folds."""
+    return len(groups(corpus, utterances, regime).unique()) >= protocol.load()["n_folds"]
 
 
 def _deal(utterances: pd.DataFrame, together: pd.Series, first: list[str], n_folds: int, seed: int) -> np.ndarray:
@@ -105,26 +116,33 @@ def path(corpus: str) -> Path:
     return paths.DATA / "folds" / f"{corpora.get(corpus).id}.csv"
 
 
-def load(corpus: str, utterances: pd.DataFrame) -> pd.DataFrame:
-    """Return the folds of a table of utterances.
+def load(corpus: str, utterances: pd.DataFrame, regime: str | None = None) -> pd.DataFrame:
+    """Return the folds of a table of utterances, in one regime or in all.
 
     The committed folds where there are some (an utterance that they do not have is left out, and one that is
-    not here is dropped), else new ones.
+    not here is dropped), else new ones. Where audio turns out to be identical to that of another fold, only the
+    first utterance stays, so that nothing is in training and test at once.
 
     Returns
     -------
-    A table with `COLUMNS`, checked by `check`.
+    A table with `COLUMNS`, checked by `check`. The regime `speaker` is missing where it is not `possible`.
     """
     if path(corpus).exists():
         table = corpora.read_table(path(corpus))
         table = table[table["utterance"].isin(utterances["utterance"])].reset_index(drop=True)
     else:
         table = make(corpus, utterances)
-    check(corpus, table, utterances)
+    label = dict(zip(utterances["utterance"], audio_groups(corpus, utterances), strict=True))
+    first = table.groupby(["regime", table["utterance"].map(label)])["fold"].transform("first")
+    table = table[table["fold"] == first]
+    if regime is not None:
+        table = table[table["regime"] == names.check(regime, REGIMES, "regime")]
+    table = table.reset_index(drop=True)
+    check(corpus, table, utterances, REGIMES if regime is None else [regime])
     return table
 
 
-def check(corpus: str, folds: pd.DataFrame, utterances: pd.DataFrame) -> None:
+def check(corpus: str, folds: pd.DataFrame, utterances: pd.DataFrame, regimes: Sequence[str] = REGIMES) -> None:
     """Check that folds keep their regime's promises for a table of utterances.
 
     Raises
@@ -134,7 +152,9 @@ def check(corpus: str, folds: pd.DataFrame, utterances: pd.DataFrame) -> None:
         not in the table; or what belongs together (identical audio, a speaker) is in two folds.
     """
     n_folds = protocol.load()["n_folds"]
-    for regime in REGIMES:
+    for regime in regimes:
+        if not possible(corpus, utterances, regime):
+            continue
         part = folds[folds["regime"] == regime]
         twice = part.loc[part["utterance"].duplicated(), "utterance"]
         if len(twice):
@@ -169,7 +189,7 @@ def overview(corpus: str, utterances: pd.DataFrame, emotions: list[str]) -> pd.D
     """
     rows = []
     table = load(corpus, utterances)
-    for regime in REGIMES:
+    for regime in table["regime"].unique():
         part = table.loc[table["regime"] == regime, ["utterance", "fold"]]
         part = utterances[utterances["emotion"].isin(emotions)].merge(part, on="utterance")
         together = groups(corpus, part, "speaker")

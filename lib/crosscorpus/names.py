@@ -19,8 +19,9 @@ def check(name: str, known: Iterable[str], kind: str) -> str:
     choices = list(known)
     if name in choices:
         return name
-    near = difflib.get_close_matches(str(name), choices, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
+    by_lower = {choice.lower(): choice for choice in choices}
+    near = difflib.get_close_matches(str(name).lower(), by_lower, n=1)
+    hint = f"; did you mean {by_lower[near[0]]!r}?" if near else "."
     raise UnknownNameError(f"unknown {kind} {name!r}{hint} Known: {', '.join(choices)}.")
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from crosscorpus import names, paths
+from crosscorpus import corpora, names, paths
 
 Protocol = dict[str, Any]
 
@@ -34,24 +34,46 @@ def load(overrides: str | dict[str, Any] = "") -> Protocol:
     changes = overrides if isinstance(overrides, dict) else _from_text(overrides, values)
     for name, value in changes.items():
         default = values[names.check(name, values, "setting")]
-        if isinstance(default, float) and isinstance(value, int):
-            value = float(value)
-        if type(value) is not type(default):
-            raise ValueError(f"setting {name}: {value!r} is no {type(default).__name__}, as {default!r} is")
-        values[name] = value
+        values[name] = _like(name, value, default)
+    if values["n_folds"] != _entries()["n_folds"]["value"]:
+        raise ValueError(
+            "setting n_folds: folds are committed; change it in data/protocol.yaml and run `make folds`"
+        )
     names.check(values["scaling"], ["standardise", "none"], "scaling")
+    names.check_all(values["emotions"], sorted(set(corpora.label_map()["emotion"])), "emotion")
     return values
 
 
+def _like(name: str, value: Any, default: Any) -> Any:
+    # A value of the type that the default has; a whole number will do for a float.
+    if isinstance(default, list):
+        if isinstance(value, list) and value:
+            return [_like(name, item, default[0]) for item in value]
+    elif isinstance(default, float) and type(value) is int:
+        return float(value)
+    elif type(value) is type(default):
+        return value
+    raise ValueError(f"setting {name}: {value!r} is no {type(default).__name__} such as {default!r}")
+
+
 def _from_text(text: str, defaults: Protocol) -> dict[str, Any]:
-    changes = {}
+    changes: dict[str, Any] = {}
     for part in filter(None, (p.strip() for p in text.split(","))):
         name, equals, value = (piece.strip() for piece in part.partition("="))
         if not equals:
             raise ValueError(f"override {part!r} has no '='; write it as name=value")
         is_list = isinstance(defaults.get(name), list)
-        changes[name] = [yaml.safe_load(v) for v in value.split()] if is_list else yaml.safe_load(value)
+        changes[name] = [_number_or_text(v) for v in value.split()] if is_list else _number_or_text(value)
     return changes
+
+
+def _number_or_text(text: str) -> int | float | str:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
 
 
 def table(overrides: str | dict[str, Any] = "") -> pd.DataFrame:

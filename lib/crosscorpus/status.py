@@ -1,5 +1,6 @@
 """What has been run, what has not, and what that would take."""
 
+import itertools
 from collections.abc import Iterable
 
 import pandas as pd
@@ -54,15 +55,17 @@ def is_stored(ptm: str, corpus: str, source: str) -> bool:
 
 
 def needed(ptms: Iterable[str], corpus_ids: Iterable[str], source: str, mirror: str | None = None) -> pd.DataFrame:
-    """Return what the corpora and models that were not run need, a row each: kind, name, needs."""
+    """Return what the corpora, models and pairs that were not run need, a row each: kind, name, needs."""
     ptms, ids = list(ptms), list(corpus_ids)
-    table = overview(ptms, ids, source)
-    rows = []
-    for corpus in ids:
-        if (table[corpora.get(corpus).name] == NOT_YET).all():
-            rows.append(("corpus", corpora.get(corpus).name, needs_of_corpus(corpus, mirror)))
-    for ptm in ptms:
-        if (table.loc[extractors.get(ptm).name] == NOT_YET).all():
-            rows.append(("model", extractors.get(ptm).name, needs_of_model(ptm, mirror)))
+    table = overview(ptms, ids, source) == NOT_YET
+    corpora_run = {c for c in ids if not table[corpora.get(c).name].all()}
+    models_run = {ptm for ptm in ptms if not table.loc[extractors.get(ptm).name].all()}
+    rows = [("corpus", corpora.get(c).name, needs_of_corpus(c, mirror)) for c in ids if c not in corpora_run]
+    rows += [("model", extractors.get(p).name, needs_of_model(p, mirror)) for p in ptms if p not in models_run]
+    for ptm, corpus in itertools.product(ptms, ids):
+        model, name = extractors.get(ptm).name, corpora.get(corpus).name
+        if ptm in models_run and corpus in corpora_run and table.loc[model, name]:
+            needs = [needs_of_model(ptm, mirror), needs_of_corpus(corpus, mirror)]
+            rows.append(("pair", f"{model} on {name}", "; ".join(filter(None, needs))))
     rows = [(kind, name, needs or "nothing more: `make paper` runs it") for kind, name, needs in rows]
     return pd.DataFrame(rows, columns=["kind", "name", "needs"])

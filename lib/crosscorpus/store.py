@@ -188,6 +188,7 @@ def load(ptm: str, corpus: str, source: str = "pack", pooling: str = "") -> Embe
     model = extractors.get(ptm)
     pooling = pooling or model.pooling
     make = f"papermill notebooks/extraction.ipynb out.ipynb -p source audio -p ptm {ptm} -p corpora {corpus}"
+    make += f" -p pooling {pooling}" if pooling != model.pooling else ""
     utterances = read_scan(corpus, source).utterances
     if source == "pack":
         path = embeddings_path(ptm, corpus, pooling, "", source)
@@ -198,10 +199,11 @@ def load(ptm: str, corpus: str, source: str = "pack", pooling: str = "") -> Embe
         raise NotStoredError(f"{path}: not there; it is made by `{make}`")
     vectors, metadata = read_embeddings(path)
     check_vectors(vectors, utterances, model.dimension, str(path))
-    if metadata["audio_hash"] != audio_hash(utterances) or metadata["pooling"] != pooling:
+    made_with = metadata.get("pooling", "unknown")
+    if metadata.get("audio_hash") != audio_hash(utterances) or made_with != pooling:
         raise StoredWrongError(
-            f"{path}: made from other audio or with other pooling ({metadata['pooling']}) than asked for "
-            f"({pooling}); make it again with `{make}`"
+            f"{path}: made from other audio or with other pooling ({made_with}) than asked for ({pooling}); "
+            f"make it again with `{make}`"
         )
     return Embeddings(ptm, corpus, utterances, vectors, metadata)
 
