@@ -11,7 +11,7 @@ export PYTHONUNBUFFERED := 1
 SNAKEMAKE := snakemake --cores $(CORES) --nolock --rerun-incomplete --quiet host reason rules
 
 .DEFAULT_GOAL := help
-.PHONY: help env book paper smoke pack folds test lint format lock clean
+.PHONY: help env book paper smoke pack folds test reference lint format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -39,7 +39,7 @@ paper: env ## the full run from audio: CROSSCORPUS_MIRROR=/folder make paper
 	@python -m crosscorpus.timings paper
 
 smoke: env ## every chapter in seconds, results without meaning
-	@$(SNAKEMAKE) --configfile profiles/smoke.yaml
+	@$(SNAKEMAKE) --configfile profiles/smoke.yaml -- chapters
 	@python -m crosscorpus.timings smoke
 
 pack: env ## make data/embeddings/ again from the mirror's audio and weights, and compare
@@ -61,7 +61,10 @@ format: env ## put code and notebooks into the project's format
 	@ruff format
 
 test: lint ## lint, types, unit tests, notebooks as regression tests
-	@pytest
+	@pytest -n 2 --dist loadfile --nbval-lax --nbval-current-env
+
+reference: smoke ## keep the notebooks' outputs that `make test` compares with
+	@python -m tests.keep_reference
 
 lock: env ## choose new versions for requirements.lock
 	@pip install --quiet uv

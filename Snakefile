@@ -60,6 +60,11 @@ rule book:
         f"CROSSCORPUS_PROFILE={PROFILE} jupyter-book build . --quiet -W -n --keep-going && touch {{output}}"
 
 
+rule chapters:
+    input:
+        rules.book.input.executed,
+
+
 rule data:
     input:
         notebook="notebooks/data.ipynb",

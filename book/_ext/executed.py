@@ -66,8 +66,9 @@ def swap(app: Sphinx, docname: str, source: list[str]) -> None:
         raise fail(copy, "is not a whole notebook") from None
     check(copy, cells, run)
     check_same(copy, cells, json.loads(source[0])["cells"])
+    out_of_sight = any({"parameters", "remove-input"} <= set(tags(cell)) for cell in cells)
     for cell in cells:
-        collapse_parameters(cell)
+        collapse_parameters(cell, "remove-input" if out_of_sight else "hide-input")
         for times in ("papermill", "execution"):
             cell["metadata"].pop(times, None)
     notebook["metadata"].pop("papermill", None)  # else kept as front matter of the page
@@ -106,11 +107,11 @@ def tags(cell: dict[str, Any]) -> list[str]:
     return cell["metadata"].get("tags", [])
 
 
-def collapse_parameters(cell: dict[str, Any]) -> None:
-    """Close the box of a cell with parameters, and label it."""
+def collapse_parameters(cell: dict[str, Any], how: str) -> None:
+    """Close the box of a cell with parameters and label it ("hide-input"), or leave it out ("remove-input")."""
     for tag, label in LABELS.items():
         if tag in tags(cell):
-            cell["metadata"]["tags"] = sorted({*tags(cell), "hide-input"})  # papermill drops a tag of ours
+            cell["metadata"]["tags"] = sorted({*tags(cell), how})  # papermill drops a tag of ours
             options = cell["metadata"].setdefault("mystnb", {})
             options |= {"code_prompt_show": label, "code_prompt_hide": label}
 

@@ -8,9 +8,8 @@ import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from matplotlib_inline.backend_inline import set_matplotlib_formats
-from pandas.io.formats.style import Styler
 
-from crosscorpus import corpora, extractors
+from crosscorpus import corpora
 
 # Okabe and Ito's palette: told apart with any kind of colour vision (https://jfly.uni-koeln.de/color/).
 EMOTION_COLOURS = {
@@ -167,20 +166,24 @@ def scores_beside_paper(table: pd.DataFrame, metric: str = "accuracy") -> Figure
 
 
 def grid(table: pd.DataFrame, metric: str = "accuracy") -> Figure:
-    """Draw training corpora against test corpora as a heat map, a panel for each head and regime."""
-    panels = list(dict.fromkeys(zip(table["head"], table["regime"], strict=True)))
-    corpora_here = list(dict.fromkeys([*table["train_corpus"], *table["test_corpus"]]))
-    size = 0.85 * len(corpora_here) + 0.9
-    fig, axes = plt.subplots(1, len(panels), figsize=(size * len(panels), size + 0.3), squeeze=False, sharey=True)
-    for ax, (head, regime) in zip(axes[0], panels, strict=True):
+    """Draw training corpora against test corpora as heat maps: a row for each regime, a column for each head."""
+    regimes, heads = list(table["regime"].unique()), list(table["head"].unique())
+    here = list(dict.fromkeys([*table["train_corpus"], *table["test_corpus"]]))
+    names = [corpus_name(corpus) for corpus in here]
+    size = 0.8 * len(here) + 0.8
+    shape = (len(regimes), len(heads))
+    fig, axes = plt.subplots(*shape, figsize=(1.4 * size * shape[1], size * shape[0]), squeeze=False, sharey=True)
+    for (i, regime), (j, head) in _pairs(regimes, heads):
         part = table[(table["head"] == head) & (table["regime"] == regime)]
         matrix = part.pivot(index="train_corpus", columns="test_corpus", values=metric)
-        _matrix(ax, matrix.reindex(index=corpora_here, columns=corpora_here), "{:.1f}")
-        ax.set_title(f"{head.upper()}, {regime}")
-        ax.set_xticks(range(len(corpora_here)), [corpus_name(c) for c in corpora_here])
-        ax.set_yticks(range(len(corpora_here)), [corpus_name(c) for c in corpora_here])
+        _matrix(axes[i, j], matrix.reindex(index=here, columns=here), "{:.1f}")
+        axes[i, j].set_title(f"{head.upper()}, {regime} folds")
+        axes[i, j].set_xticks(range(len(here)), names)
+        axes[i, j].set_yticks(range(len(here)), names)
+    for ax in axes[-1]:
         ax.set_xlabel("tested on")
-    axes[0, 0].set_ylabel("trained on")
+    for ax in axes[:, 0]:
+        ax.set_ylabel("trained on")
     return fig
 
 
@@ -223,26 +226,9 @@ def points(panels: Mapping[str, pd.DataFrame], by: str) -> Figure:
             )
         ax.set(title=title, xticks=[], yticks=[])
         ax.spines[:].set_visible(False)
-    fig.legend(list(seen.values()), list(seen), loc="outside lower center", ncols=min(len(seen), 5))
+    fig.legend(list(seen.values()), list(seen), loc="outside lower center", ncols=min(len(seen), 5), markerscale=2)
     return fig
 
 
 def _pairs(rows: Sequence[str], columns: Sequence[str]) -> list[tuple[tuple[int, str], tuple[int, str]]]:
     return [(row, column) for row in enumerate(rows) for column in enumerate(columns)]
-
-
-def beside_table(table: pd.DataFrame) -> Styler:
-    """Style our scores beside the paper's: one row per cell and regime, mean ± spread over folds."""
-    columns = {"Model": table["ptm"].map(lambda ptm: extractors.get(ptm).name)}
-    columns["Trained on"] = table["train_corpus"].map(corpus_name)
-    columns["Tested on"] = table["test_corpus"].map(corpus_name)
-    columns["Head"] = table["head"].str.upper()
-    columns["Folds"] = table["regime"]
-    for metric, label in (("accuracy", "Accuracy"), ("macro_f1", "Macro-F1")):
-        columns[label] = [f"{m:.2f} ± {s:.2f}" for m, s in zip(table[metric], table[f"{metric}_sd"], strict=True)]
-        columns[f"{label}, paper"] = table[f"paper_{metric}"]
-        columns[f"{label}, ours − paper"] = table[f"{metric}_difference"]
-    shown = pd.DataFrame(columns)
-    plain = {name: "{:.2f}" for name in shown if name.endswith(", paper")}
-    signed = {name: "{:+.2f}" for name in shown if name.endswith("− paper")}
-    return shown.style.hide(axis="index").format({**plain, **signed}, na_rep="–")

@@ -1,10 +1,8 @@
-"""Read corpora for the data chapter: from the pack or from audio, and show what was found."""
+"""Read corpora for the data chapter: from the pack or from audio, and what was found in them."""
 
 from collections.abc import Iterable, Mapping
 
 import pandas as pd
-from IPython.display import Markdown
-from pandas.io.formats.style import Styler
 
 from crosscorpus import corpora, names, store
 
@@ -51,8 +49,3 @@ def near_silence(quality: pd.DataFrame) -> pd.DataFrame:
 def together(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
     """Return tables one below the other; an empty table where there are none."""
     return pd.concat([pd.DataFrame(), *tables], ignore_index=True)
-
-
-def shown(table: pd.DataFrame, otherwise: str) -> Styler | Markdown:
-    """Return a table without its index, or a sentence where it has no rows."""
-    return table.style.hide(axis="index") if len(table) else Markdown(otherwise)

@@ -1,0 +1,111 @@
+"""Every table of the book, in one style."""
+
+import hashlib
+from collections.abc import Callable
+
+import pandas as pd
+from IPython.display import HTML, Markdown
+from pandas.io.formats.style import Styler
+
+from crosscorpus import corpora, extractors, names
+
+NO_BREAK = "\N{NO-BREAK SPACE}"
+
+# Columns of identifiers: how their values are shown.
+VALUES: dict[str, Callable[[str], str]] = {
+    "corpus": lambda corpus: corpora.get(corpus).name,
+    "train_corpus": lambda corpus: corpora.get(corpus).name,
+    "test_corpus": lambda corpus: corpora.get(corpus).name,
+    "ptm": lambda ptm: extractors.get(ptm).name,
+    "head": str.upper,
+}
+
+# Columns whose names readers would not want to see.
+NAMES = {
+    "ptm": "model",
+    "train_corpus": "trained on",
+    "test_corpus": "tested on",
+    "regime": "folds",
+    "text_id": "text",
+    "emotion_native": "native label",
+    "sample_rate_native": "rate (Hz)",
+    "peak_dbfs": "peak (dB)",
+    "level_dbfs": "level (dB)",
+    "uar": "UAR",
+    "macro_f1": "macro-F1",
+}
+
+
+def show(
+    table: pd.DataFrame,
+    *,
+    digits: int = 1,
+    index: bool = False,
+    signed: tuple[str, ...] = (),
+    otherwise: str = "Nothing to show.",
+) -> HTML | Markdown:
+    """Style a table: names for ids, few digits, a dash where there is no value.
+
+    Parameters
+    ----------
+    digits
+        Decimals of numbers that are not whole.
+    index
+        Whether the index is shown. An index of corpora gets their names.
+    signed
+        Columns that show a plus sign.
+    otherwise
+        What to say where the table has no rows.
+    """
+    if not len(table):
+        return Markdown(otherwise)
+    shown = table.copy()
+    for column in VALUES.keys() & set(shown):
+        shown[column] = [_shown_id(column, value) for value in shown[column]]
+    if index:
+        shown.index = shown.index.map(
+            lambda value: corpora.get(value).name if value in corpora.registry() else value
+        )
+    shown.columns = shown.columns.map(lambda name: NAMES.get(name, str(name).replace("_", " ")))
+    plus = {NAMES.get(name, name.replace("_", " ")): f"{{:+.{digits}f}}" for name in signed}
+    style = shown.style.format({c: plus.get(c) for c in shown}, precision=digits, na_rep="–", hyperlinks="html")
+    style = style if index else style.hide(axis="index")
+    return _rendered(style)
+
+
+def _shown_id(column: str, value: str) -> str:
+    try:
+        return VALUES[column](value)
+    except names.UnknownNameError:  # a name already, or a word such as "together"
+        return value
+
+
+def beside_paper(table: pd.DataFrame) -> HTML:
+    """Style our scores beside the paper's, a row per cell and regime.
+
+    `table` is what `reference.beside` returns; ours are mean ± standard deviation over folds.
+    """
+    columns: dict[tuple[str, str], pd.Series | list[str]] = {
+        ("", "model"): table["ptm"].map(VALUES["ptm"]),
+        ("", "trained on"): table["train_corpus"].map(VALUES["train_corpus"]),
+        ("", "tested on"): table["test_corpus"].map(VALUES["test_corpus"]),
+        ("", "head"): table["head"].str.upper(),
+        ("", "folds"): table["regime"],
+    }
+    for metric, label in (("accuracy", "accuracy (%)"), ("macro_f1", "macro-F1 (%)")):
+        pairs = zip(table[metric], table[f"{metric}_sd"], strict=True)
+        columns[label, "ours"] = [f"{mean:.1f}{NO_BREAK}±{NO_BREAK}{sd:.1f}" for mean, sd in pairs]
+        columns[label, "paper"] = table[f"paper_{metric}"]
+        columns[label, "difference"] = table[f"{metric}_difference"]
+    shown = pd.DataFrame(columns)
+    if len(table["ptm"].unique()) == 1:
+        shown = shown.drop(columns=[("", "model")])
+    formats = {c: {"paper": "{:.2f}", "difference": "{:+.1f}"}.get(c[1]) for c in shown}
+    style = shown.style.hide(axis="index").format(formats, na_rep="–")
+    return _rendered(style)
+
+
+def _rendered(style: Styler) -> HTML:
+    # The same table gives the same bytes: pandas would draw its ids at random.
+    digest = hashlib.sha256(style.data.to_csv().encode()).hexdigest()
+    return HTML(style.set_uuid(digest[:8]).set_table_attributes('class="paper-table"').to_html())

@@ -1,0 +1,31 @@
+"""Keep the executed copies of the profile *smoke* for comparison (`make reference`), without their images.
+
+nbval does not compare images, and they would make up most of the files.
+"""
+
+import json
+from pathlib import Path
+
+from crosscorpus import paths
+
+KEPT = Path(__file__).parent / "notebooks"
+
+
+def main() -> None:
+    KEPT.mkdir(exist_ok=True)
+    for file in sorted((paths.BUILD / "smoke" / "notebooks").glob("*.ipynb")):
+        notebook = json.loads(file.read_text(encoding="utf-8"))
+        notebook["metadata"].pop("papermill", None)
+        for cell in notebook["cells"]:
+            for times in ("papermill", "execution"):
+                cell["metadata"].pop(times, None)
+            for output in cell.get("outputs", []):
+                data = output.get("data", {})
+                for kind in [kind for kind in data if kind.startswith("image/")]:
+                    del data[kind]
+        (KEPT / file.name).write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        print(f"tests/notebooks/{file.name}")
+
+
+if __name__ == "__main__":
+    main()
