@@ -11,7 +11,7 @@ export PYTHONUNBUFFERED := 1
 SNAKEMAKE := snakemake --cores $(CORES) --nolock --rerun-incomplete --quiet host reason rules
 
 .DEFAULT_GOAL := help
-.PHONY: help env book paper smoke pack folds test reference lint format lock clean
+.PHONY: help env book paper smoke pack picture folds test reference lint format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -44,9 +44,12 @@ smoke: env ## every chapter in seconds, results without meaning
 
 pack: env ## make data/embeddings/ again from the mirror's audio and weights, and compare
 	@mkdir -p _build/pack
-	@papermill --no-progress-bar --log-output --log-level WARNING notebooks/extraction.ipynb \
+	@papermill --no-progress-bar --log-level ERROR --stderr-file - notebooks/extraction.ipynb \
 	  _build/pack/whisper-base.ipynb -p profile pack -p source audio
 	@python -m crosscorpus.pack
+
+picture: book ## draw the README's picture again
+	@python -m crosscorpus.headline
 
 folds: env ## make data/folds/ again from the file lists
 	@python -m crosscorpus.folds

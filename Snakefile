@@ -15,7 +15,7 @@ RUN = f"_build/{PROFILE}"
 CHAPTERS = ["index", "data", "extraction", "heads", "same-corpus", "cross-corpus", "visualization"]
 FACTS = glob_wildcards("data/{file,.+\\.(yaml|csv)}").file
 PACK = [f"embeddings/{f}" for f in glob_wildcards("data/embeddings/{file,.+\\.safetensors}").file]
-EXECUTE = "papermill --no-progress-bar --log-output --log-level WARNING {input.notebook} {output} -y '{params.values}'"
+EXECUTE = "papermill --no-progress-bar --log-level ERROR --stderr-file - {input.notebook} {output} -y '{params.values}'"
 # ipykernel warns on every start that it talks to this machine over TCP
 EXECUTE += " 2> >(grep -v 'running over TCP without encryption' >&2)"
 

@@ -58,7 +58,7 @@ def test_the_first_code_after_the_parameters_checks_them(chapter):
 @every_chapter
 def test_it_ends_with_its_provenance(chapter):
     last = cells(chapter)[-1].source
-    assert re.match(rf'provenance\.footer\(\s*"{chapter}", p,', last)
+    assert re.match(rf'provenance\.footer\(\s*"{chapter}",\s+p,', last)
 
 
 @every_chapter

@@ -1,10 +1,8 @@
 import pandas as pd
 import pytest
-from IPython.display import Markdown
-from pandas.io.formats.style import Styler
-from test_corpora import tone
 
-from crosscorpus import corpora, names, paths, reading, store
+from crosscorpus import names, paths, reading, store
+from tests.test_corpora import tone
 
 
 @pytest.fixture
@@ -81,10 +79,3 @@ def test_tables_come_together():
     a, b = pd.DataFrame({"x": [1]}), pd.DataFrame({"x": [2]})
     assert list(reading.together([a, b])["x"]) == [1, 2]
     assert reading.together([]).empty
-
-
-def test_a_table_with_rows_is_shown_and_one_without_is_a_sentence():
-    table = pd.DataFrame([("emodb", "a.wav", "wrongly named", "none")], columns=corpora.PROBLEM_COLUMNS)
-    assert isinstance(reading.shown(table, "Nothing."), Styler)
-    assert isinstance(reading.shown(table.iloc[:0], "Nothing."), Markdown)
-    assert reading.shown(table.iloc[:0], "Nothing.").data == "Nothing."

@@ -158,7 +158,7 @@ def scan(corpus: str, folder: str | Path, workers: int = 1) -> Scan:
         if unused:
             problems.append((corpus, path, f"not used: {unused[0]}", "none needed"))
         elif facts is None:
-            remedy = f"rename it to follow {entry.pattern!r}, or leave it"
+            remedy = f"rename it as {entry.name} names its files (pattern in data/corpora.yaml), or leave it"
             problems.append((corpus, path, "wrongly named", remedy))
         else:
             copies.setdefault(facts["utterance"], []).append((path, facts))

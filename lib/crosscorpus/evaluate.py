@@ -137,7 +137,7 @@ def grid(
     if to_do:
         jobs = (joblib.delayed(_run)(task, pair) for task, pair in to_do)
         run = joblib.Parallel(n_jobs=workers or -1, return_as="generator_unordered")
-        for _ in tqdm(run(jobs), total=len(to_do), desc="training", unit="training of five folds", mininterval=5):
+        for _ in tqdm(run(jobs), total=len(to_do), desc="training heads", unit="head on all folds", mininterval=5):
             pass
     predictions, history = (
         pd.concat([pd.read_parquet(pair[i]) for pair in files], ignore_index=True) for i in (0, 1)

@@ -216,6 +216,8 @@ def points(panels: Mapping[str, pd.DataFrame], by: str) -> Figure:
     fig, axes = plt.subplots(1, len(panels), figsize=(3.9 * len(panels), 3.9), squeeze=False)
     seen: dict[str, Artist] = {}
     values = list(dict.fromkeys(value for table in panels.values() for value in table[by]))
+    if by == "emotion":
+        values = [emotion for emotion in EMOTION_COLOURS if emotion in values]
     for ax, (title, table) in zip(axes[0], panels.items(), strict=True):
         for k, value in enumerate(values):
             part = table[table[by] == value]

@@ -1,10 +1,12 @@
-"""The few figures that the first page states."""
+"""The few figures that the first page states, and the README's picture (`python -m crosscorpus.headline`)."""
 
+import functools
 from collections.abc import Iterable
 
 import pandas as pd
+import yaml
 
-from crosscorpus import corpora, extractors
+from crosscorpus import corpora, evaluate, extractors, figures, metrics, paths, protocol, reference, store
 
 
 def facts(table: pd.DataFrame) -> dict[str, str | float | int]:
@@ -42,3 +44,20 @@ def facts(table: pd.DataFrame) -> dict[str, str | float | int]:
 def _list(names: Iterable[str]) -> str:
     *first, last = names
     return f"{', '.join(first)} and {last}" if first else last
+
+
+def main() -> None:
+    """Draw the picture of the README from the default profile's results."""
+    profile = yaml.safe_load((paths.ROOT / "profiles" / "demo.yaml").read_text(encoding="utf-8"))
+    ids = profile["corpora"]
+    sides = (profile["ptms"], ids, ids, profile["heads"], profile["regimes"], profile["seeds"])
+    predictions, _ = evaluate.grid(*sides, protocol.load(profile["overrides"]), source=profile["source"])
+    figures.use_style()
+    fig = figures.scores_beside_paper(reference.beside(metrics.summary(metrics.per_fold(predictions))))
+    target = paths.ROOT / "book" / "_static" / "headline.svg"
+    store.replace_file(target, functools.partial(fig.savefig, format="svg", metadata={"Date": None}))
+    print(target.relative_to(paths.ROOT))
+
+
+if __name__ == "__main__":
+    main()

@@ -54,15 +54,17 @@ def of_emotion(parts: Mapping[str, Part], emotion: str) -> Part:
 
 
 def silhouettes(parts: Mapping[str, Part], emotions: Sequence[str]) -> pd.DataFrame:
-    """Return silhouettes (cosine, standardised embeddings): by emotion within corpora, by corpus within emotions.
+    """Return silhouettes (cosine, standardised embeddings) of several groupings.
 
-    NaN where there is only one group.
+    Rows are corpora, grouped by emotion, text and speaker, and emotions over all corpora, grouped by corpus; NaN
+    where a grouping has one group only or does not apply.
     """
-    rows = {corpus: (*part, "emotion") for corpus, part in parts.items()}
-    rows |= {emotion: (*of_emotion(parts, emotion), "corpus") for emotion in emotions}
-    table: dict[str, dict[str, float]] = {"silhouette by emotion": {}, "silhouette by corpus": {}}
-    for name, (x, utterances, by) in rows.items():
-        several = len(utterances[by].unique()) > 1
+    groupings = {"by emotion": "emotion", "by text": "text_id", "by speaker": "speaker"}
+    rows = {corpus: (*part, groupings) for corpus, part in parts.items()}
+    rows |= {emotion: (*of_emotion(parts, emotion), {"by corpus": "corpus"}) for emotion in emotions}
+    table: dict[str, dict[str, float]] = {}
+    for name, (x, utterances, columns) in rows.items():
         scaled = StandardScaler().fit_transform(x)
-        table[f"silhouette by {by}"][name] = checks.separation(scaled, utterances[by]) if several else np.nan
-    return pd.DataFrame(table)
+        several = {by: column for by, column in columns.items() if len(utterances[column].unique()) > 1}
+        table[name] = {by: checks.separation(scaled, utterances[column]) for by, column in several.items()}
+    return pd.DataFrame.from_dict(table, orient="index", columns=[*groupings, "by corpus"])

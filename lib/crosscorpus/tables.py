@@ -7,7 +7,7 @@ import pandas as pd
 from IPython.display import HTML, Markdown
 from pandas.io.formats.style import Styler
 
-from crosscorpus import corpora, extractors, names
+from crosscorpus import corpora, extractors, figures, names
 
 NO_BREAK = "\N{NO-BREAK SPACE}"
 
@@ -68,7 +68,9 @@ def show(
         )
     shown.columns = shown.columns.map(lambda name: NAMES.get(name, str(name).replace("_", " ")))
     plus = {NAMES.get(name, name.replace("_", " ")): f"{{:+.{digits}f}}" for name in signed}
-    style = shown.style.format({c: plus.get(c) for c in shown}, precision=digits, na_rep="–", hyperlinks="html")
+    style = shown.style.format(
+        {c: plus.get(c) for c in shown}, precision=digits, na_rep="–", escape="html", hyperlinks="html"
+    )
     style = style if index else style.hide(axis="index")
     return _rendered(style)
 
@@ -87,8 +89,9 @@ def beside_paper(table: pd.DataFrame) -> HTML:
     """
     columns: dict[tuple[str, str], pd.Series | list[str]] = {
         ("", "model"): table["ptm"].map(VALUES["ptm"]),
-        ("", "trained on"): table["train_corpus"].map(VALUES["train_corpus"]),
-        ("", "tested on"): table["test_corpus"].map(VALUES["test_corpus"]),
+        ("", "train → test"): [
+            figures.pair_name(*pair) for pair in zip(table["train_corpus"], table["test_corpus"], strict=True)
+        ],
         ("", "head"): table["head"].str.upper(),
         ("", "folds"): table["regime"],
     }
