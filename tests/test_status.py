@@ -1,7 +1,7 @@
 import pytest
-from test_store import PTM, metadata_of, scan_of, vectors_of
 
 from crosscorpus import extractors, names, status, store
+from tests.test_store import PTM, metadata_of, scan_of, vectors_of
 
 pytestmark = pytest.mark.usefixtures("no_mirror")
 

@@ -1,7 +1,8 @@
 """The pack: the embeddings that the repository carries (`make pack`, or `python -m crosscorpus.pack`).
 
 What the extraction chapter made from audio is compared with what is committed. Where the two agree, the
-committed files stay as they are; where they do not, or nothing is committed, they are replaced.
+committed files stay as they are, unless they are the same vectors by another version of the code, which is then
+noted; where they do not agree, or nothing is committed, they are replaced.
 """
 
 import datetime
@@ -44,11 +45,12 @@ def update(ptm: str, corpus: str) -> str:
         committed = store.load(ptm, corpus, "pack")
         gap = difference(fresh.vectors, committed.vectors)
         same_rows = list(fresh.utterances["utterance"]) == list(committed.utterances["utterance"])
+        same_code = committed.metadata.get("code") == fresh.metadata["code"]
     except (store.NotStoredError, store.StoredWrongError):
-        gap, same_rows = float("inf"), False
-    if same_rows and gap == 0:
+        gap, same_rows, same_code = float("inf"), False, False
+    if same_rows and gap == 0 and same_code:
         return f"{what}: bit for bit what is committed"
-    if same_rows and gap <= TOLERANCE:
+    if same_rows and 0 < gap <= TOLERANCE:
         return f"{what}: equal to what is committed within {TOLERANCE:g} (largest relative difference {gap:.1e})"
     for kind in ("utterances", "quality", "problems"):
         source = store.folder("audio") / kind / f"{corpus}.csv"
@@ -57,6 +59,7 @@ def update(ptm: str, corpus: str) -> str:
     store.write_embeddings(target, fresh.vectors, fresh.metadata)
     _note(ptm, corpus, fresh)
     found = "nothing like it was committed" if gap == float("inf") else f"largest relative difference {gap:.1e}"
+    found = "the same vectors bit for bit, by newer code" if same_rows and gap == 0 else found
     return f"{what}: written to {target.relative_to(paths.ROOT)} ({found})"
 
 

@@ -1,6 +1,7 @@
 """Every table of the book, in one style."""
 
 import hashlib
+import html
 from collections.abc import Callable
 
 import pandas as pd
@@ -62,15 +63,14 @@ def show(
     shown = table.copy()
     for column in VALUES.keys() & set(shown):
         shown[column] = [_shown_id(column, value) for value in shown[column]]
+    shown = shown.map(lambda value: html.escape(value) if isinstance(value, str) else value)
     if index:
         shown.index = shown.index.map(
             lambda value: corpora.get(value).name if value in corpora.registry() else value
         )
     shown.columns = shown.columns.map(lambda name: NAMES.get(name, str(name).replace("_", " ")))
     plus = {NAMES.get(name, name.replace("_", " ")): f"{{:+.{digits}f}}" for name in signed}
-    style = shown.style.format(
-        {c: plus.get(c) for c in shown}, precision=digits, na_rep="–", escape="html", hyperlinks="html"
-    )
+    style = shown.style.format({c: plus.get(c) for c in shown}, precision=digits, na_rep="–", hyperlinks="html")
     style = style if index else style.hide(axis="index")
     return _rendered(style)
 

@@ -1,0 +1,104 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from crosscorpus import corpora, extractors, pack, paths, store
+
+
+@pytest.fixture
+def made(build_folder, tmp_path, monkeypatch):
+    """A function that puts embeddings of three utterances into the store of this machine, as extraction does."""
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
+    monkeypatch.setattr(paths, "PACK", tmp_path / "pack")
+    monkeypatch.setattr(extractors, "registry", lambda: {"whisper-base": MODEL})
+    listed = corpora.file_list("emodb").head(3)
+    hashes = [f"{i:064d}" for i in range(3)]
+    table = listed.assign(path=listed["file"], sha256=hashes)[corpora.COLUMNS]
+    quality = pd.DataFrame(
+        [("emodb", u, 1, -1.0, -20.0) for u in table["utterance"]], columns=corpora.QUALITY_COLUMNS
+    )
+    scan = corpora.Scan(table, quality, pd.DataFrame(columns=corpora.PROBLEM_COLUMNS))
+
+    def make(vectors, **changes):
+        store.write_scan("emodb", scan, store.folder("audio"))
+        identity = store.identity("whisper-base", "clip", table)
+        path = store.embeddings_path("whisper-base", "emodb", "clip", store.key(identity))
+        store.write_embeddings(path, vectors, identity | {"corpus": "emodb", "dim": "4"} | changes)
+
+    return make
+
+
+MODEL = extractors.Model(
+    id="whisper-base",
+    name="Whisper",
+    family="",
+    handle="x",
+    dimension=4,
+    source="",
+    loader="whisper",
+    pooling="clip",
+)
+VECTORS = np.arange(1, 13, dtype=np.float32).reshape(3, 4)
+
+
+def update():
+    return pack.update("whisper-base", "emodb")
+
+
+def test_a_first_pack_is_written_whole(made):
+    made(VECTORS)
+    assert "nothing like it was committed" in update()
+    packed = store.load("whisper-base", "emodb", "pack")
+    np.testing.assert_array_equal(packed.vectors, VECTORS)
+    assert (paths.PACK / "provenance.json").exists()
+    assert (paths.PACK / "quality" / "emodb.csv").exists()
+
+
+def test_the_same_again_changes_no_file(made):
+    made(VECTORS)
+    update()
+    before = {file: file.stat().st_mtime_ns for file in paths.PACK.rglob("*") if file.is_file()}
+    assert update() == "Whisper on emodb: bit for bit what is committed"
+    assert before == {file: file.stat().st_mtime_ns for file in paths.PACK.rglob("*") if file.is_file()}
+
+
+def test_a_tiny_difference_keeps_what_is_committed(made):
+    made(VECTORS)
+    update()
+    made(VECTORS * np.float32(1 + 1e-5))
+    assert "within 0.0001" in update()
+    np.testing.assert_array_equal(store.load("whisper-base", "emodb", "pack").vectors, VECTORS)
+
+
+def test_a_larger_difference_replaces_it(made):
+    made(VECTORS)
+    update()
+    made(VECTORS * np.float32(1.01))
+    assert "largest relative difference 1.0e-02" in update()
+    assert not np.array_equal(store.load("whisper-base", "emodb", "pack").vectors, VECTORS)
+
+
+def test_newer_code_is_noted(made):
+    made(VECTORS, code="older")
+    update()
+    made(VECTORS)
+    assert "by newer code" in update()
+    assert store.load("whisper-base", "emodb", "pack").metadata["code"] != "older"
+
+
+def test_nothing_made_names_the_command(made, tmp_path):
+    with pytest.raises(store.NotStoredError, match="papermill"):
+        update()
+
+
+def test_difference_of_unlike_shapes_is_infinite():
+    assert pack.difference(VECTORS, VECTORS[:2]) == float("inf")
+
+
+def test_the_committed_pack_is_whole():
+    """Row counts of the two corpora, all their emotions, and vectors that fit their tables."""
+    expected = {"emodb": (535, 7), "ravdess": (1440, 8)}
+    for ptm, corpus in pack.contents():
+        packed = store.load(ptm, corpus, "pack")
+        assert (len(packed.vectors), packed.utterances["emotion"].nunique()) == expected[corpus]
+        assert corpora.compare(packed.utterances, corpus).empty
