@@ -204,7 +204,7 @@ def _measure_first_good(
 
 def read_table(path: str | Path) -> pd.DataFrame:
     """Read a CSV table of utterances, labels or folds; identifiers such as "03" stay text."""
-    text = ["speaker", "emotion_native", "text_id", "utterance", "file", "corpus"]
+    text = ["corpus", "utterance", "path", "file", "speaker", "emotion_native", "text_id", "sha256"]
     return pd.read_csv(path, dtype=dict.fromkeys(text, str), keep_default_na=False, na_values={"seconds": [""]})
 
 
