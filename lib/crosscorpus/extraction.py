@@ -105,7 +105,7 @@ def _extract(
     }
     if len(to_do) == len(shards):  # a resumed run has no honest figure
         metadata["utterances_per_second"] = f"{len(utterances) / elapsed:.2f}"
-        metadata["workers"] = str(run.n_jobs if on == "cpu" else 1)
+        metadata["workers"] = str(joblib.effective_n_jobs(run.n_jobs))
     store.write_embeddings(whole, vectors, metadata)
     for file in files:
         file.unlink()

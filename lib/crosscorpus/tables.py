@@ -63,7 +63,7 @@ def show(
     shown = table.copy()
     for column in VALUES.keys() & set(shown):
         shown[column] = [_shown_id(column, value) for value in shown[column]]
-    shown = shown.map(lambda value: html.escape(value) if isinstance(value, str) else value)
+    shown = shown.map(lambda value: html.escape(value, quote=False) if isinstance(value, str) else value)
     if index:
         shown.index = shown.index.map(
             lambda value: corpora.get(value).name if value in corpora.registry() else value
