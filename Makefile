@@ -20,15 +20,15 @@ env: $(ENV) ## make the environment in .venv from the lock
 
 $(ENV): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "Python 3.11 is needed, $(PYTHON) is %d.%d; name one with make PYTHON=/path/to/python3.11" % sys.version_info[:2])'
-	@echo "Making the environment in .venv (some minutes, once)"
-	@$(PYTHON) -m venv .venv
-	@echo "  1 of 3: PyTorch"
-	@pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$$(grep '^torch==' requirements.lock)"
-	@echo "  2 of 3: everything else"
-	@pip install --quiet --disable-pip-version-check --no-deps -r requirements.lock
-	@echo "  3 of 3: this project"
-	@pip install --quiet --disable-pip-version-check --no-deps --editable .
-	@touch $@
+	@start=$$(date +%s) && echo "Making the environment in .venv (some minutes, once)" \
+	  && $(PYTHON) -m venv .venv \
+	  && echo "  1 of 3: PyTorch" \
+	  && pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$$(grep '^torch==' requirements.lock)" \
+	  && echo "  2 of 3: everything else" \
+	  && pip install --quiet --disable-pip-version-check --no-deps -r requirements.lock \
+	  && echo "  3 of 3: this project" \
+	  && pip install --quiet --disable-pip-version-check --no-deps --editable . \
+	  && echo "The environment took $$(( $$(date +%s) - start )) s" && touch $@
 
 book: env ## run the chapters on the embedded data and build the site
 	@$(SNAKEMAKE) --configfile profiles/demo.yaml

@@ -15,6 +15,7 @@ RUN = f"_build/{PROFILE}"
 CHAPTERS = ["index", "data", "extraction", "heads", "same-corpus", "cross-corpus", "visualization"]
 FACTS = glob_wildcards("data/{file,.+\\.(yaml|csv)}").file
 PACK = [f"embeddings/{f}" for f in glob_wildcards("data/embeddings/{file,.+\\.safetensors}").file]
+PAGES = glob_wildcards("book/{page,.+\\.(md|py|css|js|bib|svg)}").page
 EXECUTE = "papermill --no-progress-bar --log-level ERROR --stderr-file - {input.notebook} {output} -y '{params.values}'"
 # ipykernel warns on every start that it talks to this machine over TCP
 EXECUTE += " 2> >(grep -v 'running over TCP without encryption' >&2)"
@@ -48,9 +49,7 @@ wildcard_constraints:
 rule book:
     input:
         executed=expand(f"{RUN}/notebooks/{{chapter}}.ipynb", chapter=CHAPTERS),
-        pages=glob_wildcards("book/{page,.+\\.(md|py|css|js|bib)}", followlinks=False).page and [
-            f"book/{page}" for page in glob_wildcards("book/{page,.+\\.(md|py|css|js|bib)}").page
-        ],
+        pages=expand("book/{page}", page=PAGES),
         config=["_config.yml", "_toc.yml"],
     output:
         "_build/html/index.html",

@@ -86,6 +86,10 @@ def test_each_chapter_ends_with_its_command_and_provenance(site):
         assert f"papermill notebooks/{page.stem}.ipynb" in re.sub(r"<[^>]+>", "", text)
 
 
+def test_the_address_that_is_printed_leads_to_the_first_page(site):
+    assert 'url=notebooks/index.html"' in (site / "index.html").read_text(encoding="utf-8")
+
+
 @pytest.fixture(scope="module")
 def browser():
     if CHROMIUM is None:
@@ -102,7 +106,7 @@ def browser():
 def test_pages_open_from_disk_without_errors_at_phone_width(site, browser, mode):
     context = browser.new_context(viewport={"width": 360, "height": 800}, color_scheme=mode)
     found = []
-    for file in pages(site):
+    for file in set(pages(site)) - {site / "index.html"}:  # which leads on to the first page at once
         page = context.new_page()
         page.on("console", lambda m, f=file: found.append((f.name, m.text)) if m.type == "error" else None)
         page.on("pageerror", lambda e, f=file: found.append((f.name, str(e))))

@@ -74,3 +74,9 @@ def test_beside_paper_names_pairs_and_signs_differences():
         f"35.0{plus_minus}4.0",
     ]
     assert cells[-9:] == [*values, "–", "–"]
+
+
+def test_a_long_table_is_cut_and_says_so():
+    shown = tables.show(pd.DataFrame({"x": range(1000)}), most=10).data
+    assert "The first 10 of 1000 rows." in shown
+    assert shown.count("<tr>") == 11

@@ -44,6 +44,7 @@ def show(
     index: bool = False,
     signed: tuple[str, ...] = (),
     otherwise: str = "Nothing to show.",
+    most: int = 200,
 ) -> HTML | Markdown:
     """Style a table: names for ids, few digits, a dash where there is no value.
 
@@ -57,10 +58,12 @@ def show(
         Columns that show a plus sign.
     otherwise
         What to say where the table has no rows.
+    most
+        Rows shown; a caption counts the others.
     """
     if not len(table):
         return Markdown(otherwise)
-    shown = table.copy()
+    shown = table.head(most).copy()
     for column in VALUES.keys() & set(shown):
         shown[column] = [_shown_id(column, value) for value in shown[column]]
     shown = shown.map(lambda value: html.escape(value, quote=False) if isinstance(value, str) else value)
@@ -72,6 +75,8 @@ def show(
     plus = {NAMES.get(name, name.replace("_", " ")): f"{{:+.{digits}f}}" for name in signed}
     style = shown.style.format({c: plus.get(c) for c in shown}, precision=digits, na_rep="–", hyperlinks="html")
     style = style if index else style.hide(axis="index")
+    if len(table) > most:
+        style = style.set_caption(f"The first {most} of {len(table)} rows.")
     return _rendered(style)
 
 
