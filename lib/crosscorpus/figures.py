@@ -128,6 +128,8 @@ def scores_beside_paper(table: pd.DataFrame, metric: str = "accuracy") -> Figure
 
     `table` is what `reference.beside` returns, for one model.
     """
+    if not len(table):
+        return _nothing("There is no pair of corpora to show: embeddings are missing.")
     labels = {"accuracy": "accuracy (%)", "macro_f1": "macro-F1 (%)", "uar": "UAR (%)"}
     heads = list(table["head"].unique())
     cells = list(dict.fromkeys(zip(table["train_corpus"], table["test_corpus"], strict=True)))
@@ -229,6 +231,12 @@ def points(panels: Mapping[str, pd.DataFrame], by: str) -> Figure:
         ax.set(title=title, xticks=[], yticks=[])
         ax.spines[:].set_visible(False)
     fig.legend(list(seen.values()), list(seen), loc="outside lower center", ncols=min(len(seen), 5), markerscale=2)
+    return fig
+
+
+def _nothing(why: str) -> Figure:
+    fig = plt.figure(figsize=(6.5, 1))
+    fig.text(0.5, 0.5, why, ha="center", va="center")
     return fig
 
 

@@ -87,11 +87,13 @@ def _shown_id(column: str, value: str) -> str:
         return value
 
 
-def beside_paper(table: pd.DataFrame) -> HTML:
+def beside_paper(table: pd.DataFrame) -> HTML | Markdown:
     """Style our scores beside the paper's, a row per cell and regime.
 
     `table` is what `reference.beside` returns; ours are mean ± standard deviation over folds.
     """
+    if not len(table):
+        return Markdown("There is no pair of corpora to show: embeddings are missing.")
     columns: dict[tuple[str, str], pd.Series | list[str]] = {
         ("", "model"): table["ptm"].map(VALUES["ptm"]),
         ("", "train → test"): [
