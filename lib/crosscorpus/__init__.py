@@ -7,7 +7,7 @@ Modules, in the order in which data flows through them: `corpora` and `audio` (u
 
 import os
 
-# Keras reads its backend once, when it is first imported.
-os.environ.setdefault("KERAS_BACKEND", "torch")
+# Keras reads its backend once, when it is first imported; training relies on torch's threads and seeds.
+os.environ["KERAS_BACKEND"] = "torch"
 
 __version__ = "0.1.0"

@@ -129,8 +129,9 @@ def grid(
                 tasks.append((head, regime, seed, here[corpus], tests, protocol))
     if not tasks:
         raise store.NotStoredError(
-            f"no embeddings of {', '.join(ptms)} for {', '.join(train_corpora)} in source {source!r}; the chapter "
-            "extraction makes them: papermill notebooks/extraction.ipynb out.ipynb -p source audio"
+            f"no embeddings of {', '.join(ptms)} for {', '.join(train_corpora)} in source {source!r}, or too few "
+            f"speakers for {', '.join(regimes)} folds; the chapter extraction makes embeddings: "
+            "papermill notebooks/extraction.ipynb out.ipynb -p source audio"
         )
     files = [_files(*task) for task in tasks]
     to_do = [(task, pair) for task, pair in zip(tasks, files, strict=True) if not all(f.exists() for f in pair)]
