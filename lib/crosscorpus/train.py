@@ -48,7 +48,7 @@ def split_validation(y: np.ndarray, groups: np.ndarray, share: float, seed: int)
     """
     _, first, group = np.unique(groups, return_index=True, return_inverse=True)
     n_splits = min(round(1 / share), len(first))
-    if (y == y[first][group]).all():  # groups of one class each can be dealt like utterances, which is fast
+    if len(first) > len(y) / 2 and (y == y[first][group]).all():  # single utterances, but for a few: dealt fast
         splitter = StratifiedKFold(n_splits, shuffle=True, random_state=seed)
         _, held_out = next(iter(splitter.split(first, y[first])))
         validation = np.isin(group, held_out)
