@@ -11,7 +11,7 @@ export PYTHONUNBUFFERED := 1
 SNAKEMAKE := snakemake --cores $(CORES) --nolock --rerun-incomplete --quiet host reason rules
 
 .DEFAULT_GOAL := help
-.PHONY: help env book paper smoke pack picture folds test reference lint format lock clean
+.PHONY: help env opensmile download book paper smoke pack picture folds test reference lint format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -30,11 +30,17 @@ $(ENV): requirements.lock pyproject.toml
 	  && pip install --quiet --disable-pip-version-check --no-deps --editable . \
 	  && echo "The environment took $$(( $$(date +%s) - start )) s" && touch $@
 
+opensmile: env ## add openSMILE for eGeMAPS (free for research only)
+	@pip install --quiet --disable-pip-version-check --no-deps -r requirements-opensmile.lock
+
+download: env ## fetch the paper's corpora and models that are not here
+	@python -m crosscorpus.downloads --profile paper
+
 book: env ## run the chapters on the embedded data and build the site
 	@$(SNAKEMAKE) --configfile profiles/demo.yaml
 	@python -m crosscorpus.timings demo
 
-paper: env ## the full run from audio: CROSSCORPUS_MIRROR=/folder make paper
+paper: download ## the full run from audio; what cannot be had is reported and skipped
 	@$(SNAKEMAKE) --configfile profiles/paper.yaml
 	@python -m crosscorpus.timings paper
 
@@ -42,10 +48,7 @@ smoke: env ## every chapter in seconds, results without meaning
 	@$(SNAKEMAKE) --configfile profiles/smoke.yaml -- chapters
 	@python -m crosscorpus.timings smoke
 
-pack: env ## make data/embeddings/ again from the mirror's audio and weights, and compare
-	@mkdir -p _build/pack
-	@papermill --no-progress-bar --log-level ERROR --stderr-file - notebooks/extraction.ipynb \
-	  _build/pack/whisper-base.ipynb -p profile pack -p source audio
+pack: env ## make data/embeddings/ again from audio and weights, and compare
 	@python -m crosscorpus.pack
 
 picture: book ## draw the README's picture again
@@ -69,10 +72,15 @@ test: lint ## lint, types, unit tests, notebooks as regression tests
 reference: smoke ## keep the notebooks' outputs that `make test` compares with
 	@python -m tests.keep_reference
 
-lock: env ## choose new versions for requirements.lock
+# The CUDA packages come with torch itself, which is installed with its own dependencies.
+COMPILE := uv pip compile pyproject.toml --extra test --python-version 3.11 --no-annotate --no-header --quiet
+TIDY := sed -E '/^(nvidia-|cuda-|triton==)/d; s/^(torch==[0-9.]+)\+cpu/\1/'
+
+lock: env ## choose new versions for requirements.lock and requirements-opensmile.lock
 	@pip install --quiet uv
-	@uv pip compile pyproject.toml --extra test --python-version 3.11 --no-annotate --no-header --upgrade \
-	  | sed -E 's/^(torch==[0-9.]+)\+cpu/\1/' > requirements.lock
+	@$(COMPILE) --upgrade | $(TIDY) > requirements.new && mv requirements.new requirements.lock
+	@$(COMPILE) --extra opensmile --constraints requirements.lock | $(TIDY) \
+	  | grep -vxFf requirements.lock > requirements-opensmile.lock
 
 clean: ## remove everything generated, except the environment
 	@rm -rf _build .snakemake

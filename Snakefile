@@ -15,6 +15,7 @@ RUN = f"_build/{PROFILE}"
 CHAPTERS = ["index", "data", "extraction", "heads", "same-corpus", "cross-corpus", "visualization"]
 FACTS = glob_wildcards("data/{file,.+\\.(yaml|csv)}").file
 PACK = [f"embeddings/{f}" for f in glob_wildcards("data/embeddings/{file,.+\\.safetensors}").file]
+MODELS = glob_wildcards("notebooks/models/{ptm}.ipynb").ptm
 PAGES = glob_wildcards("book/{page,.+\\.(md|py|css|js|bib|svg)}").page
 EXECUTE = "papermill --no-progress-bar --log-level ERROR --stderr-file - {input.notebook} {output} -y '{params.values}'"
 # ipykernel warns on every start that it talks to this machine over TCP
@@ -42,13 +43,14 @@ def library(chapter):
 
 
 wildcard_constraints:
-    ptm="|".join(config["ptms"]),
+    ptm="|".join([*config["ptms"], *MODELS]),
     corpus="|".join(config["corpora"]),
 
 
 rule book:
     input:
         executed=expand(f"{RUN}/notebooks/{{chapter}}.ipynb", chapter=CHAPTERS),
+        models=expand(f"{RUN}/notebooks/models/{{ptm}}.ipynb", ptm=MODELS),
         pages=expand("book/{page}", page=PAGES),
         config=["_config.yml", "_toc.yml"],
     output:
@@ -62,6 +64,7 @@ rule book:
 rule chapters:
     input:
         rules.book.input.executed,
+        expand(f"{RUN}/notebooks/models/{{ptm}}.ipynb", ptm=config["ptms"]),
 
 
 rule data:
@@ -81,15 +84,31 @@ rule data:
 
 rule embed:
     input:
-        notebook="notebooks/extraction.ipynb",
-        library=library("extraction"),
+        notebook="notebooks/model.ipynb",
+        library=library("model"),
     output:
         f"{RUN}/embed/{{ptm}}-{{corpus}}.ipynb",
     params:
-        values=lambda w, threads: values("extraction", ptm=w.ptm, corpora=[w.corpus], workers=threads),
+        values=lambda w, threads: values("model", ptm=w.ptm, corpora=[w.corpus], workers=threads),
     threads: workflow.cores
     benchmark:
         f"{RUN}/timings/embed-{{ptm}}-{{corpus}}.tsv"
+    shell:
+        EXECUTE
+
+
+rule model:
+    input:
+        notebook="notebooks/model.ipynb",
+        library=library("model"),
+        facts=expand("data/{file}", file=[*FACTS, *PACK]),
+        embedded=lambda w: [f for f in EMBEDDED if f.startswith(f"{RUN}/embed/{w.ptm}-")],
+    output:
+        f"{RUN}/notebooks/models/{{ptm}}.ipynb",
+    params:
+        values=lambda w: values("model", ptm=w.ptm),
+    benchmark:
+        f"{RUN}/timings/model-{{ptm}}.tsv"
     shell:
         EXECUTE
 

@@ -17,8 +17,10 @@ def mirror():
 
 
 @pytest.fixture
-def no_mirror(monkeypatch):
+def no_mirror(tmp_path, monkeypatch):
+    """No local copies, and no earlier downloads."""
     monkeypatch.delenv(paths.MIRROR_SETTING, raising=False)
+    monkeypatch.setenv(paths.CACHE_SETTING, str(tmp_path / "cache"))
 
 
 @pytest.fixture

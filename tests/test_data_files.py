@@ -73,6 +73,28 @@ def test_owners_and_licence_are_stated(corpus):
     assert corpus.speakers
 
 
+@each_corpus
+def test_a_download_is_an_address_or_what_a_person_does(corpus):
+    given = set(corpus.download)
+    assert given == {"by_hand"} or {"url"} <= given <= {"url", "size", "sha256", "md5", "wanted", "lfs"}
+    assert all(re.match(r"https?://\S+$", corpus.download[key]) for key in given & {"url", "lfs"})
+    assert isinstance(corpus.download.get("size", 1), int)
+    assert re.fullmatch("([0-9a-f]{64})?", corpus.download.get("sha256", ""))
+    assert re.fullmatch("([0-9a-f]{32})?", corpus.download.get("md5", ""))
+
+
+@each_corpus
+def test_a_download_from_github_is_of_one_commit(corpus):
+    addresses = [corpus.download[key] for key in ("url", "lfs") if "github" in corpus.download.get(key, "")]
+    commits = [re.findall(r"\b[0-9a-f]{40}\b", address) for address in addresses]
+    assert all(len(found) == 1 for found in commits)
+    assert len({found[0] for found in commits}) <= 1
+
+
+def test_no_corpus_is_called_as_a_model():
+    assert not corpora.registry().keys() & extractors.registry().keys()
+
+
 def test_corpora_have_names_of_their_own():
     assert len({entry.name for entry in CORPORA}) == len(CORPORA)
 
@@ -266,7 +288,7 @@ def test_the_paper_profile_has_all_models_and_corpora_of_the_paper():
 
 
 @pytest.mark.parametrize(
-    "chapter", ["index", "data", "extraction", "heads", "same-corpus", "cross-corpus", "visualization"]
+    "chapter", ["index", "data", "extraction", "model", "heads", "same-corpus", "cross-corpus", "visualization"]
 )
 def test_the_defaults_of_a_chapter_are_the_demo_profiles(chapter):
     values = read("profiles/demo.yaml")

@@ -137,7 +137,7 @@ def test_models_without_embeddings_are_left_out(stored):
 
 
 def test_no_embeddings_at_all_is_an_error_with_the_command(stored):
-    with pytest.raises(store.NotStoredError, match=r"papermill notebooks/extraction\.ipynb"):
+    with pytest.raises(store.NotStoredError, match=r"papermill notebooks/model\.ipynb"):
         evaluate.grid(["trillsson4"], ["emodb"], ["emodb"], ["fcn"], ["stratified"], [0], FAST)
 
 

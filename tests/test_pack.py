@@ -36,7 +36,6 @@ MODEL = extractors.Model(
     dimension=4,
     source="",
     loader="whisper",
-    pooling="clip",
 )
 VECTORS = np.arange(1, 13, dtype=np.float32).reshape(3, 4)
 

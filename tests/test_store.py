@@ -21,7 +21,7 @@ def vectors_of(table, seed=0):
 
 
 def metadata_of(table, pooling="clip"):
-    return {"audio_hash": store.audio_hash(table), "pooling": pooling}
+    return {"audio_hash": store.audio_hash(table), "pooling": pooling, "dtype": "float32"}
 
 
 @pytest.fixture
@@ -199,6 +199,31 @@ def test_a_missing_file_is_told(tmp_path):
         store.read_embeddings(tmp_path / "a.safetensors")
 
 
+@pytest.mark.parametrize("at", [-1, -2000, 20])
+def test_a_changed_byte_is_noticed(tmp_path, at):
+    path = tmp_path / "a.safetensors"
+    store.write_embeddings(path, vectors_of(range(5)), {"pooling": "clip"})
+    data = bytearray(path.read_bytes())
+    data[at] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(store.StoredWrongError, match=r"a\.safetensors: .*delete it"):
+        store.read_embeddings(path)
+
+
+def test_a_part_keeps_its_rows(tmp_path):
+    store.write_embeddings(tmp_path / "a", vectors_of(range(3)), {}, np.array([4, 0, 2]))
+    vectors, rows = store.read_part(tmp_path / "a")
+    np.testing.assert_array_equal(vectors, vectors_of(range(3)))
+    assert rows.tolist() == [4, 0, 2]
+
+
+def test_how_a_run_went_stands_beside_its_file(tmp_path):
+    path = tmp_path / "a.safetensors"
+    assert store.read_run(path) == {}
+    store.write_run(path, {"seconds": "1.5"})
+    assert store.read_run(path) == {"seconds": "1.5"}
+
+
 # -- checks ---------------------------------------------------------------------------------------------------
 
 
@@ -224,6 +249,25 @@ def test_a_constant_embedding_is_named(value):
     vectors[5] = value
     with pytest.raises(store.StoredWrongError, match=f"utterance {table['utterance'][5]}"):
         store.check_vectors(vectors, table, DIM, "these")
+
+
+def test_equal_embeddings_of_different_audio_are_named():
+    table = scan_of().utterances
+    vectors = vectors_of(table)
+    vectors[4] = vectors[1]
+    expected = (
+        rf"these: 2 embeddings equal another utterance's .*{table['utterance'][1]} and {table['utterance'][4]}"
+    )
+    with pytest.raises(store.StoredWrongError, match=expected):
+        store.check_vectors(vectors, table, DIM, "these")
+
+
+def test_equal_embeddings_of_equal_audio_pass():
+    table = scan_of().utterances
+    table.loc[4, "sha256"] = table.loc[1, "sha256"]
+    vectors = vectors_of(table)
+    vectors[4] = vectors[1]
+    store.check_vectors(vectors, table, DIM, "these")
 
 
 @pytest.mark.parametrize("shape", [(5, DIM), (7, DIM), (6, DIM - 1), (6, DIM, 1), (DIM, 6), (6,)])
@@ -256,7 +300,9 @@ def test_the_audio_hash_does_not_change_with_the_folder():
     assert store.audio_hash(table.assign(path="elsewhere/" + table["path"])) == store.audio_hash(table)
 
 
-@pytest.mark.parametrize("fact", ["ptm", "handle", "revision", "pooling", "audio_hash", "code"])
+@pytest.mark.parametrize(
+    "fact", ["ptm", "handle", "revision", "pooling", "dtype", "architecture", "audio_hash", "code"]
+)
 def test_the_key_changes_with_each_fact(fact):
     identity = store.identity(PTM, "clip", scan_of().utterances)
     assert store.key(identity | {fact: "other"}) != store.key(identity)
@@ -304,7 +350,7 @@ def test_load_refuses_embeddings_of_other_audio(packed):
 
 @pytest.mark.usefixtures("packed")
 def test_load_refuses_another_pooling_than_the_packs():
-    with pytest.raises(store.StoredWrongError, match=r"pooling \(clip\) than asked for \(window\)"):
+    with pytest.raises(store.StoredWrongError, match=r"\(clip float32\) than asked for \(window float32\)"):
         store.load(PTM, "emodb", pooling="window")
 
 
@@ -343,21 +389,21 @@ def test_what_was_not_made_names_the_command_that_makes_it(made):
     made.unlink()
     with pytest.raises(store.NotStoredError) as error:
         store.load(PTM, "emodb", "audio")
-    assert "papermill notebooks/extraction.ipynb" in str(error.value)
+    assert "papermill notebooks/model.ipynb" in str(error.value)
     assert f"-p ptm {PTM} -p corpora emodb" in str(error.value)
 
 
 @pytest.mark.usefixtures("made")
 def test_what_was_not_made_with_a_pooling_names_a_command_with_that_pooling():
-    with pytest.raises(store.NotStoredError, match=r"extraction\.ipynb.*-p pooling window"):
+    with pytest.raises(store.NotStoredError, match=r"model\.ipynb.*-p pooling window"):
         store.load(PTM, "emodb", "audio", "window")
 
 
 @pytest.mark.parametrize("source", store.SOURCES)
 @pytest.mark.usefixtures("packed", "made")
-def test_a_model_without_a_loader_is_not_stored(source):
+def test_a_model_that_was_not_run_is_not_stored(source):
     with pytest.raises(store.NotStoredError):
-        store.load("trillsson4", "emodb", source)
+        store.load("wavlm-base", "emodb", source)
 
 
 @pytest.mark.parametrize(("ptm", "corpus"), [("whisper", "emodb"), (PTM, "emodbb")])

@@ -3,12 +3,16 @@
 The sources, `notebooks/<name>.ipynb`, hold no outputs; `make book` leaves executed copies in
 `_build/<profile>/notebooks/`, with the profile in the environment variable CROSSCORPUS_PROFILE. A copy that is
 missing, stopped, failed or out of date ends the build: a page never shows its source without results. Pages are
-read again when a copy that they show, or glue values from, has changed.
+read again when a copy that they show, or glue values from, has changed. In the text of a notebook, `{{ name }}`
+stands for the value of that parameter: so one source, executed for several models, gives pages with titles of
+their own.
 """
 
+import ast
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -66,6 +70,7 @@ def swap(app: Sphinx, docname: str, source: list[str]) -> None:
         raise fail(copy, "is not a whole notebook") from None
     check(copy, cells, run)
     check_same(copy, cells, json.loads(source[0])["cells"])
+    fill_in(cells, parameters(cells))
     out_of_sight = any({"parameters", "remove-input"} <= set(tags(cell)) for cell in cells)
     for cell in cells:
         collapse_parameters(cell, "remove-input" if out_of_sight else "hide-input")
@@ -96,6 +101,28 @@ def check_same(copy: Path, cells: list[dict[str, Any]], source: list[dict[str, A
             raise fail(copy, f"is out of date: cell {number} of the source has changed")
     if len(copied) != len(source):
         raise fail(copy, f"is out of date: it has {len(copied)} cells, the source {len(source)}")
+
+
+def parameters(cells: list[dict[str, Any]]) -> dict[str, object]:
+    """Return the values that a notebook was executed with: its defaults, and what papermill put in their place."""
+    found: dict[str, object] = {}
+    for cell in cells:
+        if {"parameters", "injected-parameters"} & set(tags(cell)):
+            for statement in ast.parse("".join(cell["source"])).body:
+                if isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value is not None:
+                    target = statement.target if isinstance(statement, ast.AnnAssign) else statement.targets[0]
+                    found[ast.unparse(target)] = ast.literal_eval(statement.value)
+    return found
+
+
+def fill_in(cells: list[dict[str, Any]], values: dict[str, object]) -> None:
+    """Put parameters' values into the text of a notebook."""
+    for cell in cells:
+        if cell["cell_type"] == "markdown":
+            text = "".join(cell["source"])
+            for name, value in values.items():
+                text = re.sub(rf"\{{\{{ {re.escape(name)} \}}\}}", lambda _, value=value: str(value), text)
+            cell["source"] = text
 
 
 def shown(cell: dict[str, Any]) -> tuple[str, object, set[str]]:

@@ -19,6 +19,9 @@ class AudioError(ValueError):
         super().__init__(f"{path}: {reason}; {remedy}")
         self.path, self.reason, self.remedy = Path(path), reason, remedy
 
+    def __reduce__(self) -> tuple:  # so that it survives the way back from a worker process
+        return AudioError, (self.path, self.reason, self.remedy)
+
 
 FETCH_AGAIN = "fetch the file again from the corpus's home"
 
@@ -100,6 +103,12 @@ def resample(samples: np.ndarray, rate: int) -> np.ndarray:
     if rate != SAMPLE_RATE:
         mono = soxr.resample(mono, rate, SAMPLE_RATE, quality="HQ")
     return np.ascontiguousarray(mono, dtype=np.float32)
+
+
+def scale_to_peak(waveform: np.ndarray) -> np.ndarray:
+    """Return a waveform with a largest absolute sample of 1; digital silence stays as it is."""
+    peak = np.abs(waveform).max(initial=0)
+    return waveform / peak if peak > 0 else waveform
 
 
 def fingerprint(samples: np.ndarray, rate: int) -> str:

@@ -53,6 +53,7 @@ class Corpus:
     not_used: Mapping[str, str] = field(default_factory=dict)
     same_audio: tuple[tuple[str, ...], ...] = ()
     known_issues: tuple[Mapping[str, str], ...] = ()
+    download: Mapping[str, Any] = field(default_factory=dict)
     in_paper: bool = False
 
 
@@ -113,11 +114,13 @@ def parse(corpus: Corpus, path: str | PurePosixPath) -> dict[str, Any] | None:
 
 
 def find(corpus: str, mirror: str | None = None) -> Path | None:
-    """Return the folder with a corpus's audio, or None: `corpora/<corpus>` below the mirror folder."""
+    """Return the folder with a corpus's audio, or None.
+
+    It is `corpora/<corpus>` below the mirror folder or, where that has none, below the folder of downloads.
+    """
     get(corpus)
-    root = paths.mirror(mirror)
-    folder = root / "corpora" / corpus if root else None
-    return folder if folder and folder.is_dir() else None
+    folders = [root / "corpora" / corpus for root in (paths.mirror(mirror), paths.cache()) if root]
+    return next((folder for folder in folders if folder.is_dir()), None)
 
 
 def scan(corpus: str, folder: str | Path, workers: int = 1) -> Scan:

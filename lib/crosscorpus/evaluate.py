@@ -130,8 +130,8 @@ def grid(
     if not tasks:
         raise store.NotStoredError(
             f"no embeddings of {', '.join(ptms)} for {', '.join(train_corpora)} in source {source!r}, or too few "
-            f"speakers for {', '.join(regimes)} folds; the chapter extraction makes embeddings: "
-            "papermill notebooks/extraction.ipynb out.ipynb -p source audio"
+            f"speakers for {', '.join(regimes)} folds; the page of a model makes embeddings: "
+            "papermill notebooks/model.ipynb out.ipynb -p source audio"
         )
     files = [_files(*task) for task in tasks]
     to_do = [(task, pair) for task, pair in zip(tasks, files, strict=True) if not all(f.exists() for f in pair)]

@@ -4,6 +4,7 @@ Utterances are read, encoded and written in shards, so memory does not grow with
 was stopped goes on where it was.
 """
 
+import concurrent.futures
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,10 +15,16 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from crosscorpus import audio, corpora, extractors, names, store, versions
+from crosscorpus import audio, corpora, extractors, names, store, versions, weights
 
-SHARD = 32
-BATCH = 8
+SHARD = {"cpu": 32, "cuda": 512}
+"""Utterances that are written at a time: what a run that is stopped may have to do again, for each worker."""
+BATCH = {"cpu": 8, "cuda": 64}
+"""Utterances that are encoded at a time, at most."""
+BATCH_SECONDS = {"cpu": 32.0, "cuda": 480.0}
+"""Seconds of audio that are encoded at a time, padding included, at most (but one utterance at least)."""
+READERS = 8
+"""Threads that decode audio for a GPU."""
 
 
 def embed(
@@ -28,6 +35,7 @@ def embed(
     device: str = "auto",
     mirror: str | None = None,
     workers: int = 0,
+    dtype: str = "float32",
 ) -> store.Embeddings:
     """Return the embeddings of a corpus, extracting those that the store does not hold yet.
 
@@ -43,6 +51,8 @@ def embed(
         Folder of local copies; see `paths.mirror`.
     workers
         Processes side by side, each with one thread; 0 for one a core. On a GPU there is one.
+    dtype
+        What is computed in; see `extractors.load`.
 
     Raises
     ------
@@ -53,82 +63,172 @@ def embed(
     if root is None:
         entry = corpora.get(corpus)
         raise extractors.NotAvailableError(
-            f"{entry.name}: no audio in corpora/{corpus} of the mirror; get it from {entry.home}"
+            f"{entry.name}: no audio; `python -m crosscorpus.downloads {corpus}` fetches it, or put it into "
+            f"corpora/{corpus}/ of the mirror folder ({entry.home})"
         )
     pooling = pooling or extractors.get(ptm).pooling
     scan = corpora.scan(corpus, root)
     store.write_scan(corpus, scan, store.folder("audio"))
-    identity = store.identity(ptm, pooling, scan.utterances)
-    whole = store.embeddings_path(ptm, corpus, pooling, store.key(identity))
-    if not whole.exists():
-        _extract(ptm, corpus, pooling, device, mirror, workers, scan.utterances, root, identity, whole)
-    return store.load(ptm, corpus, "audio", pooling)
+    identity = store.identity(ptm, pooling, scan.utterances, dtype)
+    whole = store.embeddings_path(ptm, corpus, pooling, store.key(identity), dtype=dtype)
+    if not whole.exists() or _made_with_other_weights(ptm, whole, mirror):
+        on = extractors.choose_device(device)
+        folder = weights.fetch(ptm, mirror)
+        load = (ptm, pooling, on, folder, dtype)
+        _extract(load, corpus, workers, scan.utterances, root, identity, whole)
+    return store.load(ptm, corpus, "audio", pooling, dtype)
+
+
+def _made_with_other_weights(ptm: str, whole: Path, mirror: str | None) -> bool:
+    here = weights.find(ptm, mirror)
+    made_with = store.read_embeddings(whole)[1].get("weights_sha256")
+    return here is not None and made_with != weights.fingerprint(here)
+
+
+Load = tuple[str, str, str, Path | None, str]
+"""The arguments of `extractors.load`."""
+
+
+def plan(seconds: Sequence[float], device: str, neighbours: int = 0) -> list[list[np.ndarray]]:
+    """Divide utterances into shards of batches, by the same rule whoever runs them.
+
+    Parameters
+    ----------
+    seconds
+        Durations in the order of the table of utterances.
+    device
+        "cpu" or "cuda".
+    neighbours
+        0: batches of similar length, longest first. Otherwise batches of so many, in the table's order.
+
+    Returns
+    -------
+    Shards, each a list of batches, each an array of positions in the table.
+    """
+    lengths = np.asarray(seconds, dtype=float)
+    order = np.arange(len(lengths)) if neighbours else np.argsort(-lengths, kind="stable")
+    batches: list[list[int]] = []
+    for position in order:
+        full = neighbours or BATCH[device]
+        if not neighbours and batches and batches[-1]:
+            full = min(full, int(BATCH_SECONDS[device] / max(lengths[batches[-1][0]], 1e-3)))
+        if not batches or len(batches[-1]) >= full:
+            batches.append([])
+        batches[-1].append(int(position))
+    shards: list[list[np.ndarray]] = []
+    for batch in batches:
+        if not shards or sum(map(len, shards[-1])) + len(batch) > SHARD[device]:
+            shards.append([])
+        shards[-1].append(np.array(batch))
+    return shards
 
 
 def _extract(
-    ptm: str,
+    load: Load,
     corpus: str,
-    pooling: str,
-    device: str,
-    mirror: str | None,
     workers: int,
     utterances: pd.DataFrame,
     root: Path,
     identity: dict[str, str],
     whole: Path,
 ) -> None:
+    ptm, pooling, on, folder, _ = load
     model = extractors.get(ptm)
-    on = extractors.choose_device(device)
-    extractor = extractors.load(ptm, pooling, on, mirror)
-    shards = [utterances.iloc[at : at + SHARD] for at in range(0, len(utterances), SHARD)]
+    neighbours = extractors.NEIGHBOURS if pooling == "padded" else 0
+    shards = plan(utterances["seconds"].tolist(), on, neighbours)
     files = [whole.with_suffix("") / f"{number:05d}.safetensors" for number in range(len(shards))]
-    to_do = [(s, f) for s, f in zip(shards, files, strict=True) if not f.exists()]
+    used = {"weights_sha256": weights.fingerprint(folder) if folder else ""}
+    to_do = [(s, f) for s, f in zip(shards, files, strict=True) if not _is_done(f, s)]
     started = time.perf_counter()
-    jobs = (joblib.delayed(_embed_shard)(ptm, pooling, on, mirror, s, root, f) for s, f in to_do)
-    run = joblib.Parallel(n_jobs=(workers or -1) if on == "cpu" else 1, return_as="generator_unordered")
     with tqdm(total=len(utterances), desc=f"{model.name} on {corpus}", unit="utterance", mininterval=5) as bar:
-        bar.update(len(utterances) - sum(len(s) for s, _ in to_do))
-        for done in run(jobs):
-            bar.update(done)
+        bar.update(len(utterances) - sum(len(b) for s, _ in to_do for b in s))
+        on_device = _on_cpu if on == "cpu" else _on_gpu
+        facts = on_device(load, utterances, root, to_do, workers, bar)
     elapsed = time.perf_counter() - started
-    vectors = np.concatenate([store.read_embeddings(file)[0] for file in files])
+    vectors = np.empty((len(utterances), model.dimension), dtype=np.float32)
+    for file in files:
+        part, rows = store.read_part(file)
+        vectors[rows] = part
     store.check_vectors(vectors, utterances, model.dimension, f"{model.name} on {corpus}")
-    metadata = identity | {
+    made_by = {
         "corpus": corpus,
-        "dim": str(vectors.shape[1]),
-        "dtype": str(vectors.dtype),
-        "weights_dtype": extractor.weights_dtype,
-        "parameters": str(extractor.parameters),
+        "dim": str(model.dimension),
         "device": versions.of_device(on),
         "commit": versions.of_commit(),
         "libraries": ", ".join(f"{name} {version}" for name, version in versions.of_libraries().items()),
     }
+    loaded = store.read_embeddings(files[0])[1]
+    store.write_embeddings(whole, vectors, identity | used | loaded | made_by)
     if len(to_do) == len(shards):  # a resumed run has no honest figure
-        metadata["utterances_per_second"] = f"{len(utterances) / elapsed:.2f}"
-        metadata["workers"] = str(joblib.effective_n_jobs(run.n_jobs))
-    store.write_embeddings(whole, vectors, metadata)
+        speed = {"utterances_per_second": f"{len(utterances) / elapsed:.2f}", "seconds": f"{elapsed:.1f}"}
+        store.write_run(whole, speed | facts)
     for file in files:
         file.unlink()
     files[0].parent.rmdir()
 
 
-_loaded: dict[tuple, extractors.Extractor] = {}
+def _is_done(file: Path, shard: list[np.ndarray]) -> bool:
+    try:
+        return np.array_equal(store.read_part(file)[1], np.concatenate(shard))
+    except (store.NotStoredError, store.StoredWrongError):
+        return False
 
 
-def _embed_shard(
-    ptm: str, pooling: str, device: str, mirror: str | None, shard: pd.DataFrame, root: Path, file: Path
+Task = tuple[list[np.ndarray], Path]
+"""A shard, and the file that it is written to."""
+
+
+def _on_cpu(
+    load: Load, utterances: pd.DataFrame, root: Path, tasks: list[Task], workers: int, bar: tqdm
+) -> dict[str, str]:
+    run = joblib.Parallel(n_jobs=workers or -1, return_as="generator_unordered")
+    jobs = (joblib.delayed(_embed_shard)(load, utterances.iloc[np.concatenate(s)], root, s, f) for s, f in tasks)
+    for done in run(jobs):
+        bar.update(done)
+    return {"workers": str(joblib.effective_n_jobs(run.n_jobs))}
+
+
+def _on_gpu(
+    load: Load, utterances: pd.DataFrame, root: Path, tasks: list[Task], workers: int, bar: tqdm
+) -> dict[str, str]:
+    # While the GPU encodes a shard, threads decode the next one.
+    def start(shard: list[np.ndarray]) -> list[concurrent.futures.Future]:
+        return [pool.submit(_read, row, root) for row in utterances.iloc[np.concatenate(shard)].itertuples()]
+
+    with concurrent.futures.ThreadPoolExecutor(READERS) as pool:
+        ahead = start(tasks[0][0]) if tasks else []
+        for number, (shard, file) in enumerate(tasks):
+            waveforms = [future.result() for future in ahead]
+            ahead = start(tasks[number + 1][0]) if number + 1 < len(tasks) else []
+            bar.update(_write_shard(load, utterances.iloc[np.concatenate(shard)], waveforms, shard, file))
+    return {"workers": "1"}
+
+
+_loaded: dict[Load, extractors.Extractor] = {}
+
+
+def _embed_shard(load: Load, rows: pd.DataFrame, root: Path, shard: list[np.ndarray], file: Path) -> int:
+    torch.set_num_threads(1)
+    return _write_shard(load, rows, [_read(row, root) for row in rows.itertuples()], shard, file)
+
+
+def _write_shard(
+    load: Load, rows: pd.DataFrame, waveforms: list[np.ndarray], shard: list[np.ndarray], file: Path
 ) -> int:
-    if device == "cpu":
-        torch.set_num_threads(1)
-    which = (ptm, pooling, device, mirror)
-    if which not in _loaded:  # once a process
-        _loaded[which] = extractors.load(*which)
-    vectors = []
-    for at in range(0, len(shard), BATCH):
-        waveforms = [_read(row, root) for row in shard.iloc[at : at + BATCH].itertuples()]
-        vectors.append(_loaded[which].extract(waveforms))
-    store.write_embeddings(file, np.concatenate(vectors), {"ptm": ptm})
-    return len(shard)
+    if load not in _loaded:  # once a process
+        _loaded.clear()
+        ptm, pooling, device, folder, dtype = load
+        _loaded[load] = extractors.load(ptm, pooling, device, folder, dtype)
+    vectors, at = [], 0
+    for batch in shard:
+        vectors.append(_loaded[load].extract(waveforms[at : at + len(batch)]))
+        at += len(batch)
+    together = np.concatenate(vectors)
+    model = extractors.get(load[0])
+    store.check_vectors(together, rows, model.dimension, f"{model.name} on {rows['corpus'].iloc[0]}")
+    facts = {"parameters": str(_loaded[load].parameters), "weights_dtype": _loaded[load].weights_dtype}
+    store.write_embeddings(file, together, facts, np.concatenate(shard))
+    return len(together)
 
 
 def _read(row: object, root: Path) -> np.ndarray:
@@ -147,28 +247,23 @@ def collect(
     device: str = "auto",
     mirror: str | None = None,
     workers: int = 0,
+    dtype: str = "float32",
 ) -> dict[str, store.Embeddings]:
     """Return the embeddings of several corpora: the pack's, or from audio by `embed`.
 
     What cannot be had is left out, with a printed line that says what it needs.
-
-    Raises
-    ------
-    store.NotStoredError
-        There are no embeddings for any of the corpora.
     """
     names.check(source, store.SOURCES, "source")
     found = {}
     for corpus in corpus_ids:
         try:
             if source == "pack":
-                found[corpus] = store.load(ptm, corpus, source, pooling)
+                found[corpus] = store.load(ptm, corpus, source, pooling, dtype)
             else:
-                found[corpus] = embed(ptm, corpus, pooling=pooling, device=device, mirror=mirror, workers=workers)
+                how = {"pooling": pooling, "device": device, "mirror": mirror, "workers": workers, "dtype": dtype}
+                found[corpus] = embed(ptm, corpus, **how)  # type: ignore[arg-type]
         except (store.NotStoredError, extractors.NotAvailableError) as error:
             print(f"not yet run: {extractors.get(ptm).name} on {corpora.get(corpus).name}: {error}")
-    if not found:
-        raise store.NotStoredError(f"no embeddings by {ptm} for {', '.join(corpus_ids)} in source {source!r}")
     return found
 
 
@@ -177,7 +272,6 @@ def summary(embeddings: Mapping[str, store.Embeddings]) -> pd.DataFrame:
     rows = []
     for corpus, e in embeddings.items():
         seconds = float(e.utterances["seconds"].sum())
-        rate = e.metadata.get("utterances_per_second")
         rows.append(
             {
                 "corpus": corpora.get(corpus).name,
@@ -186,12 +280,14 @@ def summary(embeddings: Mapping[str, store.Embeddings]) -> pd.DataFrame:
                 "dimension": e.vectors.shape[1],
                 "pooling": e.metadata["pooling"],
                 "weights stored as": e.metadata["weights_dtype"],
-                "utterances/s": rate or "–",
+                "computed in": e.metadata["dtype"],
+                "utterances/s": e.run.get("utterances_per_second", "–"),
+                "processes": e.run.get("workers", "–"),
                 "device": e.metadata["device"],
                 "commit": e.metadata["commit"],
             }
         )
-    return pd.DataFrame(rows).set_index("corpus").T
+    return pd.DataFrame(rows).set_index("corpus").T if rows else pd.DataFrame()
 
 
 def window_share(ptm: str, utterances: pd.DataFrame) -> pd.DataFrame:

@@ -85,8 +85,10 @@ def durations(utterances: pd.DataFrame) -> Figure:
     return fig
 
 
-def norms(vectors: Mapping[str, np.ndarray]) -> Figure:
-    """Draw histograms of the Euclidean norm of embeddings, by corpus."""
+def norms(vectors: Mapping[str, np.ndarray]) -> Figure | None:
+    """Draw histograms of the Euclidean norm of embeddings, by corpus; None where there are no embeddings."""
+    if not vectors:
+        return None
     fig, ax = plt.subplots(figsize=(6.5, 2.4))
     lengths = {corpus: np.linalg.norm(x, axis=1) for corpus, x in vectors.items()}
     edges = np.histogram_bin_edges(np.concatenate(list(lengths.values())), 50)

@@ -1,8 +1,8 @@
 """The pack: the embeddings that the repository carries (`make pack`, or `python -m crosscorpus.pack`).
 
-What the extraction chapter made from audio is compared with what is committed. Where the two agree, the
-committed files stay as they are, unless they are the same vectors by another version of the code, which is then
-noted; where they do not agree, or nothing is committed, they are replaced.
+What is extracted from audio is compared with what is committed. Where the two agree, the committed files stay as
+they are, unless they are the same vectors by another version of the code, which is then noted; where they do not
+agree, or nothing is committed, they are replaced.
 """
 
 import datetime
@@ -10,11 +10,12 @@ import functools
 import hashlib
 import json
 import shutil
+import sys
 
 import numpy as np
 import yaml
 
-from crosscorpus import extractors, paths, store
+from crosscorpus import extraction, extractors, paths, store
 
 TOLERANCE = 1e-4
 """Largest relative L2 difference of one embedding between machines; the same machine gives the same bytes."""
@@ -57,6 +58,7 @@ def update(ptm: str, corpus: str) -> str:
         to = paths.PACK / kind / source.name
         store.replace_file(to, functools.partial(shutil.copyfile, source))
     store.write_embeddings(target, fresh.vectors, fresh.metadata)
+    store.write_run(target, fresh.run)
     _note(ptm, corpus, fresh)
     found = "nothing like it was committed" if gap == float("inf") else f"largest relative difference {gap:.1e}"
     found = "the same vectors bit for bit, by newer code" if same_rows and gap == 0 else found
@@ -71,21 +73,29 @@ def _note(ptm: str, corpus: str, embeddings: store.Embeddings) -> None:
         "utterances": len(embeddings.vectors),
         "vectors_sha256": hashlib.sha256(embeddings.vectors.tobytes()).hexdigest(),
         **embeddings.metadata,
+        **embeddings.run,
     }
     text = json.dumps(notes, indent=2, sort_keys=True) + "\n"
     store.replace_file(path, lambda part: part.write_text(text, encoding="utf-8"))
 
 
 def contents() -> list[tuple[str, str]]:
-    """Return the (model, corpus) pairs of the pack: those of the default profile."""
-    profile = yaml.safe_load((paths.ROOT / "profiles" / "demo.yaml").read_text(encoding="utf-8"))
-    return [(ptm, corpus) for ptm in profile["ptms"] for corpus in profile["corpora"]]
+    """Return the (model, corpus) pairs of the pack."""
+    listed = yaml.safe_load((paths.DATA / "pack.yaml").read_text(encoding="utf-8"))
+    return [(ptm, corpus) for ptm in listed["ptms"] for corpus in listed["corpora"]]
 
 
 def main() -> None:
-    """Update every part of the pack."""
+    """Extract what the store lacks, then update every part of the pack; say what a missing part needs."""
+    missing = 0
     for ptm, corpus in contents():
-        print(update(ptm, corpus))
+        try:
+            extraction.embed(ptm, corpus)
+            print(update(ptm, corpus))
+        except extractors.NotAvailableError as error:
+            print(f"left as it is: {ptm} on {corpus}: {error}")
+            missing += 1
+    sys.exit(missing > 0)
 
 
 if __name__ == "__main__":

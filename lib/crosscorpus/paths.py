@@ -3,12 +3,15 @@
 import os
 from pathlib import Path
 
+import platformdirs
+
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "data"
 PACK = DATA / "embeddings"
 BUILD = ROOT / "_build"
 
 MIRROR_SETTING = "CROSSCORPUS_MIRROR"
+CACHE_SETTING = "CROSSCORPUS_CACHE"
 
 
 def mirror(folder: str | None = None) -> Path | None:
@@ -38,3 +41,12 @@ def mirror(folder: str | None = None) -> Path | None:
             "corpora/<corpus>/ and weights/<ptm>/ in it, or be left empty"
         )
     return path
+
+
+def cache() -> Path:
+    """Return the folder of what was downloaded, which may not exist yet; laid out as the mirror folder.
+
+    It is the one that the environment variable `CROSSCORPUS_CACHE` names, else the user's cache folder.
+    """
+    named = os.environ.get(CACHE_SETTING)
+    return Path(named).expanduser().resolve() if named else platformdirs.user_cache_path("crosscorpus")

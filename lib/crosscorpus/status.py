@@ -1,11 +1,12 @@
 """What has been run, what has not, and what that would take."""
 
+import importlib.util
 import itertools
 from collections.abc import Iterable
 
 import pandas as pd
 
-from crosscorpus import corpora, extractors, store
+from crosscorpus import corpora, extractors, store, weights
 
 RUN = "run"
 NOT_YET = "not yet run"
@@ -13,29 +14,24 @@ NOT_YET = "not yet run"
 
 def needs_of_corpus(corpus: str, mirror: str | None = None) -> str:
     """Return what it takes to read a corpus's audio, or "" where it is here."""
-    entry = corpora.get(corpus)
-    return (
-        ""
-        if corpora.find(corpus, mirror)
-        else f"audio in corpora/{corpus}/ of the mirror folder, from {entry.home}"
-    )
+    if corpora.find(corpus, mirror):
+        return ""
+    return f"audio: `python -m crosscorpus.downloads {corpus}`, or corpora/{corpus}/ of the mirror folder"
 
 
 def needs_of_model(ptm: str, mirror: str | None = None) -> str:
-    """Return what it takes to run a model, or "" where its loader and weights are here."""
+    """Return what it takes to run a model, or "" where all is here."""
     model = extractors.get(ptm)
-    if not model.loader:
-        return f"a loader in crosscorpus.extractors, and the weights of {model.handle}"
-    if extractors.local_weights(ptm, mirror) is None:
-        return (
-            f"weights of {model.handle}: downloaded when first used, or put in weights/{ptm}/ of the mirror folder"
-        )
-    return ""
+    if model.needs and importlib.util.find_spec(model.needs) is None:
+        return f"the package {model.needs}: `make {model.needs}`"
+    if model.home == "none" or weights.find(ptm, mirror):
+        return ""
+    return f"weights: `python -m crosscorpus.downloads {ptm}`, or weights/{ptm}/ of the mirror folder"
 
 
 def can_extract(ptm: str, corpus: str, mirror: str | None = None) -> bool:
-    """Return whether a model has a loader and a corpus's audio is here; weights can still be downloaded."""
-    return bool(extractors.get(ptm).loader) and corpora.find(corpus, mirror) is not None
+    """Return whether a corpus's audio and all that a model needs are here."""
+    return [needs_of_model(ptm, mirror), needs_of_corpus(corpus, mirror)] == ["", ""]
 
 
 def overview(ptms: Iterable[str], corpus_ids: Iterable[str], source: str) -> pd.DataFrame:

@@ -11,7 +11,7 @@ import json
 import os
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +37,7 @@ class Embeddings:
     """Embeddings of one corpus by one model.
 
     `vectors` is float32 [utterances, dim]; its rows are in the order of the table `utterances`, which has the
-    columns `corpora.COLUMNS`. `metadata` says what made them, all values as text.
+    columns `corpora.COLUMNS`. `metadata` says what made them, `run` how fast that went; all values as text.
     """
 
     ptm: str
@@ -45,6 +45,7 @@ class Embeddings:
     utterances: pd.DataFrame
     vectors: np.ndarray
     metadata: dict[str, str]
+    run: dict[str, str] = field(default_factory=dict)
 
 
 def folder(source: str) -> Path:
@@ -112,38 +113,85 @@ def key(identity: Mapping[str, str]) -> str:
     return hashlib.sha256(json.dumps(dict(identity), sort_keys=True).encode()).hexdigest()[:16]
 
 
-def embeddings_path(ptm: str, corpus: str, pooling: str, made_by: str, source: str = "audio") -> Path:
+def embeddings_path(
+    ptm: str, corpus: str, pooling: str, made_by: str, source: str = "audio", dtype: str = "float32"
+) -> Path:
     """Return the file of one corpus's embeddings; `made_by` is their key (the pack's names do without)."""
     if source == "pack":
         return folder(source) / ptm / f"{corpus}.safetensors"
-    return folder(source) / ptm / f"{corpus}-{pooling}-{made_by}.safetensors"
+    how = pooling if dtype == "float32" else f"{pooling}-{dtype}"
+    return folder(source) / ptm / f"{corpus}-{how}-{made_by}.safetensors"
 
 
-def write_embeddings(path: Path, vectors: np.ndarray, metadata: Mapping[str, str]) -> None:
-    """Write float32 vectors [utterances, dim] and what made them, atomically."""
+def write_embeddings(
+    path: Path, vectors: np.ndarray, metadata: Mapping[str, str], rows: np.ndarray | None = None
+) -> None:
+    """Write float32 vectors [utterances, dim] and what made them, atomically; the same input gives the same bytes.
+
+    `rows`, for a part of a corpus, are the positions [utterances] of the vectors in its table of utterances.
+    """
     tensors = {"embeddings": np.ascontiguousarray(vectors, dtype=np.float32)}
-    replace_file(path, lambda part: save_file(tensors, part, metadata=dict(metadata)))
+    if rows is not None:
+        tensors["rows"] = np.ascontiguousarray(rows, dtype=np.int64)
+    facts = {**metadata, "sha256": _sha256(tensors)}
+    # One text, because safetensors writes several in an order that changes from run to run.
+    text = {"made_by": json.dumps(facts, sort_keys=True)}
+    replace_file(path, lambda part: save_file(tensors, part, metadata=text))
+
+
+def _sha256(tensors: Mapping[str, np.ndarray]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(f"{name} {tensors[name].dtype} {tensors[name].shape}".encode())
+        digest.update(np.ascontiguousarray(tensors[name]).data)
+    return digest.hexdigest()
 
 
 def read_embeddings(path: Path) -> tuple[np.ndarray, dict[str, str]]:
-    """Read vectors and metadata.
+    """Read vectors and metadata, checked against the hash that they were written with.
 
     Raises
     ------
     NotStoredError
         There is no such file.
     StoredWrongError
-        The file is cut short or is no safetensors file.
+        The file is cut short, is no safetensors file, or was changed.
     """
+    tensors, metadata = _read(path)
+    return tensors["embeddings"], metadata
+
+
+def read_part(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Read a part of a corpus: vectors, and their positions in its table of utterances; as `read_embeddings`."""
+    tensors, _ = _read(path)
+    return tensors["embeddings"], tensors["rows"]
+
+
+def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     if not path.exists():
         raise NotStoredError(f"{path}: not there")
+    again = "delete it, it will be made again"
     try:
         with safe_open(path, framework="numpy") as file:
-            return file.get_tensor("embeddings"), dict(file.metadata() or {})
-    except SafetensorError as error:
-        raise StoredWrongError(
-            f"{path}: not a whole safetensors file ({error}); delete it, it will be made again"
-        ) from error
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            metadata = json.loads((file.metadata() or {}).get("made_by", "{}"))
+    except (SafetensorError, ValueError) as error:
+        raise StoredWrongError(f"{path}: not a whole safetensors file ({error}); {again}") from error
+    if "embeddings" not in tensors or metadata.pop("sha256", None) != _sha256(tensors):
+        raise StoredWrongError(f"{path}: its content is not what was written (its SHA-256 differs); {again}")
+    return tensors, metadata
+
+
+def write_run(path: Path, facts: Mapping[str, str]) -> None:
+    """Write how a run went that made embeddings (its speed, say), beside their file."""
+    text = json.dumps(dict(facts), indent=2, sort_keys=True) + "\n"
+    replace_file(path.with_suffix(".run.json"), lambda part: part.write_text(text, encoding="utf-8"))
+
+
+def read_run(path: Path) -> dict[str, str]:
+    """Read what `write_run` wrote; empty where nothing is."""
+    file = path.with_suffix(".run.json")
+    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
 
 
 def check_vectors(vectors: np.ndarray, utterances: pd.DataFrame, dimension: int, what: str) -> None:
@@ -152,7 +200,8 @@ def check_vectors(vectors: np.ndarray, utterances: pd.DataFrame, dimension: int,
     Raises
     ------
     StoredWrongError
-        Wrong shape, or a row that is not finite or all one value; the message names the utterance.
+        Wrong shape; a row that is not finite or all one value; or equal rows for utterances whose audio differs.
+        The message names the utterances.
     """
     expected = (len(utterances), dimension)
     if vectors.shape != expected:
@@ -164,9 +213,17 @@ def check_vectors(vectors: np.ndarray, utterances: pd.DataFrame, dimension: int,
             f"{what}: {int(wrong.sum())} embeddings are not finite or constant, "
             f"the first of utterance {first}; listen to its audio, and leave it out or extract it again"
         )
+    table = utterances[["utterance", "sha256"]].assign(row=[row.tobytes() for row in vectors])
+    same = table[table.duplicated("row", keep=False) & ~table.duplicated(["row", "sha256"], keep=False)]
+    if len(same):
+        pair = list(same.loc[same["row"] == same["row"].iloc[0], "utterance"][:2])
+        raise StoredWrongError(
+            f"{what}: {len(same)} embeddings equal another utterance's though their audio differs, first "
+            f"{' and '.join(pair)}; the extractor does not look at its input there: extract again, and report it"
+        )
 
 
-def load(ptm: str, corpus: str, source: str = "pack", pooling: str = "") -> Embeddings:
+def load(ptm: str, corpus: str, source: str = "pack", pooling: str = "", dtype: str = "float32") -> Embeddings:
     """Load and check the embeddings of one corpus by one model.
 
     Parameters
@@ -177,6 +234,8 @@ def load(ptm: str, corpus: str, source: str = "pack", pooling: str = "") -> Embe
         "pack" or "audio".
     pooling
         The extractor's pooling; "" for the model's default. The pack holds the default alone.
+    dtype
+        What they were computed in; see `extractors.load`. The pack holds float32 alone.
 
     Raises
     ------
@@ -187,35 +246,36 @@ def load(ptm: str, corpus: str, source: str = "pack", pooling: str = "") -> Embe
     """
     model = extractors.get(ptm)
     pooling = pooling or model.pooling
-    make = f"papermill notebooks/extraction.ipynb out.ipynb -p source audio -p ptm {ptm} -p corpora {corpus}"
+    make = f"papermill notebooks/model.ipynb out.ipynb -p source audio -p ptm {ptm} -p corpora {corpus}"
     make += f" -p pooling {pooling}" if pooling != model.pooling else ""
+    make += f" -p dtype {dtype}" if dtype != "float32" else ""
     utterances = read_scan(corpus, source).utterances
-    if source == "pack":
-        path = embeddings_path(ptm, corpus, pooling, "", source)
-    else:
-        made_by = key(identity(ptm, pooling, utterances)) if model.loader else ""
-        path = embeddings_path(ptm, corpus, pooling, made_by)
+    made_by = key(identity(ptm, pooling, utterances, dtype)) if source == "audio" else ""
+    path = embeddings_path(ptm, corpus, pooling, made_by, source, dtype)
     if not path.exists():
         raise NotStoredError(f"{path}: not there; it is made by `{make}`")
     vectors, metadata = read_embeddings(path)
     check_vectors(vectors, utterances, model.dimension, str(path))
-    made_with = metadata.get("pooling", "unknown")
-    if metadata.get("audio_hash") != audio_hash(utterances) or made_with != pooling:
+    made_with = (metadata.get("pooling", "unknown"), metadata.get("dtype", "unknown"))
+    if metadata.get("audio_hash") != audio_hash(utterances) or made_with != (pooling, dtype):
         raise StoredWrongError(
-            f"{path}: made from other audio or with other pooling ({made_with}) than asked for ({pooling}); "
-            f"make it again with `{make}`"
+            f"{path}: made from other audio or otherwise ({' '.join(made_with)}) than asked for "
+            f"({pooling} {dtype}); make it again with `{make}`"
         )
-    return Embeddings(ptm, corpus, utterances, vectors, metadata)
+    return Embeddings(ptm, corpus, utterances, vectors, metadata, read_run(path))
 
 
-def identity(ptm: str, pooling: str, utterances: pd.DataFrame) -> dict[str, str]:
+def identity(ptm: str, pooling: str, utterances: pd.DataFrame, dtype: str = "float32") -> dict[str, str]:
     """Return all that decides what the embeddings of some utterances are; its `key` names their file."""
-    model = extractors.get(ptm)
+    model, loader = extractors.get(ptm), extractors.loader(ptm)
+    shared = [m for m in vars(loader).values() if getattr(m, "__name__", "").startswith(extractors.__name__ + ".")]
     return {
         "ptm": ptm,
         "handle": model.handle,
         "revision": model.revision,
+        "architecture": json.dumps(dict(model.architecture), sort_keys=True),
         "pooling": pooling,
+        "dtype": dtype,
         "audio_hash": audio_hash(utterances),
-        "code": versions.of_code(audio, extractors.loader(ptm)),
+        "code": versions.of_code(audio, loader, *shared),
     }

@@ -32,6 +32,13 @@ NAMES = {
     "sample_rate_native": "rate (Hz)",
     "peak_dbfs": "peak (dB)",
     "level_dbfs": "level (dB)",
+    "agreement": "same emotion (%)",
+    "chance": "by chance (%)",
+    "in_paper": "in the paper",
+    "dimension_paper": "dimension, paper",
+    "parameters_paper": "parameters, paper",
+    "together": "together against alone",
+    "zero_padded": "zero-padded against alone",
     "uar": "UAR",
     "macro_f1": "macro-F1",
 }
@@ -45,6 +52,8 @@ def show(
     signed: tuple[str, ...] = (),
     otherwise: str = "Nothing to show.",
     most: int = 200,
+    thousands: bool = False,
+    scientific: bool = False,
 ) -> HTML | Markdown:
     """Style a table: names for ids, few digits, a dash where there is no value.
 
@@ -60,6 +69,10 @@ def show(
         What to say where the table has no rows.
     most
         Rows shown; a caption counts the others.
+    thousands
+        Whether whole numbers get commas.
+    scientific
+        Whether numbers far below 1 are shown as 1.2e-07.
     """
     if not len(table):
         return Markdown(otherwise)
@@ -73,11 +86,17 @@ def show(
         )
     shown.columns = shown.columns.map(lambda name: NAMES.get(name, str(name).replace("_", " ")))
     plus = {NAMES.get(name, name.replace("_", " ")): f"{{:+.{digits}f}}" for name in signed}
-    style = shown.style.format({c: plus.get(c) for c in shown}, precision=digits, na_rep="–", hyperlinks="html")
+    how = {c: plus.get(c, _scientific if scientific and shown[c].dtype.kind == "f" else None) for c in shown}
+    look = {"precision": digits, "na_rep": "–", "hyperlinks": "html", "thousands": "," if thousands else None}
+    style = shown.style.format(how, **look)
     style = style if index else style.hide(axis="index")
     if len(table) > most:
         style = style.set_caption(f"The first {most} of {len(table)} rows.")
     return _rendered(style)
+
+
+def _scientific(value: float) -> str:
+    return f"{value:.1e}" if 0 < abs(value) < 0.01 else f"{value:.3g}"
 
 
 def _shown_id(column: str, value: str) -> str:

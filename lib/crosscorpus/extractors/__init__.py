@@ -1,24 +1,35 @@
 """Extractors: from a batch of waveforms to one embedding per utterance.
 
 An extractor is a function ``extract(waveforms) -> embeddings``: a list of float32 arrays (mono, 16 kHz, any
-lengths) in, a float32 array [utterances, dim] out. Each module of this package serves one ecosystem and has a
-function ``load(model, weights, pooling, device) -> Extractor`` and a table ``POOLINGS`` of what it can do.
+lengths) in, a float32 array [utterances, dim] out. What an utterance's embedding is does not depend on the others
+in its batch, unless the pooling says so. Each module of this package serves one family of models and has a
+function ``load(model, weights, pooling, device, dtype) -> Extractor`` and a table ``POOLINGS`` of what it can do.
 """
 
+import dataclasses
 import functools
 import importlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import yaml
 
-from crosscorpus import names, paths
+from crosscorpus import audio, names, paths
 
 Extract = Callable[[Sequence[np.ndarray]], np.ndarray]
+
+DTYPES = ("float32", "bfloat16")
+
+NEIGHBOURS = 4
+"""Utterances in a batch of the pooling `padded`, as in public code of one of the paper's authors."""
+
+PEAK = "the default, after each utterance was scaled to a largest absolute sample of 1"
+PADDED = "mean over all frames of a zero-padded batch of neighbours in alphabetical order, padding included"
 
 
 @dataclass(frozen=True)
@@ -31,12 +42,20 @@ class Model:
     handle: str
     dimension: int
     source: str
+    loader: str
+    home: str = "huggingface"
     citation: str = ""
-    loader: str = ""
     revision: str = ""
     layer: str = ""
-    pooling: str = ""
+    pooling: str = "clip"
     licence: str = ""
+    in_paper: bool = False
+    note: str = ""
+    needs: str = ""
+    twin_of: str = ""
+    seed: int | None = None
+    architecture: Mapping[str, Any] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
     dimension_paper: int | None = None
     parameters: int | None = None
     parameters_paper: int | None = None
@@ -60,7 +79,30 @@ class NotAvailableError(RuntimeError):
 def registry() -> dict[str, Model]:
     """Return all known models by id, in the order of `data/models.yaml`."""
     entries: Mapping = yaml.safe_load((paths.DATA / "models.yaml").read_text(encoding="utf-8"))
-    return {key: Model(id=key, **entry) for key, entry in entries.items()}
+    models: dict[str, Model] = {}
+    for key, entry in entries.items():
+        models[key] = _twin(key, models[entry["twin_of"]], **entry) if "twin_of" in entry else Model(key, **entry)
+    return models
+
+
+def _twin(key: str, of: Model, twin_of: str, seed: int) -> Model:
+    return dataclasses.replace(
+        of,
+        id=key,
+        name=f"{of.name}, untrained",
+        family="control",
+        home="none",
+        handle=f"random weights, seed {seed}",
+        revision="",
+        files={},
+        licence="none needed: no trained weights",
+        in_paper=False,
+        note=f"the architecture of {of.id} with random weights: what the architecture alone is worth",
+        twin_of=twin_of,
+        seed=seed,
+        dimension_paper=None,
+        parameters_paper=None,
+    )
 
 
 def get(ptm: str) -> Model:
@@ -69,32 +111,32 @@ def get(ptm: str) -> Model:
 
 
 def loader(ptm: str) -> ModuleType:
-    """Return the module that runs a model.
-
-    Raises
-    ------
-    NotAvailableError
-        This project has no loader for it yet.
-    """
-    model = get(ptm)
-    if not model.loader:
-        raise NotAvailableError(f"{model.name}: there is no loader for {model.handle} yet")
-    return importlib.import_module(f"crosscorpus.extractors.{model.loader}")
+    """Return the module that runs a model."""
+    return importlib.import_module(f"crosscorpus.extractors.{get(ptm).loader}")
 
 
 def poolings(ptm: str) -> dict[str, str]:
     """Return the pooling options of a model: name and meaning."""
-    return dict(loader(ptm).POOLINGS)
+    return {**loader(ptm).POOLINGS, "peak": PEAK}
 
 
-def local_weights(ptm: str, mirror: str | None = None) -> Path | None:
-    """Return the folder of a model's weights in the mirror (`weights/<ptm>`), or None."""
-    root = paths.mirror(mirror)
-    folder = root / "weights" / get(ptm).id if root else None
-    return folder if folder and folder.is_dir() else None
+def pooling_options() -> pd.DataFrame:
+    """Return the poolings of all models, a row each: models, pooling, meaning."""
+    by_loader: dict[str, list[Model]] = {}
+    for model in registry().values():
+        if not model.twin_of:
+            by_loader.setdefault(model.loader, []).append(model)
+    rows = [
+        (", ".join(m.name for m in models), pooling, meaning)
+        for models in by_loader.values()
+        for pooling, meaning in poolings(models[0].id).items()
+    ]
+    return pd.DataFrame(rows, columns=["models", "pooling", "meaning"])
 
 
-def load(ptm: str, pooling: str = "", device: str = "auto", mirror: str | None = None) -> Extractor:
+def load(
+    ptm: str, pooling: str = "", device: str = "auto", weights: Path | None = None, dtype: str = "float32"
+) -> Extractor:
     """Load a model, frozen and in evaluation mode.
 
     Parameters
@@ -105,19 +147,29 @@ def load(ptm: str, pooling: str = "", device: str = "auto", mirror: str | None =
         One of `poolings(ptm)`; "" for the registry's default.
     device
         "cpu", "cuda", or "auto" for a GPU where there is one.
-    mirror
-        Folder of local copies, looked in before the model's own home; see `paths.mirror`.
+    weights
+        Folder with its files, as `weights.fetch(ptm)` returns it; None for models that need none.
+    dtype
+        What is computed in: "float32", or "bfloat16" for transformers, which is faster and less exact.
 
     Raises
     ------
     names.UnknownNameError
-        The model or the pooling is not known.
+        The model, the pooling or the dtype is not known.
     NotAvailableError
-        There is no loader for the model, or its weights are neither here nor to be had.
+        A library that the model needs is not installed, or its weights were not given.
     """
-    model, module = get(ptm), loader(ptm)
-    chosen = names.check(pooling or model.pooling, module.POOLINGS, "pooling")
-    return module.load(model, local_weights(ptm, mirror), chosen, choose_device(device))
+    model = get(ptm)
+    chosen = names.check(pooling or model.pooling, poolings(ptm), "pooling")
+    names.check(dtype, DTYPES, "dtype")
+    if model.home != "none" and weights is None:
+        raise NotAvailableError(f"{model.name}: the folder with the weights of {model.handle} was not given")
+    inner = model.pooling if chosen == "peak" else chosen
+    extractor = loader(ptm).load(model, weights, inner, choose_device(device), dtype)
+    if chosen == "peak":
+        plain = extractor.extract
+        extractor = dataclasses.replace(extractor, extract=lambda w: plain([audio.scale_to_peak(x) for x in w]))
+    return extractor
 
 
 def choose_device(device: str) -> str:
@@ -130,6 +182,35 @@ def choose_device(device: str) -> str:
     return device
 
 
+def equal_lengths(waveforms: Sequence[np.ndarray]) -> list[list[int]]:
+    """Return the indices of waveforms in groups of one length each.
+
+    For models that cannot be told which samples of a batch are padding.
+    """
+    groups: dict[int, list[int]] = {}
+    for index, waveform in enumerate(waveforms):
+        groups.setdefault(len(waveform), []).append(index)
+    return list(groups.values())
+
+
+def overview() -> pd.DataFrame:
+    """Return all models, a row each: id, name, family, dimension and parameters here and in the paper."""
+    columns = [
+        "id",
+        "name",
+        "family",
+        "in_paper",
+        "dimension",
+        "dimension_paper",
+        "parameters",
+        "parameters_paper",
+    ]
+    table = pd.DataFrame([[getattr(m, c) for c in columns] for m in registry().values()], columns=columns)
+    for column in ("parameters", "parameters_paper"):
+        table[column] = table[column] / 1e6
+    return table
+
+
 def card(ptm: str) -> pd.DataFrame:
     """Return what the registry knows of a model, this project's facts beside the paper's."""
     model = get(ptm)
@@ -138,12 +219,13 @@ def card(ptm: str) -> pd.DataFrame:
         return f"{value / 1e6:.2f} M" if value else "–"
 
     rows = {
-        "family": (model.family, model.family),
-        "weights": (f"{model.handle} at {model.revision or 'no pinned revision yet'}", model.source),
+        "what": (model.note or "one of the paper's models", "–"),
+        "family": (model.family, model.family if model.in_paper else "–"),
+        "weights": (model.handle + (f" at {model.revision}" if model.revision else ""), model.source),
         "dimension": (str(model.dimension), str(model.dimension_paper or "–")),
         "parameters": (count(model.parameters), count(model.parameters_paper)),
-        "layer": (model.layer or "–", "last hidden states"),
-        "pooling": (model.pooling or "–", "average"),
+        "layer": (model.layer or "–", "last hidden states" if model.in_paper else "–"),
+        "pooling": (model.pooling, "average" if model.in_paper else "–"),
         "licence": (model.licence or "–", "–"),
     }
     return pd.DataFrame.from_dict(rows, orient="index", columns=["this project", "paper"])
