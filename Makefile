@@ -11,10 +11,10 @@ export PYTHONUNBUFFERED := 1
 SNAKEMAKE := snakemake --cores $(CORES) --nolock --rerun-incomplete --quiet host reason rules
 
 .DEFAULT_GOAL := help
-.PHONY: help env opensmile download book paper smoke pack picture folds test reference lint format lock clean
+.PHONY: help env opensmile download book paper smoke pack picture folds bench-extraction test reference lint format lock clean
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 env: $(ENV) ## make the environment in .venv from the lock
 
@@ -56,6 +56,9 @@ picture: book ## draw the README's picture again
 
 folds: env ## make data/folds/ again from the file lists
 	@python -m crosscorpus.folds
+
+bench-extraction: env ## measure extraction against the plain way; writes _build/bench/extraction.json
+	@python -m benchmarks.extraction
 
 lint: env ## style, format and types
 	@ruff check

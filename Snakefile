@@ -10,6 +10,7 @@ from crosscorpus import chapters, dependencies, status
 
 validate(config, "profiles/schema.yaml")
 
+config.setdefault("gpus", 0)
 PROFILE, SOURCE = config["profile"], config["source"]
 RUN = f"_build/{PROFILE}"
 CHAPTERS = ["index", "data", "extraction", "heads", "same-corpus", "cross-corpus", "visualization"]
@@ -91,6 +92,8 @@ rule embed:
     params:
         values=lambda w, threads: values("model", ptm=w.ptm, corpora=[w.corpus], workers=threads),
     threads: workflow.cores
+    resources:
+        gpu=config["gpus"],
     benchmark:
         f"{RUN}/timings/embed-{{ptm}}-{{corpus}}.tsv"
     shell:

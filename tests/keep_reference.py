@@ -12,8 +12,8 @@ KEPT = Path(__file__).parent / "notebooks"
 
 
 def main() -> None:
-    KEPT.mkdir(exist_ok=True)
-    for file in sorted((paths.BUILD / "smoke" / "notebooks").glob("*.ipynb")):
+    made = paths.BUILD / "smoke" / "notebooks"
+    for file in sorted(made.rglob("*.ipynb")):
         notebook = json.loads(file.read_text(encoding="utf-8"))
         notebook["metadata"].pop("papermill", None)
         for cell in notebook["cells"]:
@@ -23,8 +23,10 @@ def main() -> None:
                 data = output.get("data", {})
                 for kind in [kind for kind in data if kind.startswith("image/")]:
                     del data[kind]
-        (KEPT / file.name).write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        print(f"tests/notebooks/{file.name}")
+        kept = KEPT / file.relative_to(made)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        print(kept.relative_to(paths.ROOT))
 
 
 if __name__ == "__main__":

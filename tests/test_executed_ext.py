@@ -114,6 +114,17 @@ def test_both_parameter_cells_are_collapsed_and_labelled(project: Project) -> No
     assert "Parameters that this run set" in page
 
 
+def test_text_may_name_parameters(project: Project) -> None:
+    nbformat.write(source("{{ seed }}", "Not {{ other }}."), project.source("one"))
+    copy = executed("{{ seed }}")
+    copy.cells[0]["source"] += "\n\nNot {{ other }}."
+    copy.cells[0]["source"] = copy.cells[0]["source"].replace("\n\nSome prose.", "")
+    project.put("one", copy)
+    project.build()
+    assert "<h1>3<" in project.page("notebooks/one")
+    assert "Not {{ other }}." in project.page("notebooks/one")
+
+
 def test_profile_is_chosen_by_the_environment(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     project.build()
     for name in ("one", "two"):

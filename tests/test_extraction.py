@@ -135,7 +135,7 @@ def test_the_number_of_workers_does_not_change_a_byte(audio_mirror):
 def test_a_gpus_way_of_reading_ahead_gives_the_same(small_mirror, monkeypatch):
     on_cpu = embed(small_mirror)
     only_file().unlink()
-    monkeypatch.setattr(extraction, "_on_cpu", extraction._on_gpu)
+    monkeypatch.setattr(extraction, "on_cpu", extraction.on_gpu)
     np.testing.assert_array_equal(embed(small_mirror).vectors, on_cpu.vectors)
 
 
@@ -241,7 +241,7 @@ def test_an_error_in_a_worker_process_arrives_whole(audio_mirror, tmp_path):
     load = ("mfcc", "clip", "cpu", None, "float32")
     tasks = [([np.array([i])], tmp_path / f"part{i}.safetensors") for i in range(2)]
     with pytest.raises(audio.AudioError, match="has changed since the corpus was read; run the extraction again"):
-        extraction._on_cpu(load, table, root, tasks, 2, None)
+        extraction.on_cpu(load, table, root, tasks, 2, None)
 
 
 def test_corpus_without_audio_says_where_to_put_it(tmp_path, monkeypatch):

@@ -106,6 +106,13 @@ def test_the_card_shows_ours_beside_the_papers():
     assert extractors.card("ecapa-tdnn").loc["dimension", "paper"] == "–"
 
 
+def test_the_overview_has_every_model_and_the_poolings_every_loader():
+    assert list(extractors.overview()["id"]) == list(extractors.registry())
+    options = extractors.pooling_options()
+    assert set(options["pooling"]) == {"clip", "padded", "window", "exact", "peak"}
+    assert "untrained" not in " ".join(options["models"])
+
+
 # -- what transformers share ----------------------------------------------------------------------------------
 
 

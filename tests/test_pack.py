@@ -53,6 +53,16 @@ def test_a_first_pack_is_written_whole(made):
     assert (paths.PACK / "quality" / "emodb.csv").exists()
 
 
+def test_how_fast_it_went_is_packed_too(made):
+    made(VECTORS)
+    identity = store.identity("whisper-base", "clip", store.read_scan("emodb", "audio").utterances)
+    path = store.embeddings_path("whisper-base", "emodb", "clip", store.key(identity))
+    store.write_run(path, {"utterances_per_second": "2.5"})
+    update()
+    assert store.load("whisper-base", "emodb", "pack").run == {"utterances_per_second": "2.5"}
+    assert '"utterances_per_second": "2.5"' in (paths.PACK / "provenance.json").read_text(encoding="utf-8")
+
+
 def test_the_same_again_changes_no_file(made):
     made(VECTORS)
     update()

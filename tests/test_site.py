@@ -28,14 +28,18 @@ def site(tmp_path_factory):
         shutil.copytree(ROOT / name, folder / name)
     executed = folder / "_build" / "smoke" / "notebooks"
     executed.mkdir(parents=True)
-    for file in KEPT.glob("*.ipynb"):
+    kept = {file.relative_to(KEPT): file for file in KEPT.rglob("*.ipynb")}
+    for page in (ROOT / "notebooks" / "models").iterdir():  # pages that are not kept look like one that is
+        kept.setdefault(Path("models") / page.name, KEPT / "models" / "wavlm-base.ipynb")
+    (executed / "models").mkdir()
+    for name, file in kept.items():
         notebook = json.loads(file.read_text(encoding="utf-8"))
         notebook["metadata"]["papermill"] = {"end_time": "2026-01-01T00:00:00"}
         for cell in notebook["cells"]:
             for output in cell.get("outputs", []):
                 if "<Figure" in "".join(output.get("data", {}).get("text/plain", "")):
                     output["data"]["image/svg+xml"] = PICTURE
-        (executed / file.name).write_text(json.dumps(notebook), encoding="utf-8")
+        (executed / name).write_text(json.dumps(notebook), encoding="utf-8")
     command = [
         Path(sys.executable).with_name("jupyter-book"),
         "build",
@@ -84,6 +88,13 @@ def test_each_chapter_ends_with_its_command_and_provenance(site):
         text = page.read_text(encoding="utf-8")
         assert "Provenance." in text
         assert f"papermill notebooks/{page.stem}.ipynb" in re.sub(r"<[^>]+>", "", text)
+
+
+def test_a_models_page_has_its_name_and_command(site):
+    text = (site / "notebooks" / "models" / "wavlm-base.html").read_text(encoding="utf-8")
+    assert re.search(r"<h1>wavlm-base<", text)
+    assert "papermill notebooks/model.ipynb out.ipynb" in re.sub(r"<[^>]+>", "", text)
+    assert "Not yet run" in text
 
 
 def test_the_address_that_is_printed_leads_to_the_first_page(site):

@@ -89,6 +89,11 @@ def test_what_is_here_needs_nothing_but_a_run(mirror_with):
     assert set(found.values()) == {"nothing more: `make paper` runs it"}
 
 
+def test_models_that_were_run(store_pair):
+    store_pair(PTM, "emodb")
+    assert status.models_run(["ravdess", "emodb"], "pack") == [PTM]
+
+
 def test_what_was_run_is_not_listed(store_pair):
     store_pair(PTM, "emodb")
     assert status.needed([PTM], ["emodb"], "pack").empty

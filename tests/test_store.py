@@ -194,6 +194,14 @@ def test_a_file_of_another_kind_is_refused(tmp_path, content):
         store.read_embeddings(path)
 
 
+def test_a_file_of_an_older_version_is_refused(tmp_path):
+    from safetensors.numpy import save_file
+
+    save_file({"embeddings": vectors_of(range(5))}, tmp_path / "a.safetensors", metadata={"pooling": "clip"})
+    with pytest.raises(store.StoredWrongError, match=r"a\.safetensors: written by another version.*delete it"):
+        store.read_embeddings(tmp_path / "a.safetensors")
+
+
 def test_a_missing_file_is_told(tmp_path):
     with pytest.raises(store.NotStoredError, match=r"a\.safetensors: not there"):
         store.read_embeddings(tmp_path / "a.safetensors")

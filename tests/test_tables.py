@@ -29,6 +29,16 @@ def test_numbers_have_few_digits(value, digits, expected):
     assert text_of(tables.show(pd.DataFrame({"x": [value]}), digits=digits))[-1] == expected
 
 
+def test_whole_numbers_may_have_commas():
+    table = pd.DataFrame({"x": pd.array([94381936, None], dtype="Int64")})
+    assert text_of(tables.show(table, thousands=True))[1:] == ["94,381,936", "–"]
+
+
+@pytest.mark.parametrize(("value", "expected"), [(1.234e-7, "1.2e-07"), (0.0, "0"), (0.5, "0.5"), (2.5, "2.5")])
+def test_tiny_numbers_may_have_exponents(value, expected):
+    assert text_of(tables.show(pd.DataFrame({"x": [value]}), scientific=True))[-1] == expected
+
+
 def test_signed_columns_show_a_plus():
     assert text_of(tables.show(pd.DataFrame({"difference": [2.0, -1.0]}), signed=("difference",)))[1:] == [
         "+2.0",

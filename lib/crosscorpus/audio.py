@@ -19,7 +19,8 @@ class AudioError(ValueError):
         super().__init__(f"{path}: {reason}; {remedy}")
         self.path, self.reason, self.remedy = Path(path), reason, remedy
 
-    def __reduce__(self) -> tuple:  # so that it survives the way back from a worker process
+    def __reduce__(self) -> tuple:
+        """Let the error survive the way back from a worker process."""
         return AudioError, (self.path, self.reason, self.remedy)
 
 

@@ -4,6 +4,7 @@ import ast
 import functools
 import json
 import types
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,7 @@ def start(chapter: str, namespace: Mapping[str, Any]) -> types.SimpleNamespace:
         if not ours:
             names.check(name, parameters, f"parameter of chapter {chapter}")
     figures.use_style()
+    warnings.filterwarnings("ignore", message="IProgress not found")  # tqdm's, where there are no widgets
     pd.set_option("display.max_colwidth", None, "display.precision", 2)
     return types.SimpleNamespace(
         **{name: _typed(name, namespace[name], kind) for name, (kind, _) in parameters.items()}

@@ -11,7 +11,6 @@ from sklearn.metrics import pairwise_distances, silhouette_score
 
 from crosscorpus import audio, corpora, extractors, store
 
-
 LENGTHS = (0.2, 0.7, 1.0, 2.5)
 """Seconds of the noise that `padding` encodes."""
 

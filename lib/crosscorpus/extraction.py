@@ -142,7 +142,7 @@ def _extract(
     started = time.perf_counter()
     with tqdm(total=len(utterances), desc=f"{model.name} on {corpus}", unit="utterance", mininterval=5) as bar:
         bar.update(len(utterances) - sum(len(b) for s, _ in to_do for b in s))
-        on_device = _on_cpu if on == "cpu" else _on_gpu
+        on_device = on_cpu if on == "cpu" else on_gpu
         facts = on_device(load, utterances, root, to_do, workers, bar)
     elapsed = time.perf_counter() - started
     vectors = np.empty((len(utterances), model.dimension), dtype=np.float32)
@@ -178,9 +178,10 @@ Task = tuple[list[np.ndarray], Path]
 """A shard, and the file that it is written to."""
 
 
-def _on_cpu(
+def on_cpu(
     load: Load, utterances: pd.DataFrame, root: Path, tasks: list[Task], workers: int, bar: tqdm
 ) -> dict[str, str]:
+    """Encode and write shards, in `workers` processes of one thread (0: one a core); return facts of the run."""
     run = joblib.Parallel(n_jobs=workers or -1, return_as="generator_unordered")
     jobs = (joblib.delayed(_embed_shard)(load, utterances.iloc[np.concatenate(s)], root, s, f) for s, f in tasks)
     for done in run(jobs):
@@ -188,10 +189,11 @@ def _on_cpu(
     return {"workers": str(joblib.effective_n_jobs(run.n_jobs))}
 
 
-def _on_gpu(
+def on_gpu(
     load: Load, utterances: pd.DataFrame, root: Path, tasks: list[Task], workers: int, bar: tqdm
 ) -> dict[str, str]:
-    # While the GPU encodes a shard, threads decode the next one.
+    """Encode shards one after the other, while threads decode the next one; as `on_cpu`, with one worker."""
+
     def start(shard: list[np.ndarray]) -> list[concurrent.futures.Future]:
         return [pool.submit(_read, row, root) for row in utterances.iloc[np.concatenate(shard)].itertuples()]
 
@@ -263,7 +265,7 @@ def collect(
                 how = {"pooling": pooling, "device": device, "mirror": mirror, "workers": workers, "dtype": dtype}
                 found[corpus] = embed(ptm, corpus, **how)  # type: ignore[arg-type]
         except (store.NotStoredError, extractors.NotAvailableError) as error:
-            print(f"not yet run: {extractors.get(ptm).name} on {corpora.get(corpus).name}: {error}")
+            print(f"Not yet run on {corpora.get(corpus).name}. {error}")
     return found
 
 

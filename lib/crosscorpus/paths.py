@@ -50,3 +50,8 @@ def cache() -> Path:
     """
     named = os.environ.get(CACHE_SETTING)
     return Path(named).expanduser().resolve() if named else platformdirs.user_cache_path("crosscorpus")
+
+
+def shown(path: Path) -> str:
+    """Return a path as a reader wants to see it: from the project's root on, where it is below that."""
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)

@@ -21,6 +21,10 @@ def command(chapter: str, parameters: types.SimpleNamespace) -> str:
     return shlex.join(parts)
 
 
+def _weights_of(model: extractors.Model) -> str:
+    return f"{model.name} (`{model.handle}{'@' if model.revision else ''}{model.revision[:12]}`)"
+
+
 def footer(
     chapter: str, parameters: types.SimpleNamespace, corpus_ids: Sequence[str] = (), ptms: Sequence[str] = ()
 ) -> Markdown:
@@ -34,9 +38,7 @@ def footer(
         What the chapter's numbers were computed from.
     """
     used = [corpora.get(corpus).name for corpus in corpus_ids]
-    models = [
-        f"{extractors.get(p).name} (`{extractors.get(p).handle}@{extractors.get(p).revision[:12]}`)" for p in ptms
-    ]
+    models = [_weights_of(extractors.get(ptm)) for ptm in ptms]
     facts = {
         "Profile": parameters.profile,
         "Corpora": ", ".join(used) or "none",

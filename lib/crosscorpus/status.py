@@ -41,6 +41,12 @@ def overview(ptms: Iterable[str], corpus_ids: Iterable[str], source: str) -> pd.
     return pd.DataFrame.from_dict(rows, orient="index", columns=[corpora.get(c).name for c in ids])
 
 
+def models_run(corpus_ids: Iterable[str], source: str) -> list[str]:
+    """Return the models with embeddings of any of some corpora."""
+    ids = list(corpus_ids)
+    return [ptm for ptm in extractors.registry() if any(is_stored(ptm, c, source) for c in ids)]
+
+
 def is_stored(ptm: str, corpus: str, source: str) -> bool:
     """Return whether the embeddings of a corpus by a model are stored."""
     try:

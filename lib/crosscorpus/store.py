@@ -88,7 +88,7 @@ def read_scan(corpus: str, source: str = "pack") -> corpora.Scan:
         path = folder(source) / kind / f"{corpus}.csv"
         if not path.exists():
             raise NotStoredError(
-                f"{path}: not there; "
+                f"{paths.shown(path)}: not there; "
                 + (
                     "the pack has no such corpus"
                     if source == "pack"
@@ -169,14 +169,19 @@ def read_part(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     if not path.exists():
-        raise NotStoredError(f"{path}: not there")
+        raise NotStoredError(f"{paths.shown(path)}: not there")
     again = "delete it, it will be made again"
     try:
         with safe_open(path, framework="numpy") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            metadata = json.loads((file.metadata() or {}).get("made_by", "{}"))
+            made_by = (file.metadata() or {}).get("made_by", "")
+        metadata = json.loads(made_by) if made_by else {}
     except (SafetensorError, ValueError) as error:
         raise StoredWrongError(f"{path}: not a whole safetensors file ({error}); {again}") from error
+    if not made_by:
+        raise StoredWrongError(
+            f"{path}: written by another version of this project, or by something else; {again}"
+        )
     if "embeddings" not in tensors or metadata.pop("sha256", None) != _sha256(tensors):
         raise StoredWrongError(f"{path}: its content is not what was written (its SHA-256 differs); {again}")
     return tensors, metadata
@@ -253,7 +258,7 @@ def load(ptm: str, corpus: str, source: str = "pack", pooling: str = "", dtype: 
     made_by = key(identity(ptm, pooling, utterances, dtype)) if source == "audio" else ""
     path = embeddings_path(ptm, corpus, pooling, made_by, source, dtype)
     if not path.exists():
-        raise NotStoredError(f"{path}: not there; it is made by `{make}`")
+        raise NotStoredError(f"{paths.shown(path)}: not there; it is made by `{make}`")
     vectors, metadata = read_embeddings(path)
     check_vectors(vectors, utterances, model.dimension, str(path))
     made_with = (metadata.get("pooling", "unknown"), metadata.get("dtype", "unknown"))

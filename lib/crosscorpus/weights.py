@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import huggingface_hub
-from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+from huggingface_hub.errors import HfHubHTTPError, HTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
 
 from crosscorpus import downloads, extractors, paths
 from crosscorpus.extractors import Model, NotAvailableError
@@ -23,6 +23,7 @@ SAVED_MODEL = ("saved_model.pb", "variables/variables.index")
 NOTES = (".json", ".yaml", ".txt", ".md")
 """Suffixes of files that hold no weights."""
 AGAIN = "check the connection and run again: files that came whole are kept"
+STORAGE = f"{AGAIN}; where the storage of large files, Xet, is out of reach, set HF_HUB_DISABLE_XET=1"
 LOGIN = f"{downloads.TERMS}, and then `hf auth login`"
 
 
@@ -154,7 +155,7 @@ def _download(model: Model, file: str) -> str:
             return huggingface_hub.hf_hub_download(model.handle, file, revision=model.revision)
         except OSError:
             raise  # the hub's answer, or no connection in spite of the library's own tries
-        except Exception:
+        except HTTPError:
             time.sleep(pause)  # the connection was reset, after which the library does not try again
     return huggingface_hub.hf_hub_download(model.handle, file, revision=model.revision)
 
@@ -169,7 +170,8 @@ def _reason(error: BaseException) -> tuple[str, str]:
         return f"the server answered {status} {error.response.reason_phrase} where a file was expected", remedy
     if isinstance(error, OfflineModeIsEnabled):
         return "offline mode forbids to ask for it", "unset HF_HUB_OFFLINE and TRANSFORMERS_OFFLINE, and run again"
-    return f"{type(error).__name__} ({' '.join(str(error).split()) or 'no details'})", AGAIN
+    remedy = STORAGE if isinstance(error, RuntimeError) else AGAIN
+    return f"{type(error).__name__} ({' '.join(str(error).split()) or 'no details'})", remedy
 
 
 def _tfhub_folder(model: Model) -> Path:

@@ -164,12 +164,22 @@ def load(
     names.check(dtype, DTYPES, "dtype")
     if model.home != "none" and weights is None:
         raise NotAvailableError(f"{model.name}: the folder with the weights of {model.handle} was not given")
-    inner = model.pooling if chosen == "peak" else chosen
-    extractor = loader(ptm).load(model, weights, inner, choose_device(device), dtype)
+    inner, on = model.pooling if chosen == "peak" else chosen, choose_device(device)
+    if on == "cuda":
+        _use_whole_float32()
+    extractor = loader(ptm).load(model, weights, inner, on, dtype)
     if chosen == "peak":
         plain = extractor.extract
         extractor = dataclasses.replace(extractor, extract=lambda w: plain([audio.scale_to_peak(x) for x in w]))
     return extractor
+
+
+def _use_whole_float32() -> None:
+    # A GPU's convolutions cut float32 to 10 bits of mantissa by default, and embeddings would follow their batch.
+    import torch
+
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
 
 
 def choose_device(device: str) -> str:

@@ -45,13 +45,11 @@ def load(model: Model, weights: Path | None, pooling: str, device: str, dtype: s
     import torch
 
     names.check(dtype, ["float32"], f"dtype of {model.name}")
-    kind, n_mels = model.architecture["class"], model.architecture["n_mels"]
-    if model.seed is not None:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(model.seed)
-            network = build(kind, n_mels)
-    else:
-        network = build(kind, n_mels)
+    n_mels = model.architecture["n_mels"]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(model.seed or 0)
+        network = build(model)
+    if model.seed is None:
         file = weights / WEIGHTS if weights else Path(WEIGHTS)
         if not file.is_file():
             raise NotAvailableError(f"{model.name}: {file} is not there; it comes with {model.handle}")
@@ -59,7 +57,8 @@ def load(model: Model, weights: Path | None, pooling: str, device: str, dtype: s
             network.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
         except RuntimeError as error:
             raise ValueError(
-                f"{model.name}: {file} does not hold the weights of a {kind} with {n_mels} mel bands; fetch "
+                f"{model.name}: {file} does not hold the weights of a {type(network).__name__} with {n_mels} mel "
+                f"bands; fetch "
                 f"{model.handle} again ({' '.join(str(error).split())[:200]})"
             ) from error
     network = network.eval().requires_grad_(False).to(device)
@@ -84,16 +83,12 @@ def load(model: Model, weights: Path | None, pooling: str, device: str, dtype: s
     return Extractor(extract, parameters, "float32", device)
 
 
-def build(kind: str, n_mels: int) -> Any:
-    """Return a network with random weights, as SpeechBrain's published checkpoints have it.
+def build(model: Model) -> Any:
+    """Return a model's network with random weights, as SpeechBrain's published checkpoints have it.
 
-    Parameters
-    ----------
-    kind
-        "Xvector" or "ECAPA_TDNN".
-    n_mels
-        Mel bands that it takes: float32 [batch, frames, n_mels] becomes [batch, 1, 512 or 192].
+    It takes mel bands, float32 [batch, frames, n_mels], and gives [batch, 1, 512 or 192].
     """
+    kind, n_mels = model.architecture["class"], model.architecture["n_mels"]
     if names.check(kind, ["Xvector", "ECAPA_TDNN"], "class of a speaker model") == "ECAPA_TDNN":
         return speechbrain("lobes.models.ECAPA_TDNN").ECAPA_TDNN(
             n_mels,

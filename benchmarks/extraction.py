@@ -1,0 +1,383 @@
+"""How fast embeddings are extracted, against the plain way (`make bench-extraction`).
+
+The plain way is what peers do: one file at a time, float32, transformers' own network and preprocessing, with as
+many threads as torch takes by itself. Ours is the extraction of this project, end to end (reading, checking,
+encoding, writing), on the same files in the same run. The files are noise of the durations of utterances of the
+paper's five corpora; speed does not depend on what is said. Networks have random weights, but for those whose
+weights are here. Loading a network is left out on both sides: it is done before the clock starts.
+"""
+
+import argparse
+import datetime
+import functools
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import psutil
+import soundfile
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+from tqdm import tqdm
+
+from crosscorpus import (
+    audio,
+    checks,
+    corpora,
+    evaluate,
+    extraction,
+    extractors,
+    names,
+    paths,
+    protocol,
+    store,
+    versions,
+    weights,
+)
+
+MODELS = {
+    "wavlm-base": 48,
+    "unispeech-sat-base": 48,
+    "wav2vec2-base": 48,
+    "xls-r-300m": 16,
+    "whisper-base": 24,
+    "mms-1b": 8,
+    "x-vector": 96,
+    "trillsson4": 48,
+}
+"""The paper's models, and how many utterances the plain way encodes on a CPU: about ten seconds of work."""
+ON_GPU = 200
+"""Utterances that the plain way encodes on a GPU; ours encodes all of the five corpora."""
+TRANSFORMERS = [m for m in MODELS if extractors.get(m).loader in ("wav2vec2", "whisper")]
+EFFECTS = {"clip": {}, "exact": {"pooling": "exact"}, "clip, bfloat16": {"dtype": "bfloat16"}}
+MEMORY = "x-vector-untrained", (500, 7442)
+RESULT = paths.BUILD / "bench" / "extraction.json"
+
+
+# -- what is encoded ------------------------------------------------------------------------------------------
+
+
+@functools.cache
+def durations() -> np.ndarray:
+    """Return the seconds of all utterances of the paper's five corpora, by their file lists."""
+    listed = [corpora.file_list(key) for key, entry in corpora.registry().items() if entry.in_paper]
+    return pd.concat(listed)["seconds"].dropna().to_numpy()
+
+
+def make_corpus(folder: Path, seconds: np.ndarray) -> pd.DataFrame:
+    """Write a WAV file of noise for each duration; return their table of utterances."""
+    rng, rows = np.random.default_rng(0), []
+    for number, duration in enumerate(seconds):
+        path, samples = f"{number:05d}.wav", rng.normal(scale=0.1, size=round(duration * audio.SAMPLE_RATE))
+        soundfile.write(folder / path, samples, audio.SAMPLE_RATE)
+        read, rate = audio.read(folder / path)
+        row = {"corpus": "noise", "utterance": path[:-4], "path": path, "seconds": len(read) / rate}
+        rows.append(row | {"sha256": audio.fingerprint(read, rate)})
+    return pd.DataFrame(rows)
+
+
+# -- the two ways ---------------------------------------------------------------------------------------------
+
+
+def plain(ptm: str, folder: Path | None, device: str) -> Callable[[np.ndarray], np.ndarray]:
+    """Return the plain extractor of a transformer: one waveform in, one embedding out."""
+    from transformers import Wav2Vec2FeatureExtractor, WhisperFeatureExtractor, WhisperModel
+
+    model = extractors.get(ptm)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(model.seed or 0)
+        network = extractors.loader(ptm).build(model)
+    if model.loader == "whisper":
+        if folder:
+            network = WhisperModel.from_pretrained(folder, dtype=torch.float32).get_encoder()
+        features: Any = WhisperFeatureExtractor()
+    else:
+        features = Wav2Vec2FeatureExtractor(**model.architecture["preprocessing"])
+    network = network.eval().to(device)
+
+    @torch.inference_mode()
+    def run(waveform: np.ndarray) -> np.ndarray:
+        inputs = features(waveform, sampling_rate=audio.SAMPLE_RATE, return_tensors="pt")
+        first = inputs["input_features" if model.loader == "whisper" else "input_values"]
+        states = network(first.to(device)).last_hidden_state[0]
+        covered = -(-len(waveform) // 320) if model.loader == "whisper" else len(states)
+        return states[:covered].mean(dim=0).cpu().numpy()
+
+    return run
+
+
+def plain_by_us(ptm: str, folder: Path | None, device: str) -> Callable[[np.ndarray], np.ndarray]:
+    """Return the extractor of a model of another kind, given one waveform at a time."""
+    extract = extractors.load(ptm, "", device, folder).extract
+    return lambda waveform: extract([waveform])[0]
+
+
+def run_plain(ptm: str, folder: Path | None, device: str, root: Path, table: pd.DataFrame) -> tuple[float, Any]:
+    """Return utterances per second of the plain way, and its embeddings."""
+    kind = plain if extractors.get(ptm).loader in ("wav2vec2", "whisper") else plain_by_us
+    encode = kind(ptm, folder, device)
+
+    def one(path: str) -> np.ndarray:
+        waveform, _ = soundfile.read(root / path, dtype="float32")
+        return encode(waveform)
+
+    one(table["path"].iloc[0])
+    started = time.perf_counter()
+    vectors = np.stack([one(path) for path in table["path"]])
+    return len(table) / (time.perf_counter() - started), vectors
+
+
+def run_ours(load: extraction.Load, root: Path, table: pd.DataFrame) -> tuple[float, np.ndarray]:
+    """Return utterances per second of this project's extraction, and its embeddings."""
+    device = load[2]
+    way = extraction.on_cpu if device == "cpu" else extraction.on_gpu
+
+    def run(shards: list, to: Path) -> list[Path]:
+        files = [to / f"{number}.safetensors" for number in range(len(shards))]
+        with tqdm(disable=True) as bar:
+            way(load, table, root, list(zip(shards, files, strict=True)), 0, bar)
+        return files
+
+    processes = psutil.cpu_count() or 1
+    with tempfile.TemporaryDirectory() as folder:
+        # One shard for each process loads the network in each.
+        run([[np.array([i])] for i in range(processes)], Path(folder) / "warm")
+        shards = extraction.plan(table["seconds"].tolist(), device)
+        if device == "cpu":  # a sample is smaller than a corpus: both processes must have their share of it
+            shards = [[batch] for shard in shards for batch in shard]
+        started = time.perf_counter()
+        files = run(shards, Path(folder) / "run")
+        elapsed = time.perf_counter() - started
+        vectors = np.empty((len(table), extractors.get(load[0]).dimension), dtype=np.float32)
+        for file in files:
+            part, rows = store.read_part(file)
+            vectors[rows] = part
+    return len(table) / elapsed, vectors
+
+
+# -- the machine ----------------------------------------------------------------------------------------------
+
+
+def peak_flops(device: str, dtype: torch.dtype) -> float:
+    """Return the largest rate (floating-point operations a second) of a matrix product, all cores together."""
+    size = 2048 if device == "cpu" else 8192
+    a = torch.randn(size, size, device=device, dtype=dtype)
+    linear = torch.nn.Linear(size, size, device=device, dtype=dtype).requires_grad_(False)
+    products = [lambda: a @ a]
+    if device == "cpu" and dtype == torch.float32:
+        from crosscorpus.extractors import transformer
+
+        faster = transformer.OneDnnLinear(linear)
+        products.append(lambda: faster(a))
+    best = 0.0
+    with torch.inference_mode():
+        for product in products:
+            product()
+            for _ in range(5):
+                started = time.perf_counter()
+                product()
+                if device == "cuda":
+                    torch.cuda.synchronize()
+                best = max(best, 2 * size**3 / (time.perf_counter() - started))
+    return best
+
+
+def work(ptm: str, seconds: np.ndarray) -> float:
+    """Return the floating-point operations that the plain way needs for clips of these durations."""
+    model = extractors.get(ptm)
+    with torch.device("meta"):
+        network = extractors.loader(ptm).build(model).eval()
+
+    @functools.cache
+    def of(samples: int) -> int:
+        shape = (1, 80, 3000) if model.loader == "whisper" else (1, samples)
+        with FlopCounterMode(display=False) as counter:
+            network(torch.zeros(shape, device="meta"))
+        return counter.get_total_flops()
+
+    return float(sum(of(round(s * audio.SAMPLE_RATE)) for s in seconds))
+
+
+def peak_memory(count: int) -> float:
+    """Return the peak memory (MB, all processes together) of extracting so many utterances."""
+    command = [sys.executable, "-m", "benchmarks.extraction", "--memory-of", str(count)]
+    run = subprocess.Popen(command, cwd=paths.ROOT, stderr=subprocess.DEVNULL)
+    peak, process = 0, psutil.Process(run.pid)
+    while run.poll() is None:
+        total = 0
+        for member in [process, *_children(process)]:
+            try:
+                total += member.memory_info().rss
+            except psutil.NoSuchProcess:
+                continue
+        peak = max(peak, total)
+        time.sleep(0.1)
+    if run.returncode:
+        raise RuntimeError(f"extraction of {count} utterances failed; run `{' '.join(command)}`")
+    return peak / 1e6
+
+
+def _children(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return process.children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
+def extract_many(count: int) -> None:
+    """Extract utterances of a synthetic corpus under CREMA-D's names, as `peak_memory` asks for."""
+    seconds = np.random.default_rng(0).choice(durations(), size=7442)[:count].clip(max=5.0)
+    with tempfile.TemporaryDirectory() as folder:
+        audio_folder = Path(folder) / "mirror" / "corpora" / "cremad"
+        audio_folder.mkdir(parents=True)
+        table = make_corpus(audio_folder, seconds)
+        listed = corpora.file_list("cremad")
+        for row, name in zip(table.itertuples(), listed["utterance"], strict=False):
+            (audio_folder / row.path).rename(audio_folder / f"{name}.wav")
+        paths.BUILD = Path(folder) / "_build"
+        extraction.embed(MEMORY[0], "cremad", device="cpu", mirror=str(Path(folder) / "mirror"))
+
+
+# -- effects --------------------------------------------------------------------------------------------------
+
+
+def effects() -> list[dict[str, Any]]:
+    """Return what Whisper's faster options do to embeddings and to accuracy, on the pack's corpora."""
+    rows: list[dict[str, Any]] = []
+    settings = protocol.load("")
+    for corpus in ("emodb", "ravdess"):
+        default = None
+        for name, options in EFFECTS.items():
+            e = extraction.embed("whisper-base", corpus, device="cpu", **options)
+            default = default if default is not None else e.vectors
+            norms = np.linalg.norm(e.vectors, axis=1) * np.linalg.norm(default, axis=1)
+            cosine = (e.vectors * default).sum(axis=1) / norms
+            predictions, _ = evaluate.train_and_test("fcn", "stratified", 0, e, [e], settings)
+            right = predictions["emotion"] == predictions["predicted"]
+            rows.append(
+                {
+                    "corpus": corpus,
+                    "option": name,
+                    "cosine_mean": float(cosine.mean()),
+                    "cosine_least": float(cosine.min()),
+                    "accuracy": 100 * float(right.groupby(predictions["fold"]).mean().mean()),
+                }
+            )
+    return rows
+
+
+# -- all of it ------------------------------------------------------------------------------------------------
+
+
+def exact_against_window(ptm: str, folder: Path | None, device: str) -> dict[str, float]:
+    """Return the rates of the plain way, of ours, and of ours with `exact`, on every 40th utterance of RAVDESS.
+
+    Noise of the same durations takes its place where its audio is not here.
+    """
+    listed = corpora.file_list("ravdess")
+    root = corpora.find("ravdess")
+    with tempfile.TemporaryDirectory() as empty:
+        if root:
+            table = corpora.scan("ravdess", root).utterances.iloc[::40].reset_index(drop=True)
+        else:
+            root = Path(empty)
+            table = make_corpus(root, listed["seconds"].to_numpy()[::40])
+        plain_rate, _ = run_plain(ptm, folder, device, root, table)
+        window, exact = (run_ours((ptm, p, device, folder, "float32"), root, table)[0] for p in ("clip", "exact"))
+    return {
+        "ravdess_plain_utt_per_s": plain_rate,
+        "ravdess_window_utt_per_s": window,
+        "ravdess_exact_utt_per_s": exact,
+        "exact_against_plain": exact / plain_rate,
+        "exact_against_window": exact / window,
+    }
+
+
+def bench(ptm: str, device: str) -> dict[str, Any]:
+    """Measure one model; return its row of the result."""
+    model = extractors.get(ptm)
+    here = weights.find(ptm)
+    run = ptm if here or model.home == "none" else f"{ptm}-untrained"
+    row: dict[str, Any] = {"model": ptm, "device": versions.of_device(device), "dtype": "float32"}
+    if run not in extractors.registry():
+        return row | {"not_measured": f"its network comes with its weights: python -m crosscorpus.downloads {ptm}"}
+    row |= {"weights": "real" if here else "random"}
+    count = MODELS[ptm] if device == "cpu" else ON_GPU
+    # Evenly spread over all lengths, so that a small sample is like the whole.
+    seconds = np.quantile(durations(), (np.arange(count) + 0.5) / count)
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        table = make_corpus(root, np.random.default_rng(0).permutation(seconds))
+        plain_rate, expected = run_plain(run, here, device, root, table)
+        load = (run, model.pooling, device, here, "float32")
+        ours_rate, vectors = run_ours(load, root, table)
+        row |= {"plain_utt_per_s": plain_rate, "ours_utt_per_s": ours_rate, "ratio": ours_rate / plain_rate}
+        row |= {"utterances": count, "mean_seconds": float(seconds.mean())}
+        row["max_rel_l2"] = float(checks.relative_difference(vectors, expected).max())
+        if ptm in TRANSFORMERS:
+            operations = work(run, seconds) / count
+            peak = peak_flops(device, torch.float32 if device == "cpu" else torch.bfloat16)
+            row |= {"fraction_of_peak": ours_rate * operations / peak, "peak_flops": peak}
+            fast_rate, fast = run_ours((*load[:4], "bfloat16"), root, table)
+            cosine = (
+                (fast * expected).sum(axis=1) / np.linalg.norm(fast, axis=1) / np.linalg.norm(expected, axis=1)
+            )
+            row |= {"bfloat16_utt_per_s": fast_rate, "bfloat16_ratio": fast_rate / plain_rate}
+            row["bfloat16_least_cosine"] = float(cosine.min())
+        else:
+            row |= {"fraction_of_peak": None}
+        if ptm == "whisper-base":
+            row |= exact_against_window(run, here, device)
+        if device == "cuda":
+            everything = make_corpus(root, durations())
+            rate, _ = run_ours((*load[:4], "bfloat16" if ptm in TRANSFORMERS else "float32"), root, everything)
+            row |= {"all_utt_per_s": rate, "all_utterances": len(everything), "all_ratio": rate / plain_rate}
+            if ptm in TRANSFORMERS:
+                row["all_fraction_of_peak"] = rate * work(run, durations()) / len(everything) / peak
+    return row
+
+
+def main() -> None:
+    """Measure, print, and write the result."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="*", help=f"which of {', '.join(MODELS)}; all if none is named")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--no-memory", action="store_true", help="do not measure memory (some minutes)")
+    parser.add_argument("--memory-of", type=int, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.memory_of:
+        extract_many(given.memory_of)
+        return
+    device = extractors.choose_device(given.device)
+    rows = []
+    for ptm in given.models or MODELS:
+        rows.append(bench(names.check(ptm, MODELS, "model of the benchmark"), device))
+        print(json.dumps(rows[-1]), flush=True)
+    result: dict[str, Any] = {
+        "date": datetime.date.today().isoformat(),
+        "commit": versions.of_commit(),
+        "libraries": versions.of_libraries(),
+        "cores": psutil.cpu_count(),
+        "models": rows,
+    }
+    if not given.models and weights.find("whisper-base") and corpora.find("emodb") and corpora.find("ravdess"):
+        result["effects"] = effects()
+        print(pd.DataFrame(result["effects"]).to_string(index=False))
+    if not given.no_memory and not given.models:
+        few, many = (peak_memory(count) for count in MEMORY[1])
+        result["memory"] = {"model": MEMORY[0], "mb": dict(zip(map(str, MEMORY[1]), (few, many), strict=True))}
+        result["memory"]["ratio"] = many / few
+        print(f"peak memory: {few:.0f} MB for {MEMORY[1][0]} utterances, {many:.0f} MB for {MEMORY[1][1]}")
+    store.replace_file(RESULT, lambda part: part.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8"))
+    print(f"written to {RESULT.relative_to(paths.ROOT)}")
+
+
+if __name__ == "__main__":
+    main()
