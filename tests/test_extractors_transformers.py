@@ -169,6 +169,23 @@ def test_the_checkpoints_own_preprocessing_decides(saved):
     assert pack.difference(extract(loud), extract([loud[0] / 10])) <= 1e-4
 
 
+def test_the_listed_format_is_taken_where_both_are_there(saved, tmp_path):
+    import shutil
+
+    folder = shutil.copytree(saved, tmp_path / "both")
+    torch.manual_seed(6)
+    other = wav2vec2.build(MODELS["wav2vec2-base"])
+    if (folder / "model.safetensors").exists():
+        torch.save(other.state_dict(), folder / "pytorch_model.bin")
+        listed = "model.safetensors"
+    else:
+        other.save_pretrained(folder)
+        listed = "pytorch_model.bin"
+    batch = waveforms([0.5])
+    expected = load_saved(saved).extract(batch)
+    assert pack.difference(load_saved(folder, files={"config.json": "", listed: ""}).extract(batch), expected) == 0
+
+
 def test_a_tensor_that_is_missing_is_named(saved, tmp_path):
     network = wav2vec2.build(MODELS["wav2vec2-base"])
     state = network.state_dict()

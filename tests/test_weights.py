@@ -544,13 +544,6 @@ def test_a_refused_connection_is_told(hub, monkeypatch):
     assert f"{url}{path}: ConnectError ([Errno 111] Connection refused){AGAIN}or put config.json" in message
 
 
-def test_an_unknown_host_is_told(hub, monkeypatch):
-    point_at(monkeypatch, "http://hub.invalid")
-    message = failure()
-    assert f"http://hub.invalid{path_of(PTM, 'config.json')}: ConnectError (" in message
-    assert AGAIN in message
-
-
 @pytest.fixture
 def xet(hub):
     """Let the hub say that x-vector's file is in a Xet storage, which takes hf_xet, and tell where that is."""
@@ -762,6 +755,11 @@ def test_a_hidden_folder_above_does_not_matter(copy, tmp_path):
     (tmp_path / ".cache").mkdir()
     before = weights.fingerprint(copy)
     assert weights.fingerprint(copy.rename(tmp_path / ".cache" / "copy")) == before
+
+
+def test_only_the_listed_files_count_where_they_are_there(copy):
+    assert weights.fingerprint(copy, ["config.json", "a.bin"]) == sha256(f"a.bin {sha256(b'a')}".encode())
+    assert weights.fingerprint(copy, ["config.json", "c.bin"]) == weights.fingerprint(copy)
 
 
 def test_the_cache_and_a_copy_of_it_have_one_fingerprint(hub, own):

@@ -82,7 +82,7 @@ def embed(
 def _made_with_other_weights(ptm: str, whole: Path, mirror: str | None) -> bool:
     here = weights.find(ptm, mirror)
     made_with = store.read_embeddings(whole)[1].get("weights_sha256")
-    return here is not None and made_with != weights.fingerprint(here)
+    return here is not None and made_with != weights.fingerprint(here, extractors.get(ptm).files)
 
 
 Load = tuple[str, str, str, Path | None, str]
@@ -137,7 +137,7 @@ def _extract(
     neighbours = extractors.NEIGHBOURS if pooling == "padded" else 0
     shards = plan(utterances["seconds"].tolist(), on, neighbours)
     files = [whole.with_suffix("") / f"{number:05d}.safetensors" for number in range(len(shards))]
-    used = {"weights_sha256": weights.fingerprint(folder) if folder else ""}
+    used = {"weights_sha256": weights.fingerprint(folder, model.files) if folder else ""}
     to_do = [(s, f) for s, f in zip(shards, files, strict=True) if not _is_done(f, s)]
     started = time.perf_counter()
     with tqdm(total=len(utterances), desc=f"{model.name} on {corpus}", unit="utterance", mininterval=5) as bar:

@@ -179,9 +179,7 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     except (SafetensorError, ValueError) as error:
         raise StoredWrongError(f"{path}: not a whole safetensors file ({error}); {again}") from error
     if not made_by:
-        raise StoredWrongError(
-            f"{path}: written by another version of this project or by something else; {again}"
-        )
+        raise StoredWrongError(f"{path}: written by another version of this project or by something else; {again}")
     if "embeddings" not in tensors or metadata.pop("sha256", None) != _sha256(tensors):
         raise StoredWrongError(f"{path}: its content is not what was written (its SHA-256 differs); {again}")
     return tensors, metadata

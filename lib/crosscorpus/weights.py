@@ -9,6 +9,7 @@ import hashlib
 import os
 import shutil
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import huggingface_hub
@@ -78,14 +79,22 @@ def fetch(ptm: str, mirror: str | None = None) -> Path | None:
     return folder
 
 
-def fingerprint(folder: Path) -> str:
-    """Return one SHA-256 of all files of weights in a folder: their names and contents.
+def fingerprint(folder: Path, files: Iterable[str] = ()) -> str:
+    """Return one SHA-256 of the files of weights in a folder: their names and contents.
 
-    Hidden files and folders do not count: download tools keep their notes there.
+    Parameters
+    ----------
+    folder
+        As `find` or `fetch` returns it.
+    files
+        Those that count, as a registry entry lists them. Where none of them is there, all files do, but for hidden
+        ones: download tools keep their notes there.
     """
-    names = sorted(file.relative_to(folder) for file in folder.rglob("*") if file.is_file())
-    weights = [n for n in names if n.suffix not in NOTES and not any(part.startswith(".") for part in n.parts)]
-    lines = "\n".join(f"{name.as_posix()} {sha256(folder / name)}" for name in weights)
+    names = [Path(file) for file in sorted(files) if Path(file).suffix not in NOTES and (folder / file).is_file()]
+    if not names:
+        every = sorted(file.relative_to(folder) for file in folder.rglob("*") if file.is_file())
+        names = [n for n in every if n.suffix not in NOTES and not any(part.startswith(".") for part in n.parts)]
+    lines = "\n".join(f"{name.as_posix()} {sha256(folder / name)}" for name in names)
     return hashlib.sha256(lines.encode()).hexdigest()
 
 

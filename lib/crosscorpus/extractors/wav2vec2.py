@@ -41,7 +41,8 @@ def load(model: Model, weights: Path | None, pooling: str, device: str, dtype: s
         The files are those of another model than the registry's.
     """
     kind = getattr(transformers, model.architecture["class"])
-    network = transformer.load(model, weights, kind.from_pretrained, lambda: build(model))
+    loaded = functools.partial(kind.from_pretrained, use_safetensors=_safetensors(model, weights))
+    network = transformer.load(model, weights, loaded, lambda: build(model))
     # The checkpoint's own file decides; the registry's words are for networks without one.
     make = Wav2Vec2FeatureExtractor
     features = make.from_pretrained(weights) if weights else make(**model.architecture["preprocessing"])
@@ -53,6 +54,13 @@ def load(model: Model, weights: Path | None, pooling: str, device: str, dtype: s
     network = transformer.place(network, device, dtype)
     run = _padded(network, features) if pooling == "padded" else _clip(network, features.do_normalize)
     return Extractor(run, parameters, stored, device)
+
+
+def _safetensors(model: Model, weights: Path | None) -> bool | None:
+    # The file that the registry lists, whose checksum it knows, though another format may stand beside it; None
+    # (whatever is there) for a copy of one's own that lacks it.
+    listed = [f for f in model.files if not f.endswith(".json") and weights and (weights / f).is_file()]
+    return listed[0].endswith(".safetensors") if listed else None
 
 
 def build(model: Model) -> Any:
