@@ -18,7 +18,7 @@ def test_the_table_has_four_hundred_cells(table):
 
 
 def test_the_cells_are_eight_models_by_twenty_five_pairs_by_two_heads(table):
-    assert set(table["ptm"]) == set(extractors.registry())
+    assert set(table["ptm"]) == {m.id for m in extractors.registry().values() if m.in_paper}
     assert set(table["train_corpus"]) == set(table["test_corpus"]) == set(IN_PAPER)
     assert set(table["head"]) == {"fcn", "cnn"}
     assert not table.duplicated(reference.CELL).any()

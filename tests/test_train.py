@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -148,3 +151,18 @@ def test_validation_of_small_groups_is_stratified():
     training, validation = train.split_validation(y, groups, 0.1, seed=0)
     assert list(np.bincount(y[validation])) in ([4] * 5, [5, 4, 4, 4, 4])
     assert (0 in training) == (1 in training)
+
+
+def test_training_does_not_import_tensorflow():
+    """It is installed, for TRILLsson, and Keras would import it along the way."""
+    code = (
+        "import sys, numpy as np\n"
+        "from crosscorpus import protocol, train\n"
+        "X = np.random.default_rng(0).normal(size=(60, 8)).astype('float32')\n"
+        "y = np.arange(60) % 3\n"
+        "fitted = train.fit('fcn', X, y, np.arange(60).astype(str), 3, protocol.load('epochs=1'), seed=0)\n"
+        "train.predict(fitted, X)\n"
+        "assert 'tensorflow' not in sys.modules\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr

@@ -1,5 +1,8 @@
 """Train one head on one training set: the reference way, plain `model.fit`."""
 
+import contextlib
+import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import keras
@@ -85,7 +88,8 @@ def fit(
         The loss became NaN or infinite.
     """
     torch.set_num_threads(1)  # the same bytes however many cores; and small layers gain nothing from more
-    keras.utils.set_random_seed(seed)
+    with without_tensorflow():
+        keras.utils.set_random_seed(seed)
     train, validation = split_validation(y, groups, protocol["validation_share"], seed)
     scaler = StandardScaler().fit(X[train]) if protocol["scaling"] == "standardise" else None
     scaled = X if scaler is None else scaler.transform(X)
@@ -114,6 +118,19 @@ def fit(
         guess = model.predict(scaled[rows], batch_size=1024, verbose=0).argmax(axis=1)
         history[f"{part}_accuracy"] = float((guess == y[rows]).mean())
     return Fitted(model, scaler, history)
+
+
+@contextlib.contextmanager
+def without_tensorflow() -> Iterator[None]:
+    """Keep Keras from importing TensorFlow, for seconds and a gigabyte, only because it is installed."""
+    if "tensorflow" in sys.modules:
+        yield
+        return
+    sys.modules["tensorflow"] = None  # type: ignore[assignment]  # what makes an import fail
+    try:
+        yield
+    finally:
+        del sys.modules["tensorflow"]
 
 
 def predict(fitted: Fitted, X: np.ndarray) -> np.ndarray:

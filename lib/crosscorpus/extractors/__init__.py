@@ -204,21 +204,18 @@ def equal_lengths(waveforms: Sequence[np.ndarray]) -> list[list[int]]:
 
 
 def overview() -> pd.DataFrame:
-    """Return all models, a row each: id, name, family, dimension and parameters here and in the paper."""
-    columns = [
-        "id",
-        "name",
-        "family",
-        "in_paper",
-        "dimension",
-        "dimension_paper",
-        "parameters",
-        "parameters_paper",
-    ]
-    table = pd.DataFrame([[getattr(m, c) for c in columns] for m in registry().values()], columns=columns)
-    for column in ("parameters", "parameters_paper"):
-        table[column] = table[column] / 1e6
-    return table
+    """Return all models, a row each: id, name, family, dimension and parameters (millions) here and in the paper."""
+    return pd.DataFrame(
+        {
+            "id": [m.id for m in registry().values()],
+            "name": [m.name for m in registry().values()],
+            "family": [m.family for m in registry().values()],
+            "dimension": [m.dimension for m in registry().values()],
+            "in the paper": pd.array([m.dimension_paper for m in registry().values()], dtype="Int64"),
+            "parameters (M)": [(m.parameters or np.nan) / 1e6 for m in registry().values()],
+            "parameters in the paper (M)": [(m.parameters_paper or np.nan) / 1e6 for m in registry().values()],
+        }
+    )
 
 
 def card(ptm: str) -> pd.DataFrame:
