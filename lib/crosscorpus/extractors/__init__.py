@@ -204,7 +204,7 @@ def equal_lengths(waveforms: Sequence[np.ndarray]) -> list[list[int]]:
 
 
 def overview() -> pd.DataFrame:
-    """Return all models, a row each: id, name, family, dimension and parameters (millions) here and in the paper."""
+    """Return all models, a row each: id, name, family, dimension and parameters, here and in the paper."""
     return pd.DataFrame(
         {
             "id": [m.id for m in registry().values()],
