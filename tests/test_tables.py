@@ -56,6 +56,10 @@ def test_markup_in_values_is_escaped():
     assert "&lt;speaker&gt;" in tables.show(pd.DataFrame({"x": ["<speaker>"]})).data
 
 
+def test_commands_look_like_commands():
+    assert "run <code>make &lt;it&gt;</code>" in tables.show(pd.DataFrame({"x": ["run `make <it>`"]})).data
+
+
 def test_addresses_become_links():
     assert '<a href="https://example.org/a"' in tables.show(pd.DataFrame({"x": ["https://example.org/a"]})).data
 

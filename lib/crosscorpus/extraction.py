@@ -264,7 +264,10 @@ def collect(
             else:
                 how = {"pooling": pooling, "device": device, "mirror": mirror, "workers": workers, "dtype": dtype}
                 found[corpus] = embed(ptm, corpus, **how)  # type: ignore[arg-type]
-        except (store.NotStoredError, extractors.NotAvailableError) as error:
+        except store.NotStoredError:
+            made_by = store.command(ptm, corpus, pooling, dtype)
+            print(f"Not yet run on {corpora.get(corpus).name}. To run it:\n  {made_by}")
+        except extractors.NotAvailableError as error:
             print(f"Not yet run on {corpora.get(corpus).name}. {error}")
     return found
 

@@ -249,9 +249,7 @@ def load(ptm: str, corpus: str, source: str = "pack", pooling: str = "", dtype: 
     """
     model = extractors.get(ptm)
     pooling = pooling or model.pooling
-    make = f"papermill notebooks/model.ipynb out.ipynb -p source audio -p ptm {ptm} -p corpora {corpus}"
-    make += f" -p pooling {pooling}" if pooling != model.pooling else ""
-    make += f" -p dtype {dtype}" if dtype != "float32" else ""
+    make = command(ptm, corpus, pooling, dtype)
     utterances = read_scan(corpus, source).utterances
     made_by = key(identity(ptm, pooling, utterances, dtype)) if source == "audio" else ""
     path = embeddings_path(ptm, corpus, pooling, made_by, source, dtype)
@@ -266,6 +264,13 @@ def load(ptm: str, corpus: str, source: str = "pack", pooling: str = "", dtype: 
             f"({pooling} {dtype}); make it again with `{make}`"
         )
     return Embeddings(ptm, corpus, utterances, vectors, metadata, read_run(path))
+
+
+def command(ptm: str, corpus: str, pooling: str = "", dtype: str = "float32") -> str:
+    """Return the command that makes embeddings from audio."""
+    make = f"papermill notebooks/model.ipynb out.ipynb -p source audio -p ptm {ptm} -p corpora {corpus}"
+    make += f" -p pooling {pooling}" if pooling not in ("", extractors.get(ptm).pooling) else ""
+    return make + (f" -p dtype {dtype}" if dtype != "float32" else "")
 
 
 def identity(ptm: str, pooling: str, utterances: pd.DataFrame, dtype: str = "float32") -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import html
+import re
 from collections.abc import Callable
 
 import pandas as pd
@@ -76,7 +77,7 @@ def show(
     shown = table.head(most).copy()
     for column in VALUES.keys() & set(shown):
         shown[column] = [_shown_id(column, value) for value in shown[column]]
-    shown = shown.map(lambda value: html.escape(value, quote=False) if isinstance(value, str) else value)
+    shown = shown.map(lambda value: _markup(value) if isinstance(value, str) else value)
     if index:
         shown.index = shown.index.map(
             lambda value: corpora.get(value).name if value in corpora.registry() else value
@@ -90,6 +91,10 @@ def show(
     if len(table) > most:
         style = style.set_caption(f"The first {most} of {len(table)} rows.")
     return _rendered(style)
+
+
+def _markup(text: str) -> str:
+    return re.sub("`([^`]+)`", r"<code>\1</code>", html.escape(text, quote=False))
 
 
 def _scientific(value: float) -> str:

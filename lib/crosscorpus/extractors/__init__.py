@@ -121,17 +121,14 @@ def poolings(ptm: str) -> dict[str, str]:
 
 
 def pooling_options() -> pd.DataFrame:
-    """Return the poolings of all models, a row each: models, pooling, meaning."""
-    by_loader: dict[str, list[Model]] = {}
+    """Return the poolings of all models, a row each: pooling, meaning, models."""
+    by_meaning: dict[tuple[str, str], list[str]] = {}
     for model in registry().values():
         if not model.twin_of:
-            by_loader.setdefault(model.loader, []).append(model)
-    rows = [
-        (", ".join(m.name for m in models), pooling, meaning)
-        for models in by_loader.values()
-        for pooling, meaning in poolings(models[0].id).items()
-    ]
-    return pd.DataFrame(rows, columns=["models", "pooling", "meaning"])
+            for option in loader(model.id).POOLINGS.items():
+                by_meaning.setdefault(option, []).append(model.name)
+    rows = [(pooling, meaning, ", ".join(models)) for (pooling, meaning), models in by_meaning.items()]
+    return pd.DataFrame([*rows, ("peak", PEAK, "all")], columns=["pooling", "meaning", "models"])
 
 
 def load(
@@ -228,11 +225,12 @@ def card(ptm: str) -> pd.DataFrame:
     rows = {
         "what": (model.note or "one of the paper's models", "–"),
         "family": (model.family, model.family if model.in_paper else "–"),
-        "weights": (model.handle + (f" at {model.revision}" if model.revision else ""), model.source),
+        "weights": (model.handle + (f" at {model.revision}" if model.revision else ""), "–"),
         "dimension": (str(model.dimension), str(model.dimension_paper or "–")),
         "parameters": (count(model.parameters), count(model.parameters_paper)),
         "layer": (model.layer or "–", "last hidden states" if model.in_paper else "–"),
         "pooling": (model.pooling, "average" if model.in_paper else "–"),
         "licence": (model.licence or "–", "–"),
+        "source": (model.source, "–"),
     }
     return pd.DataFrame.from_dict(rows, orient="index", columns=["this project", "paper"])
