@@ -110,6 +110,11 @@ def get(ptm: str) -> Model:
     return registry()[names.check(ptm, registry(), "model")]
 
 
+def of_paper() -> list[str]:
+    """Return the ids of the paper's eight models."""
+    return [key for key, model in registry().items() if model.in_paper]
+
+
 def loader(ptm: str) -> ModuleType:
     """Return the module that runs a model."""
     return importlib.import_module(f"crosscorpus.extractors.{get(ptm).loader}")
