@@ -152,3 +152,43 @@ def test_training_summary_counts_trainings(stored):
     table = evaluate.training_summary(history)
     assert list(table["trainings"]) == [10]
     assert (table["epochs"] == 2).all()
+
+
+def test_the_test_corpus_may_have_fewer_emotions(pair):
+    """Then the prediction is one of the shared emotions, though the head knows more."""
+    three = pair[1].utterances["emotion"].isin(["anger", "fear", "sadness"]).to_numpy()
+    table = pair[1].utterances[three].reset_index(drop=True)
+    poor = store.Embeddings("whisper-base", "aesdd", table, pair[1].vectors[three][:, ::-1].copy(), {})
+    predictions, _ = evaluate.train_and_test("fcn", "stratified", 0, pair[0], [pair[0], poor], FAST)
+    cross = predictions[predictions["test_corpus"] == "aesdd"]
+    assert set(cross["predicted"]) <= {"anger", "fear", "sadness"}
+    p = cross[[f"p_{e}" for e in FAST["emotions"]]]
+    np.testing.assert_allclose(p.sum(axis=1), 1, rtol=1e-5)
+    assert (p.idxmax(axis=1).str[2:] != cross["predicted"]).any()
+    shared = evaluate.shared_emotions(predictions).set_index("test_corpus")
+    assert shared["n"].to_dict() == {"emodb": 5, "aesdd": 3}
+    assert shared.loc["aesdd", "emotions"] == "anger, fear, sadness"
+
+
+def test_baselines_stand_beside_heads(stored):
+    predictions, history = grid(heads=("fcn", "logistic", "majority"), seeds=(0, 1))
+    assert predictions.groupby("head")["seed"].nunique().to_dict() == {"fcn": 2, "logistic": 1, "majority": 1}
+    assert set(history["head"]) == {"fcn"}
+    own = predictions[predictions["test_corpus"] == "emodb"].groupby("head")
+    assert own.apply(lambda part: (part["emotion"] == part["predicted"]).mean())["logistic"] > 0.9
+    in_fold = predictions[predictions["head"] == "majority"].groupby(["test_corpus", "fold"])["predicted"]
+    assert in_fold.agg(lambda guesses: len(set(guesses))).eq(1).all()
+
+
+def test_baselines_alone_have_no_learning_curves(stored):
+    predictions, history = grid(heads=("svm",))
+    assert len(predictions)
+    assert history.empty
+
+
+def test_a_grid_hashes_each_corpus_once(stored, monkeypatch):
+    hashed = []
+    original = evaluate._hash
+    monkeypatch.setattr(evaluate, "_hash", lambda e: (hashed.append(e.corpus), original(e))[1])
+    grid(train=("emodb", "aesdd"), heads=("fcn", "majority"), seeds=(0, 1))
+    assert sorted(hashed) == ["aesdd", "emodb"]

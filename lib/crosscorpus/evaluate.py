@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from crosscorpus import folds, heads, names, paths, store, train, versions
+from crosscorpus import baselines, folds, heads, names, paths, store, train, versions
 from crosscorpus.protocol import Protocol
 
 UNIT = ["ptm", "head", "regime", "seed", "train_corpus"]
@@ -28,6 +28,13 @@ def classes(embeddings: store.Embeddings, protocol: Protocol) -> list[str]:
     """Return the emotions that a head trained on a corpus tells apart: the protocol's that the corpus has."""
     present = set(embeddings.utterances["emotion"])
     return [emotion for emotion in protocol["emotions"] if emotion in present]
+
+
+def shared_emotions(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Return the emotions that each pair of corpora was evaluated on: train_corpus, test_corpus, n, emotions."""
+    pairs = predictions.groupby(["train_corpus", "test_corpus"], sort=False)["emotion"].unique()
+    rows = [(*pair, len(found), ", ".join(sorted(found))) for pair, found in pairs.items()]
+    return pd.DataFrame(rows, columns=["train_corpus", "test_corpus", "n", "emotions"])
 
 
 def train_and_test(
@@ -43,10 +50,11 @@ def train_and_test(
     Returns
     -------
     predictions
-        One row per test utterance: `COLUMNS` and `p_<emotion>` (float32) for each class. Utterances whose
-        emotion the training corpus does not have are not tested.
+        One row per test utterance: `COLUMNS` and `p_<emotion>` (float32) for each class. A pair is evaluated on
+        the emotions that both corpora have: utterances with others are not tested, and the prediction is the most
+        probable of the shared ones.
     history
-        Learning curves: `UNIT`, fold, and the columns of `train.Fitted.history`.
+        Learning curves: `UNIT`, fold, and the columns of `train.Fitted.history`; without rows for a baseline.
     """
     emotions = classes(trained_on, protocol)
     unit = dict(zip(UNIT, (trained_on.ptm, head, regime, seed, trained_on.corpus), strict=True))
@@ -57,16 +65,21 @@ def train_and_test(
     predictions, histories = [], []
     for fold in range(1, protocol["n_folds"] + 1):
         rest = (rows["fold"] != fold).to_numpy()
-        fitted = train.fit(
-            head, X[rest], y[rest], together[rest], len(emotions), protocol, seed=1000 * seed + fold
-        )
-        histories.append(fitted.history.assign(**unit, fold=fold))
+        if head in baselines.BASELINES:
+            predict = functools.partial(baselines.predict, baselines.fit(head, X[rest], y[rest], protocol))
+            histories.append(pd.DataFrame(columns=[*UNIT, "fold"]))
+        else:
+            seed_of_fold = 1000 * seed + fold
+            fitted = train.fit(head, X[rest], y[rest], together[rest], len(emotions), protocol, seed_of_fold)
+            predict = functools.partial(train.predict, fitted)
+            histories.append(fitted.history.assign(**unit, fold=fold))
         for corpus, test_rows, test_X in targets:
             here = (test_rows["fold"] == fold).to_numpy()
-            p = train.predict(fitted, test_X[here])
+            p = predict(test_X[here])
             table = test_rows.loc[here, ["utterance", "emotion"]].reset_index(drop=True)
             table = table.assign(**unit, test_corpus=corpus, fold=fold)
-            table["predicted"] = np.array(emotions)[p.argmax(axis=1)]
+            shared = np.isin(emotions, test_rows["emotion"].unique())
+            table["predicted"] = np.array(emotions)[np.where(shared, p, -1).argmax(axis=1)]
             probabilities = pd.DataFrame(p, columns=[f"p_{emotion}" for emotion in emotions])
             predictions.append(pd.concat([table[COLUMNS], probabilities], axis=1))
     history = pd.concat(histories, ignore_index=True)
@@ -115,7 +128,7 @@ def grid(
     for regime in regimes:
         names.check(regime, folds.REGIMES, "regime")
     for head in chosen_heads:
-        names.check(head, heads.HEADS, "head")
+        names.check(head, [*heads.HEADS, *baselines.BASELINES], "head")
     tasks = []
     for ptm, regime in itertools.product(ptms, regimes):
         here = {
@@ -124,7 +137,9 @@ def grid(
             if folds.possible(corpus, e.utterances, regime)
         }
         tests = [here[c] for c in test_corpora if c in here]
-        for corpus, head, seed in itertools.product(train_corpora, chosen_heads, seeds):
+        # A baseline draws no random numbers: one seed is all.
+        kinds = [(h, s) for h in chosen_heads for s in (seeds[:1] if h in baselines.BASELINES else seeds)]
+        for corpus, (head, seed) in itertools.product(train_corpora, kinds):
             if corpus in here and tests:
                 tasks.append((head, regime, seed, here[corpus], tests, protocol))
     if not tasks:
@@ -133,16 +148,17 @@ def grid(
             f"speakers for {', '.join(regimes)} folds; the page of a model makes embeddings: "
             "papermill notebooks/model.ipynb out.ipynb -p source audio"
         )
-    files = [_files(*task) for task in tasks]
+    known: dict[tuple, str] = {}  # hashes of embeddings and folds, which many tasks share
+    files = [_files(*task, known) for task in tasks]
     to_do = [(task, pair) for task, pair in zip(tasks, files, strict=True) if not all(f.exists() for f in pair)]
     if to_do:
         jobs = (joblib.delayed(_run)(task, pair) for task, pair in to_do)
         run = joblib.Parallel(n_jobs=workers or -1, return_as="generator_unordered")
         for _ in tqdm(run(jobs), total=len(to_do), desc="training heads", unit="head on all folds", mininterval=5):
             pass
-    predictions, history = (
-        pd.concat([pd.read_parquet(pair[i]) for pair in files], ignore_index=True) for i in (0, 1)
-    )
+    predictions = pd.concat([pd.read_parquet(made) for made, _ in files], ignore_index=True)
+    curves = [pd.read_parquet(made) for _, made in files]
+    history = pd.concat([c for c in curves if len(c)] or curves[:1], ignore_index=True)  # a baseline's has no rows
     return predictions, history
 
 
@@ -166,19 +182,32 @@ def _files(
     trained_on: store.Embeddings,
     tests: Sequence[store.Embeddings],
     protocol: Protocol,
+    known: dict[tuple, str],
 ) -> tuple[Path, Path]:
     libraries = versions.of_libraries()
+    here = [(e, e.ptm, e.corpus) for e in (trained_on, *tests)]
+    for e, *which in here:
+        if ("vectors", *which) not in known:
+            known["vectors", *which] = _hash(e)
+        if ("folds", regime, e.corpus) not in known:
+            known["folds", regime, e.corpus] = _hash_folds(e, regime)
     identity = {
         "unit": json.dumps([trained_on.ptm, head, regime, seed, trained_on.corpus]),
-        "embeddings": json.dumps([(e.corpus, _hash(e)) for e in (trained_on, *tests)]),
-        "folds": json.dumps([_hash_folds(e, regime) for e in (trained_on, *tests)]),
+        "embeddings": json.dumps([(e.corpus, known["vectors", *which]) for e, *which in here]),
+        "folds": json.dumps([known["folds", regime, e.corpus] for e, *_ in here]),
         "protocol": json.dumps(protocol, sort_keys=True),
-        "code": versions.of_code(heads, train, folds, sys.modules[__name__]),
+        "code": _code(head),
         "libraries": " ".join(libraries[name] for name in ("keras", "torch", "numpy", "scikit-learn")),
     }
     stem = f"{head}-{regime}-{seed}-{store.key(identity)}"
     folder = paths.BUILD / "predictions" / trained_on.ptm / trained_on.corpus
     return folder / f"{stem}.parquet", folder / f"{stem}.history.parquet"
+
+
+@functools.cache
+def _code(head: str) -> str:
+    own = [baselines] if head in baselines.BASELINES else [heads, train]
+    return versions.of_code(*own, folds, sys.modules[__name__])
 
 
 def _hash(embeddings: store.Embeddings) -> str:
