@@ -11,6 +11,7 @@ import argparse
 import datetime
 import functools
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 import pandas as pd
 import psutil
@@ -145,10 +147,11 @@ def run_ours(load: extraction.Load, root: Path, table: pd.DataFrame) -> tuple[fl
             way(load, table, root, list(zip(shards, files, strict=True)), 0, bar)
         return files
 
-    processes = psutil.cpu_count() or 1
+    if device == "cpu":
+        load_everywhere(load)
     with tempfile.TemporaryDirectory() as folder:
-        # One shard for each process loads the network in each.
-        run([[np.array([i])] for i in range(processes)], Path(folder) / "warm")
+        if device == "cuda":
+            run([[np.array([0])]], Path(folder) / "warm")
         shards = extraction.plan(table["seconds"].tolist(), device)
         if device == "cpu":  # a sample is smaller than a corpus: both processes must have their share of it
             shards = [[batch] for shard in shards for batch in shard]
@@ -160,6 +163,21 @@ def run_ours(load: extraction.Load, root: Path, table: pd.DataFrame) -> tuple[fl
             part, rows = store.read_part(file)
             vectors[rows] = part
     return len(table) / elapsed, vectors
+
+
+def load_everywhere(load: extraction.Load) -> None:
+    """Load the network in every worker process, so that the clock starts with all of them ready."""
+    processes, ready = joblib.effective_n_jobs(-1), set()
+    while len(ready) < processes:  # a process may take two of these jobs while another starts
+        ready |= set(joblib.Parallel(n_jobs=-1)(joblib.delayed(load_here)(load) for _ in range(processes)))
+
+
+def load_here(load: extraction.Load) -> int:
+    """Load the network in this process, use it once, and return the process's number."""
+    torch.set_num_threads(1)
+    extraction.loaded(load).extract([np.zeros(audio.SAMPLE_RATE, dtype=np.float32)])
+    time.sleep(1)
+    return os.getpid()
 
 
 # -- the machine ----------------------------------------------------------------------------------------------

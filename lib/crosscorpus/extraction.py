@@ -214,21 +214,27 @@ def _embed_shard(load: Load, rows: pd.DataFrame, root: Path, shard: list[np.ndar
     return _write_shard(load, rows, [_read(row, root) for row in rows.itertuples()], shard, file)
 
 
-def _write_shard(
-    load: Load, rows: pd.DataFrame, waveforms: list[np.ndarray], shard: list[np.ndarray], file: Path
-) -> int:
-    if load not in _loaded:  # once a process
+def loaded(load: Load) -> extractors.Extractor:
+    """Return an extractor; it is loaded once a process, and the one before is let go."""
+    if load not in _loaded:
         _loaded.clear()
         ptm, pooling, device, folder, dtype = load
         _loaded[load] = extractors.load(ptm, pooling, device, folder, dtype)
+    return _loaded[load]
+
+
+def _write_shard(
+    load: Load, rows: pd.DataFrame, waveforms: list[np.ndarray], shard: list[np.ndarray], file: Path
+) -> int:
+    extractor = loaded(load)
     vectors, at = [], 0
     for batch in shard:
-        vectors.append(_loaded[load].extract(waveforms[at : at + len(batch)]))
+        vectors.append(extractor.extract(waveforms[at : at + len(batch)]))
         at += len(batch)
     together = np.concatenate(vectors)
     model = extractors.get(load[0])
     store.check_vectors(together, rows, model.dimension, f"{model.name} on {rows['corpus'].iloc[0]}")
-    facts = {"parameters": str(_loaded[load].parameters), "weights_dtype": _loaded[load].weights_dtype}
+    facts = {"parameters": str(extractor.parameters), "weights_dtype": extractor.weights_dtype}
     store.write_embeddings(file, together, facts, np.concatenate(shard))
     return len(together)
 
