@@ -138,25 +138,28 @@ def run_plain(ptm: str, folder: Path | None, device: str, root: Path, table: pd.
 
 def run_ours(load: extraction.Load, root: Path, table: pd.DataFrame) -> tuple[float, np.ndarray]:
     """Return utterances per second of this project's extraction, and its embeddings."""
-    device = load[2]
-    way = extraction.on_cpu if device == "cpu" else extraction.on_gpu
+    device, count = load[2], joblib.cpu_count()
 
-    def run(shards: list, to: Path) -> list[Path]:
+    def run(shards: list, to: Path, pool: Any) -> list[Path]:
         files = [to / f"{number}.safetensors" for number in range(len(shards))]
+        tasks = list(zip(shards, files, strict=True))
         with tqdm(disable=True) as bar:
-            way(load, table, root, list(zip(shards, files, strict=True)), 0, bar)
+            if device == "cpu":
+                extraction.on_cpu(load, table, root, tasks, count, bar, pool)
+            else:
+                extraction.on_gpu(load, table, root, tasks, 0, bar)
         return files
 
-    if device == "cpu":
-        load_everywhere(load)
-    with tempfile.TemporaryDirectory() as folder:
-        if device == "cuda":
-            run([[np.array([0])]], Path(folder) / "warm")
-        shards = extraction.plan(table["seconds"].tolist(), device)
-        if device == "cpu":  # a sample is smaller than a corpus: both processes must have their share of it
-            shards = [[batch] for shard in shards for batch in shard]
+    shards = extraction.plan(table["seconds"].tolist(), device)
+    if device == "cpu":  # a sample is smaller than a corpus: all processes must have their share of it
+        shards = [[batch] for shard in shards for batch in shard]
+    with tempfile.TemporaryDirectory() as folder, extraction.processes(count) as pool:
+        if device == "cpu":
+            load_everywhere(load, pool, count)
+        else:
+            run([[np.array([0])]], Path(folder) / "warm", pool)
         started = time.perf_counter()
-        files = run(shards, Path(folder) / "run")
+        files = run(shards, Path(folder) / "run", pool)
         elapsed = time.perf_counter() - started
         vectors = np.empty((len(table), extractors.get(load[0]).dimension), dtype=np.float32)
         for file in files:
@@ -165,11 +168,11 @@ def run_ours(load: extraction.Load, root: Path, table: pd.DataFrame) -> tuple[fl
     return len(table) / elapsed, vectors
 
 
-def load_everywhere(load: extraction.Load) -> None:
+def load_everywhere(load: extraction.Load, pool: Any, count: int) -> None:
     """Load the network in every worker process, so that the clock starts with all of them ready."""
-    processes, ready = joblib.effective_n_jobs(-1), set()
-    while len(ready) < processes:  # a process may take two of these jobs while another starts
-        ready |= set(joblib.Parallel(n_jobs=-1)(joblib.delayed(load_here)(load) for _ in range(processes)))
+    ready: set[int] = set()
+    while len(ready) < count:  # a process may take two of these jobs while another starts
+        ready |= {job.result() for job in [pool.submit(load_here, load) for _ in range(count)]}
 
 
 def load_here(load: extraction.Load) -> int:

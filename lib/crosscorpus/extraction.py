@@ -5,6 +5,7 @@ was stopped goes on where it was.
 """
 
 import concurrent.futures
+import multiprocessing
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -179,14 +180,35 @@ Task = tuple[list[np.ndarray], Path]
 
 
 def on_cpu(
-    load: Load, utterances: pd.DataFrame, root: Path, tasks: list[Task], workers: int, bar: tqdm
+    load: Load,
+    utterances: pd.DataFrame,
+    root: Path,
+    tasks: list[Task],
+    workers: int,
+    bar: tqdm,
+    pool: concurrent.futures.Executor | None = None,
 ) -> dict[str, str]:
     """Encode and write shards, in `workers` processes of one thread (0: one a core); return facts of the run."""
-    run = joblib.Parallel(n_jobs=workers or -1, return_as="generator_unordered")
-    jobs = (joblib.delayed(_embed_shard)(load, utterances.iloc[np.concatenate(s)], root, s, f) for s, f in tasks)
-    for done in run(jobs):
-        bar.update(done)
-    return {"workers": str(joblib.effective_n_jobs(run.n_jobs))}
+    count = workers or joblib.cpu_count()
+    jobs = ((load, utterances.iloc[np.concatenate(s)], root, s, f) for s, f in tasks)
+    if count == 1 and pool is None:
+        for job in jobs:
+            bar.update(_embed_shard(*job))
+        return {"workers": "1"}
+    # Not joblib's processes, which end when they grow, as they do with the first large clip, and load anew.
+    own = pool or processes(count)
+    try:
+        for done in concurrent.futures.as_completed([own.submit(_embed_shard, *job) for job in jobs]):
+            bar.update(done.result())
+    finally:
+        if pool is None:
+            own.shutdown(cancel_futures=True)
+    return {"workers": str(count)}
+
+
+def processes(count: int) -> concurrent.futures.ProcessPoolExecutor:
+    """Return so many new worker processes."""
+    return concurrent.futures.ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"))
 
 
 def on_gpu(
