@@ -48,13 +48,13 @@ MODELS = {
     "wavlm-base": 48,
     "unispeech-sat-base": 48,
     "wav2vec2-base": 48,
-    "xls-r-300m": 16,
+    "xls-r-300m": 48,
     "whisper-base": 24,
-    "mms-1b": 8,
+    "mms-1b": 32,
     "x-vector": 96,
     "trillsson4": 48,
 }
-"""The paper's models, and how many utterances the plain way encodes on a CPU: about ten seconds of work."""
+"""The paper's models, and how many utterances are encoded on a CPU: enough for several batches a process."""
 ON_GPU = 200
 """Utterances that the plain way encodes on a GPU; ours encodes all of the five corpora."""
 TRANSFORMERS = [m for m in MODELS if extractors.get(m).loader in ("wav2vec2", "whisper")]
