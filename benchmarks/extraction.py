@@ -58,7 +58,16 @@ MODELS = {
 ON_GPU = 200
 """Utterances that the plain way encodes on a GPU; ours encodes all of the five corpora."""
 TRANSFORMERS = [m for m in MODELS if extractors.get(m).loader in ("wav2vec2", "whisper")]
-EFFECTS = {"clip": {}, "exact": {"pooling": "exact"}, "clip, bfloat16": {"dtype": "bfloat16"}}
+EFFECTS: list[tuple[str, dict[str, str]]] = [
+    ("emodb", {}),
+    ("emodb", {"pooling": "exact"}),
+    ("emodb", {"dtype": "bfloat16"}),
+    ("emodb", {"pooling": "exact", "dtype": "bfloat16"}),
+    ("ravdess", {}),
+    ("ravdess", {"pooling": "exact"}),
+    ("ravdess", {"pooling": "exact", "dtype": "bfloat16"}),
+]
+"""Options of Whisper whose effect is measured; the first of a corpus is what the others are compared with."""
 MEMORY = "x-vector-untrained", (500, 7442)
 RESULT = paths.BUILD / "bench" / "extraction.json"
 
@@ -272,25 +281,24 @@ def extract_many(count: int) -> None:
 def effects() -> list[dict[str, Any]]:
     """Return what Whisper's faster options do to embeddings and to accuracy, on the pack's corpora."""
     rows: list[dict[str, Any]] = []
+    default: dict[str, np.ndarray] = {}
     settings = protocol.load("")
-    for corpus in ("emodb", "ravdess"):
-        default = None
-        for name, options in EFFECTS.items():
-            e = extraction.embed("whisper-base", corpus, device="cpu", **options)
-            default = default if default is not None else e.vectors
-            norms = np.linalg.norm(e.vectors, axis=1) * np.linalg.norm(default, axis=1)
-            cosine = (e.vectors * default).sum(axis=1) / norms
-            predictions, _ = evaluate.train_and_test("fcn", "stratified", 0, e, [e], settings)
-            right = predictions["emotion"] == predictions["predicted"]
-            rows.append(
-                {
-                    "corpus": corpus,
-                    "option": name,
-                    "cosine_mean": float(cosine.mean()),
-                    "cosine_least": float(cosine.min()),
-                    "accuracy": 100 * float(right.groupby(predictions["fold"]).mean().mean()),
-                }
-            )
+    for corpus, options in EFFECTS:
+        e = extraction.embed("whisper-base", corpus, device="cpu", **options)  # type: ignore[arg-type]
+        plain = default.setdefault(corpus, e.vectors)
+        norms = np.linalg.norm(e.vectors, axis=1) * np.linalg.norm(plain, axis=1)
+        cosine = (e.vectors * plain).sum(axis=1) / norms
+        predictions, _ = evaluate.train_and_test("fcn", "stratified", 0, e, [e], settings)
+        right = predictions["emotion"] == predictions["predicted"]
+        rows.append(
+            {
+                "corpus": corpus,
+                "option": ", ".join(options.values()) or "clip",
+                "cosine_mean": float(cosine.mean()),
+                "cosine_least": float(cosine.min()),
+                "accuracy": 100 * float(right.groupby(predictions["fold"]).mean().mean()),
+            }
+        )
     return rows
 
 
@@ -365,38 +373,48 @@ def bench(ptm: str, device: str) -> dict[str, Any]:
     return row
 
 
+def write(part: str, value: Any) -> None:
+    """Put a part of the result into its file; models are replaced one by one, so nothing measured is lost."""
+    result = json.loads(RESULT.read_text(encoding="utf-8")) if RESULT.exists() else {}
+    if part == "models":
+        others = [row for row in result.get(part, []) if row["model"] != value["model"]]
+        value = [*others, value]
+    result |= {part: value, "libraries": versions.of_libraries(), "cores": psutil.cpu_count()}
+    text = json.dumps(result, indent=1) + "\n"
+    store.replace_file(RESULT, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
 def main() -> None:
     """Measure, print, and write the result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="*", help=f"which of {', '.join(MODELS)}; all if none is named")
+    choices = [*MODELS, "effects", "memory"]
+    parser.add_argument("parts", nargs="*", help=f"which of {', '.join(choices)}; all if none is named")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
-    parser.add_argument("--no-memory", action="store_true", help="do not measure memory (some minutes)")
     parser.add_argument("--memory-of", type=int, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.memory_of:
         extract_many(given.memory_of)
         return
     device = extractors.choose_device(given.device)
-    rows = []
-    for ptm in given.models or MODELS:
-        rows.append(bench(names.check(ptm, MODELS, "model of the benchmark"), device))
-        print(json.dumps(rows[-1]), flush=True)
-    result: dict[str, Any] = {
-        "date": datetime.date.today().isoformat(),
-        "commit": versions.of_commit(),
-        "libraries": versions.of_libraries(),
-        "cores": psutil.cpu_count(),
-        "models": rows,
-    }
-    if not given.models and weights.find("whisper-base") and corpora.find("emodb") and corpora.find("ravdess"):
-        result["effects"] = effects()
-        print(pd.DataFrame(result["effects"]).to_string(index=False))
-    if not given.no_memory and not given.models:
-        few, many = (peak_memory(count) for count in MEMORY[1])
-        result["memory"] = {"model": MEMORY[0], "mb": dict(zip(map(str, MEMORY[1]), (few, many), strict=True))}
-        result["memory"]["ratio"] = many / few
-        print(f"peak memory: {few:.0f} MB for {MEMORY[1][0]} utterances, {many:.0f} MB for {MEMORY[1][1]}")
-    store.replace_file(RESULT, lambda part: part.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8"))
+    made = {"date": datetime.date.today().isoformat(), "commit": versions.of_commit()}
+    for part in given.parts or choices:
+        if names.check(part, choices, "part of the benchmark") in MODELS:
+            row = bench(part, device) | made
+            write("models", row)
+            print(json.dumps(row), flush=True)
+        elif part == "effects" and not (
+            weights.find("whisper-base") and corpora.find("emodb") and corpora.find("ravdess")
+        ):
+            print("effects: not measured, as Whisper's weights, Emo-DB and RAVDESS are not all here")
+        elif part == "effects":
+            rows = effects()
+            write(part, {"rows": rows, **made})
+            print(pd.DataFrame(rows).to_string(index=False))
+        else:
+            few, many = (peak_memory(count) for count in MEMORY[1])
+            megabytes = dict(zip(map(str, MEMORY[1]), (few, many), strict=True))
+            write(part, {"model": MEMORY[0], "mb": megabytes, "ratio": many / few, **made})
+            print(f"peak memory: {few:.0f} MB for {MEMORY[1][0]} utterances, {many:.0f} MB for {MEMORY[1][1]}")
     print(f"written to {RESULT.relative_to(paths.ROOT)}")
 
 
