@@ -236,21 +236,31 @@ def work(ptm: str, seconds: np.ndarray) -> float:
 
 
 def peak_memory(count: int) -> float:
-    """Return the peak memory (MB, all processes together) of extracting so many utterances."""
-    command = [sys.executable, "-m", "benchmarks.extraction", "--memory-of", str(count)]
-    run = subprocess.Popen(command, cwd=paths.ROOT, stderr=subprocess.DEVNULL)
-    peak, process = 0, psutil.Process(run.pid)
-    while run.poll() is None:
-        total = 0
-        for member in [process, *_children(process)]:
-            try:
-                total += member.memory_info().rss
-            except psutil.NoSuchProcess:
-                continue
-        peak = max(peak, total)
-        time.sleep(0.1)
+    """Return the peak memory (MB, all processes together) of extracting so many utterances.
+
+    They are noise under CREMA-D's names, written before the extraction starts.
+    """
+    seconds = np.random.default_rng(0).choice(durations(), size=7442)[:count].clip(max=5.0)
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder) / "mirror" / "corpora" / "cremad"
+        root.mkdir(parents=True)
+        table = make_corpus(root, seconds)
+        for row, name in zip(table.itertuples(), corpora.file_list("cremad")["utterance"], strict=False):
+            (root / row.path).rename(root / f"{name}.wav")
+        command = [sys.executable, "-m", "benchmarks.extraction", "--memory-of", folder]
+        run = subprocess.Popen(command, cwd=paths.ROOT, stderr=subprocess.DEVNULL)
+        peak, process = 0, psutil.Process(run.pid)
+        while run.poll() is None:
+            total = 0
+            for member in [process, *_children(process)]:
+                try:
+                    total += member.memory_info().rss
+                except psutil.NoSuchProcess:
+                    continue
+            peak = max(peak, total)
+            time.sleep(0.1)
     if run.returncode:
-        raise RuntimeError(f"extraction of {count} utterances failed; run `{' '.join(command)}`")
+        raise RuntimeError(f"the extraction of {count} utterances failed")
     return peak / 1e6
 
 
@@ -261,18 +271,10 @@ def _children(process: psutil.Process) -> list[psutil.Process]:
         return []
 
 
-def extract_many(count: int) -> None:
-    """Extract utterances of a synthetic corpus under CREMA-D's names, as `peak_memory` asks for."""
-    seconds = np.random.default_rng(0).choice(durations(), size=7442)[:count].clip(max=5.0)
-    with tempfile.TemporaryDirectory() as folder:
-        audio_folder = Path(folder) / "mirror" / "corpora" / "cremad"
-        audio_folder.mkdir(parents=True)
-        table = make_corpus(audio_folder, seconds)
-        listed = corpora.file_list("cremad")
-        for row, name in zip(table.itertuples(), listed["utterance"], strict=False):
-            (audio_folder / row.path).rename(audio_folder / f"{name}.wav")
-        paths.BUILD = Path(folder) / "_build"
-        extraction.embed(MEMORY[0], "cremad", device="cpu", mirror=str(Path(folder) / "mirror"))
+def extract_from(folder: str) -> None:
+    """Extract the corpus that `peak_memory` has written into a folder."""
+    paths.BUILD = Path(folder) / "_build"
+    extraction.embed(MEMORY[0], "cremad", device="cpu", mirror=str(Path(folder) / "mirror"))
 
 
 # -- effects --------------------------------------------------------------------------------------------------
@@ -390,10 +392,10 @@ def main() -> None:
     choices = [*MODELS, "effects", "memory"]
     parser.add_argument("parts", nargs="*", help=f"which of {', '.join(choices)}; all if none is named")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
-    parser.add_argument("--memory-of", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--memory-of", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.memory_of:
-        extract_many(given.memory_of)
+        extract_from(given.memory_of)
         return
     device = extractors.choose_device(given.device)
     made = {"date": datetime.date.today().isoformat(), "commit": versions.of_commit()}

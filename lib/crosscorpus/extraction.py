@@ -6,6 +6,7 @@ was stopped goes on where it was.
 
 import concurrent.futures
 import multiprocessing
+import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -208,7 +209,14 @@ def on_cpu(
 
 def processes(count: int) -> concurrent.futures.ProcessPoolExecutor:
     """Return so many new worker processes."""
-    return concurrent.futures.ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"))
+    spawn = multiprocessing.get_context("spawn")
+    return concurrent.futures.ProcessPoolExecutor(count, mp_context=spawn, initializer=_bound_memory)
+
+
+def _bound_memory() -> None:
+    # oneDNN keeps what it prepared for each shape of its input, by default for a thousand: as many as utterances
+    # have lengths. It reads this setting when it is first used.
+    os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] = "64"
 
 
 def on_gpu(
