@@ -244,3 +244,39 @@ def _nothing(why: str) -> Figure:
 
 def _pairs(rows: Sequence[str], columns: Sequence[str]) -> list[tuple[tuple[int, str], tuple[int, str]]]:
     return [(row, column) for row in enumerate(rows) for column in enumerate(columns)]
+
+
+def critical_difference(mean: pd.Series, difference: float, groups: Sequence[Sequence[str]]) -> Figure:
+    """Draw mean ranks on a line, the best on the left, with bars that join models which do not differ.
+
+    The diagram of Demšar (2006, https://jmlr.org/papers/v7/demsar06a.html, figure 1). The arguments are `mean`,
+    `critical_difference` and `groups` of `comparison.Ranks`; models are shown by the names they have there.
+    """
+    if len(mean) < 2:
+        return _nothing("It takes two models or more to rank them.")
+    ranked = mean.sort_values(kind="stable")
+    k, half = len(ranked), (len(ranked) + 1) // 2
+    end = max(k, 1 + difference)  # with few blocks, the ruler is longer than the axis
+    # One unit of y is a line of text. From the top: the ruler, the axis at 0, the bars, half of the names a side.
+    top, first = -2.6, 0.9 + 0.45 * len(groups)
+    bottom = first + half - 0.4
+    fig, ax = plt.subplots(figsize=(7.2, 0.21 * (bottom - top) + 0.35))
+    ax.set(xlim=(1, end), ylim=(bottom, top), yticks=[])
+    ax.set_title("mean rank (1 is best); bars join models that do not differ")
+    ax.spines[["left", "bottom"]].set_visible(False)
+    ax.spines["top"].set(visible=True, position=("data", 0), bounds=(1, k))
+    ax.xaxis.tick_top()
+    ax.set_xticks(range(1, k + 1, 1 + k // 10))
+    ax.plot([1, 1 + difference], [-1.5, -1.5], "|-", color="black", clip_on=False)
+    ax.text(1, -1.8, f"critical difference {difference:.2f}", va="bottom")
+    for models, edge, left in ((ranked[:half], 1, True), (ranked[half:][::-1], end, False)):
+        for row, (model, rank) in enumerate(models.items()):
+            ax.plot([rank, rank, edge], [0, first + row, first + row], color="#7F7F7F", linewidth=0.9)
+            ax.annotate(
+                f"{model}  {rank:.2f}" if left else f"{rank:.2f}  {model}", (edge, first + row),
+                (-5 if left else 5, 0), textcoords="offset points", ha="right" if left else "left", va="center",
+            )  # fmt: skip
+    for y, group in zip(0.55 + 0.45 * np.arange(len(groups)), groups, strict=True):
+        ends = ranked[list(group)].iloc[[0, -1]]
+        ax.plot(ends, [y, y], color="#0072B2", linewidth=4, solid_capstyle="round")
+    return fig

@@ -1,0 +1,310 @@
+"""Which models differ: paired tests on the same test utterances, and mean ranks over blocks.
+
+A block is a cell (`metrics.CELL`) without what is compared: when models are compared, a head, a regime, a training
+corpus and a test corpus.
+"""
+
+import functools
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from crosscorpus import metrics, names
+
+PAIRED = ("accuracy", "uar")
+CORRECTIONS = ("holm", "bh")
+
+
+def pairs(
+    predictions: pd.DataFrame,
+    utterances: pd.DataFrame,
+    between: str = "ptm",
+    metric: str = "accuracy",
+    *,
+    baseline: str = "",
+    correction: str = "holm",
+    confidence: float = 0.95,
+    n_resamples: int = 2000,
+    n_flips: int = 99_999,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Compare models (or heads, ...) in pairs, on the same test utterances of each block.
+
+    What is compared is the score over all test utterances of the block, averaged over seeds, as in
+    `metrics.interval`. The difference a minus b is a sum over speakers, and speaker s adds
+
+        accuracy: c_s = (sum over k of d_sk) / N    UAR: c_s = mean over k of d_sk / n_k
+
+    where d_sk counts the right answers of a minus those of b to the utterances of emotion k by s, averaged over
+    seeds; n_k the utterances of k, and N all. If a and b were alike, they could be swapped for any speaker, and
+    each c_s would be as likely with the other sign. The p-value is that of this permutation test, two-sided
+    (`scipy.stats.permutation_test`), over all 2^speakers combinations of signs where they are no more than
+    `n_flips`, else over that many random ones.
+
+    So p is at least 2 / 2^speakers. With six speakers it is never below 0.03, and Holm's correction for more than
+    one comparison leaves nothing significant. Where utterances stand for speakers and there is one seed, the test
+    of accuracy is McNemar's, exact. Heads and training data are taken as they are; see `metrics.interval`.
+
+    Parameters
+    ----------
+    predictions
+        Table with `evaluate.COLUMNS`.
+    utterances
+        `corpus`, `utterance` and `speaker` of all test utterances; see `metrics.with_clusters`.
+    between
+        Column of `metrics.CELL` whose values are compared; not the test corpus.
+    metric
+        "accuracy" or "uar".
+    baseline
+        Compare all others with this value alone. "" for all pairs.
+    correction
+        For all rows of the result together: "holm" limits the chance of any false difference, "bh" (Benjamini
+        and Hochberg 1995) the share of false ones among those found, which suits a large table.
+    confidence, n_resamples
+        Of the intervals, which are not corrected for many comparisons; see `metrics.bootstrap`.
+    n_flips
+        Random combinations of signs. With fewer than 40 for each row of the result, Holm's correction leaves
+        nothing significant.
+    seed
+        Of resampling and flips, which start anew for each block.
+
+    Returns
+    -------
+    One row per block and pair: the block's columns, a, b, n_utterances, n_clusters, difference (a minus b, in
+    percentage points), low, high (its interval), p, p_adjusted. Values of `between` come in the order of
+    `predictions`; with a baseline, that is b. A block with one of them only has no row.
+
+    Raises
+    ------
+    names.UnknownNameError
+        `between`, `metric`, `baseline` or `correction` is not known.
+    ValueError
+        Two models of a block were tested on different utterances, an utterance is not in `utterances`, or was not
+        tested once with every seed.
+    """
+    names.check(between, [column for column in metrics.CELL if column != "test_corpus"], "column to compare")
+    names.check(metric, PAIRED, "metric of paired comparisons")
+    names.check(correction, CORRECTIONS, "correction")
+    block = [column for column in metrics.CELL if column != between]
+    order = list(predictions[between].unique())
+    if baseline:
+        names.check(baseline, order, f"{between} in the predictions")
+    tables, shares = [], []
+    for where, part in metrics.with_clusters(predictions, utterances).groupby(block, sort=False):
+        right, n = _right_answers(part, between)
+        here = [value for value in order if value in right]
+        if baseline:
+            sides = [(value, baseline) for value in here if value != baseline and baseline in right]
+        else:
+            sides = list(itertools.combinations(here, 2))
+        if not sides:
+            continue
+        difference = np.stack([right[a] - right[b] for a, b in sides])
+        of_draws = functools.partial(_differences, difference, n, metric)
+        low, high = metrics.bootstrap(of_draws, len(n), confidence=confidence, n_resamples=n_resamples, seed=seed)
+        table = pd.DataFrame(sides, columns=["a", "b"]).assign(
+            n_utterances=int(n.sum()),
+            n_clusters=len(n),
+            difference=of_draws(np.ones((1, len(n))))[:, 0],
+            low=low,
+            high=high,
+        )
+        tables.append(table.assign(**dict(zip(block, where, strict=True))))
+        shares.append(_shares(difference, n, metric))
+    columns = [*block, "a", "b", "n_utterances", "n_clusters", "difference", "low", "high"]
+    if not tables:
+        return pd.DataFrame(columns=[*columns, "p", "p_adjusted"])
+    p = _p_values(shares, n_flips, seed)
+    adjusted = holm(p) if correction == "holm" else stats.false_discovery_control(p)
+    return pd.concat(tables, ignore_index=True)[columns].assign(p=p, p_adjusted=adjusted)
+
+
+def _right_answers(block: pd.DataFrame, between: str) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Return, [clusters, emotions], right answers of each value (averaged over seeds) and number of utterances."""
+    right: dict[str, np.ndarray] = {}
+    tested: dict[str, set] = {}
+    n = np.empty(0)
+    for value, part in block.groupby(between, sort=False):
+        metrics.check_tested_once(part)
+        counted, _, _ = metrics.counts(part, "cluster")
+        right[value], n = counted[..., metrics.RIGHT].mean(axis=1), counted[:, 0, :, metrics.N]
+        tested[value] = set(zip(part["utterance"], part["emotion"], strict=True))
+    first = next(iter(tested))
+    for value, those in tested.items():
+        if those != tested[first]:
+            example = sorted(those ^ tested[first])[0][0]
+            where = ", ".join(str(v) for c, v in block[metrics.CELL].iloc[0].items() if c != between)
+            raise ValueError(
+                f"{where}: {first} and {value} were tested on different utterances, such as {example}"
+            )
+    return right, n
+
+
+def _differences(difference: np.ndarray, n: np.ndarray, metric: str, weights: np.ndarray) -> np.ndarray:
+    """Return differences in points [pairs, resamples]; see `metrics.bootstrap` for the weights."""
+    drawn, drawn_n = np.tensordot(weights, difference, (1, 1)).swapaxes(0, 1), weights @ n
+    if metric == "accuracy":
+        return 100 * drawn.sum(axis=-1) / drawn_n.sum(axis=-1)
+    return 100 * metrics.mean_recall(drawn, drawn_n)
+
+
+def _shares(difference: np.ndarray, n: np.ndarray, metric: str) -> np.ndarray:
+    """Return what each cluster adds to the differences, in points [clusters, pairs]."""
+    if metric == "accuracy":
+        return 100 * difference.sum(axis=-1).T / n.sum()
+    return 100 * (difference / n.sum(axis=0)).mean(axis=-1).T
+
+
+def _p_values(shares: list[np.ndarray], n_flips: int, seed: int) -> np.ndarray:
+    """Return p-values of several blocks' shares, one after the other: as `_flipped` of each, but faster.
+
+    Blocks with as many clusters get the same signs anyway, and to draw them is what takes long.
+    """
+    sizes = np.array([len(block) for block in shares])
+    owner = np.repeat(np.arange(len(shares)), [block.shape[1] for block in shares])
+    p = np.empty(len(owner))
+    for size in np.unique(sizes):
+        here = np.flatnonzero(sizes[owner] == size)
+        columns = np.concatenate([block for block in shares if len(block) == size], axis=1)
+        for start in range(0, len(here), 200):  # to hold 200 sums for each flip in memory, not more
+            end = start + 200
+            p[here[start:end]] = _flipped(columns[:, start:end], n_flips, seed)
+    return p
+
+
+def _flipped(shares: np.ndarray, n_flips: int, seed: int) -> np.ndarray:
+    """Return two-sided p-values [pairs] under random signs of the rows of shares [clusters, pairs]."""
+    if len(shares) < 2:  # scipy refuses; both signs of a single one are as extreme
+        return np.ones(shares.shape[1])
+
+    def of_signs(signs: np.ndarray, axis: int) -> np.ndarray:
+        return np.round(signs @ shares, 9)  # so that sums which are equal but for rounding count as equal
+
+    return stats.permutation_test(
+        (np.ones(len(shares)),), of_signs, permutation_type="samples", vectorized=True, n_resamples=n_flips,
+        batch=1000, rng=np.random.default_rng(seed),
+    ).pvalue  # fmt: skip
+
+
+def holm(p: np.ndarray) -> np.ndarray:
+    """Return p-values adjusted by Holm's step-down method, in the order given.
+
+    With the m p-values sorted, the i-th becomes the largest of (m - j + 1) p_j over all j up to i, but no more
+    than 1 (Holm 1979, Scandinavian Journal of Statistics 6(2), 65-70).
+    """
+    order = np.argsort(p)
+    stepped = np.maximum.accumulate(np.arange(len(p), 0, -1) * np.asarray(p)[order])
+    adjusted = np.empty(len(p))
+    adjusted[order] = np.minimum(stepped, 1)
+    return adjusted
+
+
+# -- ranks ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """Mean ranks of models over blocks, and which of them differ (Demšar 2006).
+
+    Attributes
+    ----------
+    mean
+        Mean rank of each model, the best (lowest) first.
+    n_blocks, n_left_out
+        Blocks that were ranked, and those left out because a model is missing there.
+    statistic, p
+        Friedman's test that all models rank alike.
+    critical_difference
+        Two models differ if their mean ranks are at least this far apart (Nemenyi's test).
+    groups
+        Longest runs of two or more models, best first, that do not differ. All in one where Friedman's test does
+        not reject.
+    """
+
+    mean: pd.Series
+    n_blocks: int
+    n_left_out: int
+    statistic: float
+    p: float
+    critical_difference: float
+    groups: list[list[str]]
+
+
+def matrix(table: pd.DataFrame, between: str = "ptm", metric: str = "accuracy") -> pd.DataFrame:
+    """Return scores as blocks × models, missing where a block lacks a model.
+
+    `table` is what `metrics.summary` or `metrics.interval` returns; see `pairs` for `between`.
+    """
+    names.check(between, metrics.CELL, "column to compare")
+    block = [column for column in metrics.CELL if column != between]
+    return table.pivot(index=block, columns=between, values=metric)[list(table[between].unique())]
+
+
+def mean_ranks(scores: pd.DataFrame, alpha: float = 0.05) -> Ranks:
+    """Rank models within blocks and test whether they differ.
+
+    Friedman's test asks whether any differ, and Nemenyi's which: those whose mean ranks are at least
+
+        CD = q sqrt(k (k + 1) / (6 N))
+
+    apart, for k models and N blocks, where q is the quantile of the Studentized range (k groups, infinite degrees
+    of freedom) over sqrt(2) (Demšar 2006, https://jmlr.org/papers/v7/demsar06a.html, section 3.2). With two
+    models, Friedman's test is the sign test, and its exact p-value is given.
+
+    Both take blocks as independent. Blocks that share a test corpus, a training corpus or a head are not quite,
+    and p is then too small: fewer but more different blocks are safer ground.
+
+    Parameters
+    ----------
+    scores
+        Blocks × models, as `matrix` returns; higher is better. Scores that are equal to 9 decimals share their
+        mean rank. Blocks with a missing score are left out.
+    alpha
+        Level of both tests.
+
+    Raises
+    ------
+    ValueError
+        Fewer than two models, or fewer than two blocks that have all of them.
+    """
+    whole = scores.dropna().round(9)
+    n, k = whole.shape
+    if k < 2:
+        raise ValueError(f"mean ranks need two models or more, and here is {k}")
+    if n < 2:
+        missing = ", ".join(str(name) for name in scores.columns[scores.isna().any()])
+        without = f"; missing in some: {missing}" if missing else ""
+        raise ValueError(f"mean ranks need two blocks or more that have all {k} models, and there is {n}{without}")
+    mean = whole.rank(axis=1, ascending=False).mean().sort_values(kind="stable")
+    statistic, p = _friedman(whole)
+    critical = float(
+        stats.studentized_range.ppf(1 - alpha, k, np.inf) / np.sqrt(2) * np.sqrt(k * (k + 1) / (6 * n))
+    )
+    groups = _groups(mean, critical) if p < alpha else [list(mean.index)]
+    return Ranks(mean, n, len(scores) - n, statistic, p, critical, groups)
+
+
+def _friedman(scores: pd.DataFrame) -> tuple[float, float]:
+    if (scores.max(axis=1) == scores.min(axis=1)).all():  # 0 / 0 in the formula
+        return 0.0, 1.0
+    if scores.shape[1] > 2:
+        result = stats.friedmanchisquare(*scores.to_numpy().T)
+        return float(result.statistic), float(result.pvalue)
+    difference = np.sign(scores.iloc[:, 0] - scores.iloc[:, 1])
+    wins, decided = int((difference > 0).sum()), int((difference != 0).sum())
+    return (2 * wins - decided) ** 2 / decided, float(stats.binomtest(wins, decided).pvalue)
+
+
+def _groups(mean: pd.Series, critical: float) -> list[list[str]]:
+    values, models = mean.to_numpy(), list(mean.index)
+    found: list[list[str]] = []
+    reached = 0  # the end of the last run: one that ends no further is a part of it
+    for start in range(len(models)):
+        end = start + int((values[start:] - values[start] < critical).sum())
+        if end - start > 1 and end > reached:
+            found.append(models[start:end])
+            reached = end
+    return found
