@@ -74,13 +74,13 @@ def test_the_predicted_emotion_has_the_largest_probability(stored):
 def test_no_test_utterance_is_ever_trained_on(pair, monkeypatch):
     seen = []
 
-    def spy(head, X, y, groups, n_classes, settings, seed):
-        seen.append({row.tobytes() for row in X})
-        return original(head, X, y, groups, n_classes, settings, seed)
+    def spy(tasks, settings, device):
+        seen.extend({row.tobytes() for row in task.X} for task in tasks)
+        return original(tasks, settings, device)
 
-    original = evaluate.train.fit
-    monkeypatch.setattr(evaluate.train, "fit", spy)
-    predictions, _ = evaluate.train_and_test("fcn", "stratified", 0, pair[0], pair, FAST)
+    original = evaluate.engine.fit_many
+    monkeypatch.setattr(evaluate.engine, "fit_many", spy)
+    predictions, _ = evaluate.train_and_test(evaluate.Unit("fcn", "stratified", 0, pair[0], pair, FAST))
     vectors = {c.corpus: dict(zip(c.utterances["utterance"], c.vectors, strict=True)) for c in pair}
     for fold, trained_on in enumerate(seen, start=1):
         tested = predictions[predictions["fold"] == fold]
@@ -123,7 +123,7 @@ def test_a_corpus_with_fewer_emotions_is_tested_on_the_shared_ones(pair):
     three = pair[0].utterances["emotion"].isin(["anger", "fear", "sadness"]).to_numpy()
     poor = store.Embeddings("whisper-base", "emodb", pair[0].utterances[three], pair[0].vectors[three], {})
     poor = store.Embeddings(poor.ptm, poor.corpus, poor.utterances.reset_index(drop=True), poor.vectors, {})
-    predictions, _ = evaluate.train_and_test("fcn", "stratified", 0, poor, pair, FAST)
+    predictions, _ = evaluate.train_and_test(evaluate.Unit("fcn", "stratified", 0, poor, pair, FAST))
     assert set(predictions["emotion"]) == {"anger", "fear", "sadness"}
     assert "p_disgust" not in predictions
 
@@ -159,7 +159,7 @@ def test_the_test_corpus_may_have_fewer_emotions(pair):
     three = pair[1].utterances["emotion"].isin(["anger", "fear", "sadness"]).to_numpy()
     table = pair[1].utterances[three].reset_index(drop=True)
     poor = store.Embeddings("whisper-base", "aesdd", table, pair[1].vectors[three][:, ::-1].copy(), {})
-    predictions, _ = evaluate.train_and_test("fcn", "stratified", 0, pair[0], [pair[0], poor], FAST)
+    predictions, _ = evaluate.train_and_test(evaluate.Unit("fcn", "stratified", 0, pair[0], [pair[0], poor], FAST))
     cross = predictions[predictions["test_corpus"] == "aesdd"]
     assert set(cross["predicted"]) <= {"anger", "fear", "sadness"}
     p = cross[[f"p_{e}" for e in FAST["emotions"]]]

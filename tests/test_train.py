@@ -21,7 +21,7 @@ def toy():
 
 def fit(head, toy, settings=None, seed=0):
     X, y, groups = toy
-    return train.fit(head, X, y, groups, CLASSES, settings or protocol.load(), seed)
+    return train.fit(train.Task(head, X, y, groups, CLASSES, seed), settings or protocol.load())
 
 
 @pytest.mark.parametrize("head", heads.HEADS)
@@ -46,7 +46,7 @@ def test_shuffled_labels_give_chance(toy):
     rng = np.random.default_rng(1)
     half = rng.permutation(N) < N // 2
     shuffled = rng.permutation(y)
-    fitted = train.fit("fcn", X[half], shuffled[half], groups[half], CLASSES, protocol.load(), 0)
+    fitted = train.fit(train.Task("fcn", X[half], shuffled[half], groups[half], CLASSES, 0), protocol.load())
     accuracy = (train.predict(fitted, X[~half]).argmax(axis=1) == shuffled[~half]).mean()
     assert accuracy < 0.36  # chance is 0.2; 4 standard deviations of 100 draws above it
 
@@ -62,7 +62,7 @@ def test_probabilities_sum_to_one(toy):
 def test_scaling_makes_units_irrelevant(head, toy):
     X, y, groups = toy
     for factor in (1.0, 1000.0):
-        fitted = train.fit(head, X * np.float32(factor), y, groups, CLASSES, protocol.load(), 0)
+        fitted = train.fit(train.Task(head, X * np.float32(factor), y, groups, CLASSES, 0), protocol.load())
         assert (train.predict(fitted, X * np.float32(factor)).argmax(axis=1) == y).all()
 
 
@@ -98,7 +98,7 @@ def test_nan_is_an_error(toy):
     bad = X.copy()
     bad[0, 0] = np.nan
     with pytest.raises(train.TrainingError, match="not finite"):
-        train.fit("fcn", bad, y, groups, CLASSES, protocol.load("scaling=none,epochs=2"), 0)
+        train.fit(train.Task("fcn", bad, y, groups, CLASSES, 0), protocol.load("scaling=none,epochs=2"))
 
 
 def test_validation_keeps_groups_whole(toy):
@@ -160,7 +160,7 @@ def test_training_does_not_import_tensorflow():
         "from crosscorpus import protocol, train\n"
         "X = np.random.default_rng(0).normal(size=(60, 8)).astype('float32')\n"
         "y = np.arange(60) % 3\n"
-        "fitted = train.fit('fcn', X, y, np.arange(60).astype(str), 3, protocol.load('epochs=1'), seed=0)\n"
+        "fitted = train.fit(train.Task('fcn', X, y, np.arange(60).astype(str), 3, 0), protocol.load('epochs=1'))\n"
         "train.predict(fitted, X)\n"
         "assert 'tensorflow' not in sys.modules\n"
     )

@@ -9,19 +9,42 @@ import hashlib
 import itertools
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import joblib
 import numpy as np
 import pandas as pd
+import torch
 from tqdm import tqdm
 
-from crosscorpus import baselines, folds, heads, names, paths, store, train, versions
+from crosscorpus import baselines, engine, folds, heads, names, paths, store, train, versions
 from crosscorpus.protocol import Protocol
 
 UNIT = ["ptm", "head", "regime", "seed", "train_corpus"]
 COLUMNS = [*UNIT, "test_corpus", "fold", "utterance", "emotion", "predicted"]
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What is trained together and kept in one file: a head on every fold of one corpus, tested on several."""
+
+    head: str
+    regime: str
+    seed: int
+    trained_on: store.Embeddings
+    tests: Sequence[store.Embeddings]
+    protocol: Protocol
+
+    @property
+    def keys(self) -> dict[str, str | int]:
+        """The values of `UNIT`."""
+        return dict(
+            zip(
+                UNIT, (self.trained_on.ptm, self.head, self.regime, self.seed, self.trained_on.corpus), strict=True
+            )
+        )
 
 
 def classes(embeddings: store.Embeddings, protocol: Protocol) -> list[str]:
@@ -37,14 +60,7 @@ def shared_emotions(predictions: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["train_corpus", "test_corpus", "n", "emotions"])
 
 
-def train_and_test(
-    head: str,
-    regime: str,
-    seed: int,
-    trained_on: store.Embeddings,
-    tests: Sequence[store.Embeddings],
-    protocol: Protocol,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+def train_and_test(unit: Unit, device: str = "cpu") -> tuple[pd.DataFrame, pd.DataFrame]:
     """Train a head on every fold of one corpus and test it on the same fold of several.
 
     Returns
@@ -56,35 +72,52 @@ def train_and_test(
     history
         Learning curves: `UNIT`, fold, and the columns of `train.Fitted.history`; without rows for a baseline.
     """
-    emotions = classes(trained_on, protocol)
-    unit = dict(zip(UNIT, (trained_on.ptm, head, regime, seed, trained_on.corpus), strict=True))
-    rows, X = _with_folds(trained_on, regime, emotions)
+    if unit.head in baselines.BASELINES:
+        fitted = [baselines.fit(unit.head, task.X, task.y, unit.protocol) for task in _tasks(unit)]
+        return _tested(unit, [functools.partial(baselines.predict, one) for one in fitted]), _curves(unit, [])
+    return _of_heads(unit, engine.fit_many(_tasks(unit), unit.protocol, device))
+
+
+def _of_heads(unit: Unit, fitted: Sequence[train.Fitted]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    predictions = _tested(unit, [functools.partial(train.predict, one) for one in fitted])
+    return predictions, _curves(unit, [one.history for one in fitted])
+
+
+def _tasks(unit: Unit) -> list[train.Task]:
+    emotions = classes(unit.trained_on, unit.protocol)
+    rows, X = _with_folds(unit.trained_on, unit.regime, emotions)
     y = rows["emotion"].map(emotions.index).to_numpy()
-    together = folds.groups(trained_on.corpus, rows, regime).to_numpy()
-    targets = [(test.corpus, *_with_folds(test, regime, emotions)) for test in tests]
-    predictions, histories = [], []
-    for fold in range(1, protocol["n_folds"] + 1):
+    together = folds.groups(unit.trained_on.corpus, rows, unit.regime).to_numpy()
+    tasks = []
+    for fold in range(1, unit.protocol["n_folds"] + 1):
         rest = (rows["fold"] != fold).to_numpy()
-        if head in baselines.BASELINES:
-            predict = functools.partial(baselines.predict, baselines.fit(head, X[rest], y[rest], protocol))
-            histories.append(pd.DataFrame(columns=[*UNIT, "fold"]))
-        else:
-            seed_of_fold = 1000 * seed + fold
-            fitted = train.fit(head, X[rest], y[rest], together[rest], len(emotions), protocol, seed_of_fold)
-            predict = functools.partial(train.predict, fitted)
-            histories.append(fitted.history.assign(**unit, fold=fold))
-        for corpus, test_rows, test_X in targets:
-            here = (test_rows["fold"] == fold).to_numpy()
-            p = predict(test_X[here])
-            table = test_rows.loc[here, ["utterance", "emotion"]].reset_index(drop=True)
-            table = table.assign(**unit, test_corpus=corpus, fold=fold)
-            shared = np.isin(emotions, test_rows["emotion"].unique())
-            table["predicted"] = np.array(emotions)[np.where(shared, p, -1).argmax(axis=1)]
-            probabilities = pd.DataFrame(p, columns=[f"p_{emotion}" for emotion in emotions])
-            predictions.append(pd.concat([table[COLUMNS], probabilities], axis=1))
-    history = pd.concat(histories, ignore_index=True)
-    history = history[[*UNIT, "fold", *(c for c in history if c not in (*UNIT, "fold"))]]
-    return pd.concat(predictions, ignore_index=True), history
+        seed = 1000 * unit.seed + fold
+        tasks.append(train.Task(unit.head, X[rest], y[rest], together[rest], len(emotions), seed))
+    return tasks
+
+
+def _tested(unit: Unit, predictors: Sequence[Callable[[np.ndarray], np.ndarray]]) -> pd.DataFrame:
+    emotions = classes(unit.trained_on, unit.protocol)
+    targets = [(test.corpus, *_with_folds(test, unit.regime, emotions)) for test in unit.tests]
+    predictions = []
+    for (fold, predict), (corpus, rows, X) in itertools.product(enumerate(predictors, start=1), targets):
+        here = (rows["fold"] == fold).to_numpy()
+        p = predict(X[here])
+        table = rows.loc[here, ["utterance", "emotion"]].reset_index(drop=True)
+        table = table.assign(**unit.keys, test_corpus=corpus, fold=fold)
+        shared = np.isin(emotions, rows["emotion"].unique())
+        table["predicted"] = np.array(emotions)[np.where(shared, p, -1).argmax(axis=1)]
+        probabilities = pd.DataFrame(p, columns=[f"p_{emotion}" for emotion in emotions])
+        predictions.append(pd.concat([table[COLUMNS], probabilities], axis=1))
+    return pd.concat(predictions, ignore_index=True)
+
+
+def _curves(unit: Unit, histories: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    if not histories:
+        return pd.DataFrame(columns=[*UNIT, "fold"])
+    each = [one.assign(**unit.keys, fold=fold) for fold, one in enumerate(histories, start=1)]
+    history = pd.concat(each, ignore_index=True)
+    return history[[*UNIT, "fold", *(c for c in history if c not in (*UNIT, "fold"))]]
 
 
 def _with_folds(embeddings: store.Embeddings, regime: str, emotions: list[str]) -> tuple[pd.DataFrame, np.ndarray]:
@@ -105,6 +138,7 @@ def grid(
     *,
     source: str = "pack",
     workers: int = 0,
+    device: str = "auto",
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return predictions and learning curves of a grid, training only what the store does not hold yet.
 
@@ -119,6 +153,8 @@ def grid(
         Where embeddings come from, "pack" or "audio".
     workers
         Processes side by side, each with one thread; 0 for one a core. Their number changes no result.
+    device
+        Where heads are trained: "cpu", "cuda" (one process, trainings stacked) or "auto", a GPU if there is one.
 
     Raises
     ------
@@ -129,7 +165,7 @@ def grid(
         names.check(regime, folds.REGIMES, "regime")
     for head in chosen_heads:
         names.check(head, [*heads.HEADS, *baselines.BASELINES], "head")
-    tasks = []
+    units: list[Unit] = []
     for ptm, regime in itertools.product(ptms, regimes):
         here = {
             corpus: e
@@ -141,18 +177,25 @@ def grid(
         kinds = [(h, s) for h in chosen_heads for s in (seeds[:1] if h in baselines.BASELINES else seeds)]
         for corpus, (head, seed) in itertools.product(train_corpora, kinds):
             if corpus in here and tests:
-                tasks.append((head, regime, seed, here[corpus], tests, protocol))
-    if not tasks:
+                units.append(Unit(head, regime, seed, here[corpus], tests, protocol))
+    if not units:
         raise store.NotStoredError(
             f"no embeddings of {', '.join(ptms)} for {', '.join(train_corpora)} in source {source!r}, or too few "
             f"speakers for {', '.join(regimes)} folds; the page of a model makes embeddings: "
             "papermill notebooks/model.ipynb out.ipynb -p source audio"
         )
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
     known: dict[tuple, str] = {}  # hashes of embeddings and folds, which many tasks share
-    files = [_files(*task, known) for task in tasks]
-    to_do = [(task, pair) for task, pair in zip(tasks, files, strict=True) if not all(f.exists() for f in pair)]
+    files = [_files(unit, known, device) for unit in units]
+    to_do = [(unit, pair) for unit, pair in zip(units, files, strict=True) if not all(f.exists() for f in pair)]
+    if device == "cuda":
+        _run_stacked([job for job in to_do if job[0].head in heads.HEADS], device)
+        to_do = [job for job in to_do if job[0].head not in heads.HEADS]
     if to_do:
-        jobs = (joblib.delayed(_run)(task, pair) for task, pair in to_do)
+        # Long ones first, so that workers end together.
+        to_do.sort(key=lambda job: (job[0].head == "cnn", job[0].trained_on.vectors.size), reverse=True)
+        jobs = (joblib.delayed(_run)(*job) for job in to_do)
         run = joblib.Parallel(n_jobs=workers or -1, return_as="generator_unordered")
         for _ in tqdm(run(jobs), total=len(to_do), desc="training heads", unit="head on all folds", mininterval=5):
             pass
@@ -175,38 +218,31 @@ def available(
     return found
 
 
-def _files(
-    head: str,
-    regime: str,
-    seed: int,
-    trained_on: store.Embeddings,
-    tests: Sequence[store.Embeddings],
-    protocol: Protocol,
-    known: dict[tuple, str],
-) -> tuple[Path, Path]:
+def _files(unit: Unit, known: dict[tuple, str], device: str) -> tuple[Path, Path]:
     libraries = versions.of_libraries()
-    here = [(e, e.ptm, e.corpus) for e in (trained_on, *tests)]
+    here = [(e, e.ptm, e.corpus) for e in (unit.trained_on, *unit.tests)]
     for e, *which in here:
         if ("vectors", *which) not in known:
             known["vectors", *which] = _hash(e)
-        if ("folds", regime, e.corpus) not in known:
-            known["folds", regime, e.corpus] = _hash_folds(e, regime)
+        if ("folds", unit.regime, e.corpus) not in known:
+            known["folds", unit.regime, e.corpus] = _hash_folds(e, unit.regime)
     identity = {
-        "unit": json.dumps([trained_on.ptm, head, regime, seed, trained_on.corpus]),
+        "unit": json.dumps(list(unit.keys.values())),
         "embeddings": json.dumps([(e.corpus, known["vectors", *which]) for e, *which in here]),
-        "folds": json.dumps([known["folds", regime, e.corpus] for e, *_ in here]),
-        "protocol": json.dumps(protocol, sort_keys=True),
-        "code": _code(head),
+        "folds": json.dumps([known["folds", unit.regime, e.corpus] for e, *_ in here]),
+        "protocol": json.dumps(unit.protocol, sort_keys=True),
+        "code": _code(unit.head),
+        "device": device if unit.head in heads.HEADS else "cpu",
         "libraries": " ".join(libraries[name] for name in ("keras", "torch", "numpy", "scikit-learn")),
     }
-    stem = f"{head}-{regime}-{seed}-{store.key(identity)}"
-    folder = paths.BUILD / "predictions" / trained_on.ptm / trained_on.corpus
+    stem = f"{unit.head}-{unit.regime}-{unit.seed}-{store.key(identity)}"
+    folder = paths.BUILD / "predictions" / unit.trained_on.ptm / unit.trained_on.corpus
     return folder / f"{stem}.parquet", folder / f"{stem}.history.parquet"
 
 
 @functools.cache
 def _code(head: str) -> str:
-    own = [baselines] if head in baselines.BASELINES else [heads, train]
+    own = [baselines] if head in baselines.BASELINES else [heads, train, engine]
     return versions.of_code(*own, folds, sys.modules[__name__])
 
 
@@ -219,8 +255,27 @@ def _hash_folds(embeddings: store.Embeddings, regime: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _run(task: tuple, files: tuple[Path, Path]) -> None:
-    for table, file in zip(train_and_test(*task), files, strict=True):
+def _run(unit: Unit, files: tuple[Path, Path]) -> None:
+    _keep(train_and_test(unit), files)
+
+
+def _run_stacked(jobs: list[tuple[Unit, tuple[Path, Path]]], device: str) -> None:
+    """Train the heads of many units on a GPU at once, as many as go into a stack."""
+    kinds = [(unit.head, unit.trained_on.vectors.shape[1], unit.trained_on.corpus) for unit, _ in jobs]
+    for kind in tqdm(dict.fromkeys(kinds), desc="training heads", unit="kind of stack", mininterval=5):
+        alike = [job for job, other in zip(jobs, kinds, strict=True) if other == kind]
+        protocol = alike[0][0].protocol
+        size = max(1, engine.STACK // protocol["n_folds"])
+        for start in range(0, len(alike), size):
+            some = alike[start : start + size]
+            tasks = [_tasks(unit) for unit, _ in some]
+            fitted = iter(engine.fit_many(list(itertools.chain(*tasks)), protocol, device))
+            for (unit, files), own in zip(some, tasks, strict=True):
+                _keep(_of_heads(unit, list(itertools.islice(fitted, len(own)))), files)
+
+
+def _keep(tables: tuple[pd.DataFrame, pd.DataFrame], files: tuple[Path, Path]) -> None:
+    for table, file in zip(tables, files, strict=True):
         store.replace_file(file, functools.partial(table.to_parquet, index=False))
 
 

@@ -4,6 +4,7 @@ Both take a batch of embeddings [utterances, dim] and put out class probabilitie
 choice that the paper leaves open is a setting of the protocol (`data/protocol.yaml`).
 """
 
+import random
 from typing import Any
 
 import keras
@@ -39,7 +40,9 @@ def cnn(dim: int, n_classes: int, protocol: Protocol) -> keras.Model:
 def _dense_block(x: Any, widths: list[int], protocol: Protocol) -> Any:
     for width in widths:
         x = layers.Dense(width, activation=protocol["activation"])(x)
-        x = layers.Dropout(protocol["dropout"])(x)
+        # A seed of its own, drawn from Keras's: otherwise masks come from torch's global stream, and would depend
+        # on what else draws from it.
+        x = layers.Dropout(protocol["dropout"], seed=random.randrange(2**31))(x)
     return x
 
 

@@ -39,6 +39,7 @@ def load(overrides: str | dict[str, Any] = "") -> Protocol:
         raise ValueError(
             "setting n_folds: folds are committed; change it in data/protocol.yaml and run `make folds`"
         )
+    names.check(values["optimizer"], ["adam"], "optimizer")
     names.check(values["scaling"], ["standardise", "none"], "scaling")
     names.check_all(values["emotions"], sorted(set(corpora.label_map()["emotion"])), "emotion")
     return values

@@ -1,8 +1,11 @@
-"""Train one head on one training set: the reference way, plain `model.fit`."""
+"""Train one head on one training set the plain way: a Keras model in a loop over batches.
+
+`engine` does the same many times faster, and is held to the results of this module by its tests.
+"""
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import keras
@@ -11,6 +14,7 @@ import pandas as pd
 import torch
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sklearn.preprocessing import StandardScaler
+from torch.nn import functional
 
 from crosscorpus import heads
 from crosscorpus.protocol import Protocol
@@ -60,64 +64,166 @@ def split_validation(y: np.ndarray, groups: np.ndarray, share: float, seed: int)
     return next(iter(grouped.split(y, y, groups)))
 
 
-def fit(
-    head: str, X: np.ndarray, y: np.ndarray, groups: np.ndarray, n_classes: int, protocol: Protocol, seed: int
-) -> Fitted:
-    """Train a head with Adam, cross-entropy and early stopping (paper, section III.B).
+@dataclass(frozen=True)
+class Task:
+    """What one training takes.
 
-    Parameters
+    Attributes
     ----------
     head
-        "fcn" or "cnn".
-    X
-        Embeddings, float32 [utterances, dim].
-    y
-        Classes, integers from 0, [utterances].
+        Name, see `heads.HEADS`.
+    X, y
+        Embeddings, float32 [utterances, dim], and classes, integers from 0, [utterances].
     groups
         What the validation split keeps together (speakers, say), [utterances].
     n_classes
         How many classes there are, whether or not all occur in `y`.
-    protocol
-        Settings, see `protocol.load`.
     seed
         Decides the validation split, the initial weights, the order of batches and dropout.
+    """
+
+    head: str
+    X: np.ndarray
+    y: np.ndarray
+    groups: np.ndarray
+    n_classes: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A training set split and scaled, float32 [utterances, dim], and a head with its initial weights."""
+
+    model: keras.Model
+    scaler: StandardScaler | None
+    X: np.ndarray
+    y: np.ndarray
+    X_validation: np.ndarray
+    y_validation: np.ndarray
+
+    @property
+    def data(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """The four arrays, in the order above."""
+        return self.X, self.y, self.X_validation, self.y_validation
+
+
+def prepare(task: Task, protocol: Protocol) -> Ready:
+    """Split off validation data, scale both parts by the training part, and draw the initial weights."""
+    torch.set_num_threads(1)  # the same bytes however many cores; and small layers gain nothing from more
+    with without_tensorflow():
+        keras.utils.set_random_seed(task.seed)
+    part, validation = split_validation(task.y, task.groups, protocol["validation_share"], task.seed)
+    scaler = StandardScaler().fit(task.X[part]) if protocol["scaling"] == "standardise" else None
+    model = heads.build(task.head, task.X.shape[1], task.n_classes, protocol)
+    X, X_validation = (scaled(scaler, task.X[rows]) for rows in (part, validation))
+    return Ready(model, scaler, X, task.y[part], X_validation, task.y[validation])
+
+
+def scaled(scaler: StandardScaler | None, X: np.ndarray) -> np.ndarray:
+    """Return embeddings as a head sees them, float32 [utterances, dim]."""
+    return (X if scaler is None else scaler.transform(X)).astype(np.float32, copy=False)
+
+
+def order(seed: int, epoch: int, n: int) -> np.ndarray:
+    """Return the order in which an epoch (from 1) goes through n utterances; batches are cut from it."""
+    return np.random.default_rng((seed, epoch)).permutation(n)
+
+
+def fit(task: Task, protocol: Protocol, device: str = "cpu") -> Fitted:
+    """Train a head with Adam, cross-entropy and early stopping (paper, section III.B).
+
+    Parameters
+    ----------
+    task
+        What is trained.
+    protocol
+        Settings, see `protocol.load`.
+    device
+        "cpu" or "cuda".
 
     Raises
     ------
     TrainingError
         The loss became NaN or infinite.
     """
-    torch.set_num_threads(1)  # the same bytes however many cores; and small layers gain nothing from more
-    with without_tensorflow():
-        keras.utils.set_random_seed(seed)
-    train, validation = split_validation(y, groups, protocol["validation_share"], seed)
-    scaler = StandardScaler().fit(X[train]) if protocol["scaling"] == "standardise" else None
-    scaled = X if scaler is None else scaler.transform(X)
-    model = heads.build(head, X.shape[1], n_classes, protocol)
-    model.compile(
-        optimizer=keras.optimizers.get(
-            {"class_name": protocol["optimizer"], "config": {"learning_rate": protocol["learning_rate"]}}
-        ),
-        loss="sparse_categorical_crossentropy",
-    )
-    stop = keras.callbacks.EarlyStopping("val_loss", patience=protocol["patience"], restore_best_weights=True)
-    log = model.fit(
-        scaled[train],
-        y[train],
-        batch_size=protocol["batch_size"],
-        epochs=protocol["epochs"],
-        validation_data=(scaled[validation], y[validation]),
-        callbacks=[stop],
-        verbose=0,
-    )
-    history = pd.DataFrame(log.history)[["loss", "val_loss"]]
+    with keras.device(device):
+        ready = prepare(task, protocol)
+        X, y, X_validation, y_validation = (torch.from_numpy(array).to(device) for array in ready.data)
+        weights = [variable.value for variable in ready.model.trainable_variables]
+        adam = Adam(weights, protocol)
+        stopping = EarlyStopping(protocol["patience"])
+        losses: list[float] = []
+        for epoch in range(1, protocol["epochs"] + 1):
+            total = 0.0
+            for rows in torch.from_numpy(order(task.seed, epoch, len(y))).to(device).split(protocol["batch_size"]):
+                adam.zero_grad()
+                loss = cross_entropy(ready.model(X[rows], training=True), y[rows])
+                loss.backward()
+                adam.step()
+                total += float(loss.detach()) * len(rows)
+            losses.append(total / len(y))
+            validation = cross_entropy(_in_parts(ready.model, X_validation), y_validation)
+            if stopping.after(float(validation), weights):
+                break
+        return finish(task.head, ready, stopping.best, losses, stopping.losses)
+
+
+def cross_entropy(p: torch.Tensor, y: torch.Tensor, reduction: str = "mean") -> torch.Tensor:
+    """Return Keras's cross-entropy of probabilities [utterances, classes] and classes [utterances]."""
+    epsilon = keras.config.epsilon()
+    return functional.nll_loss(torch.log(torch.clip(p, epsilon, 1 - epsilon)), y, reduction=reduction)
+
+
+class Adam(torch.optim.Adam):
+    """torch's Adam by Keras's formula: epsilon is added to the root of the second moment before its correction."""
+
+    def __init__(self, weights: Sequence[torch.Tensor], protocol: Protocol) -> None:
+        super().__init__(weights, lr=protocol["learning_rate"], fused=True)
+        self.n_steps = 0
+
+    def step(self) -> None:  # type: ignore[override]
+        """Change the weights by their gradients."""
+        self.n_steps += 1
+        group = self.param_groups[0]
+        group["eps"] = keras.config.epsilon() / (1 - group["betas"][1] ** self.n_steps) ** 0.5
+        super().step()
+
+
+class EarlyStopping:
+    """Keras's rule: end after `patience` epochs without a lower validation loss, and keep the best weights."""
+
+    def __init__(self, patience: int) -> None:
+        self.patience, self.waited = patience, 0
+        self.losses: list[float] = []
+        self.best: list[torch.Tensor] = []
+
+    def after(self, loss: float, weights: Sequence[torch.Tensor]) -> bool:
+        """Note the validation loss after an epoch, and return whether this epoch was the last."""
+        self.waited += 1
+        if not self.best or loss < min(self.losses):
+            self.best, self.waited = [weight.detach().clone() for weight in weights], 0
+        self.losses.append(loss)
+        return self.waited >= self.patience and len(self.losses) > 1
+
+
+def finish(
+    head: str, ready: Ready, weights: Sequence[torch.Tensor], loss: list[float], val_loss: list[float]
+) -> Fitted:
+    """Return a head with its trained weights, and its learning curves.
+
+    Raises
+    ------
+    TrainingError
+        A loss is NaN or infinite.
+    """
+    history = pd.DataFrame({"epoch": np.arange(1, len(loss) + 1), "loss": loss, "val_loss": val_loss})
     if not np.isfinite(history.to_numpy()).all():
         raise TrainingError(f"{head}: the loss is not finite; look at the embeddings, or lower learning_rate")
-    history.insert(0, "epoch", np.arange(1, len(history) + 1))
-    for part, rows in (("train", train), ("validation", validation)):
-        guess = model.predict(scaled[rows], batch_size=1024, verbose=0).argmax(axis=1)
-        history[f"{part}_accuracy"] = float((guess == y[rows]).mean())
-    return Fitted(model, scaler, history)
+    for variable, weight in zip(ready.model.trainable_variables, weights, strict=True):
+        variable.assign(weight)
+    for part, X, y in (("train", ready.X, ready.y), ("validation", ready.X_validation, ready.y_validation)):
+        history[f"{part}_accuracy"] = float((probabilities(ready.model, X).argmax(axis=1) == y).mean())
+    return Fitted(ready.model, ready.scaler, history)
 
 
 @contextlib.contextmanager
@@ -135,5 +241,15 @@ def without_tensorflow() -> Iterator[None]:
 
 def predict(fitted: Fitted, X: np.ndarray) -> np.ndarray:
     """Return class probabilities, float32 [utterances, classes], of embeddings [utterances, dim]."""
-    scaled = X if fitted.scaler is None else fitted.scaler.transform(X)
-    return fitted.model.predict(scaled, batch_size=1024, verbose=0).astype(np.float32)
+    return probabilities(fitted.model, scaled(fitted.scaler, X))
+
+
+def probabilities(model: keras.Model, X: np.ndarray) -> np.ndarray:
+    """Return what a head puts out, float32 [utterances, classes], for scaled embeddings [utterances, dim]."""
+    return _in_parts(model, torch.from_numpy(X).to(model.weights[0].value.device)).cpu().numpy()
+
+
+@torch.no_grad()
+def _in_parts(model: keras.Model, X: torch.Tensor) -> torch.Tensor:
+    # In parts whose hidden layers fit into a processor's cache.
+    return torch.cat([model(part, training=False) for part in X.split(256)])
