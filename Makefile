@@ -12,7 +12,7 @@ export HF_HUB_DISABLE_TELEMETRY := 1
 SNAKEMAKE := snakemake --cores $(CORES) --nolock --rerun-incomplete --quiet host reason rules
 
 .DEFAULT_GOAL := help
-.PHONY: help env opensmile download book paper smoke pack picture folds bench-extraction test reference lint format lock clean
+.PHONY: help env opensmile download book paper smoke pack picture folds bench-extraction bench-training test reference lint format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -60,6 +60,9 @@ folds: env ## make data/folds/ again from the file lists
 
 bench-extraction: env ## measure extraction against the plain way; writes _build/bench/extraction.json
 	@python -m benchmarks.extraction
+
+bench-training: env ## measure training against the plain way; writes _build/bench/training.json
+	@python -m benchmarks.training
 
 lint: env ## style, format and types
 	@ruff check

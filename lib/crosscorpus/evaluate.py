@@ -184,9 +184,21 @@ def grid(
             f"speakers for {', '.join(regimes)} folds; the page of a model makes embeddings: "
             "papermill notebooks/model.ipynb out.ipynb -p source audio"
         )
+    files = run(units, workers, device)
+    predictions = pd.concat([pd.read_parquet(made) for made, _ in files], ignore_index=True)
+    curves = [pd.read_parquet(made) for _, made in files]
+    history = pd.concat([c for c in curves if len(c)] or curves[:1], ignore_index=True)  # a baseline's has no rows
+    return predictions, history
+
+
+def run(units: Sequence[Unit], workers: int = 0, device: str = "auto") -> list[tuple[Path, Path]]:
+    """Train and test what is not stored yet; return the files of predictions and of learning curves of each unit.
+
+    See `grid` for `workers` and `device`.
+    """
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    known: dict[tuple, str] = {}  # hashes of embeddings and folds, which many tasks share
+    known: dict[tuple, str] = {}  # hashes of embeddings and folds, which many units share
     files = [_files(unit, known, device) for unit in units]
     to_do = [(unit, pair) for unit, pair in zip(units, files, strict=True) if not all(f.exists() for f in pair)]
     if device == "cuda":
@@ -196,13 +208,10 @@ def grid(
         # Long ones first, so that workers end together.
         to_do.sort(key=lambda job: (job[0].head == "cnn", job[0].trained_on.vectors.size), reverse=True)
         jobs = (joblib.delayed(_run)(*job) for job in to_do)
-        run = joblib.Parallel(n_jobs=workers or -1, return_as="generator_unordered")
-        for _ in tqdm(run(jobs), total=len(to_do), desc="training heads", unit="head on all folds", mininterval=5):
+        ended = joblib.Parallel(n_jobs=workers or -1, return_as="generator_unordered")(jobs)
+        for _ in tqdm(ended, total=len(to_do), desc="training heads", unit="head on all folds", mininterval=5):
             pass
-    predictions = pd.concat([pd.read_parquet(made) for made, _ in files], ignore_index=True)
-    curves = [pd.read_parquet(made) for _, made in files]
-    history = pd.concat([c for c in curves if len(c)] or curves[:1], ignore_index=True)  # a baseline's has no rows
-    return predictions, history
+    return files
 
 
 def available(
