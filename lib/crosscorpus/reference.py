@@ -1,10 +1,114 @@
 """Published results, and ours beside them."""
 
-import pandas as pd
+import functools
+from dataclasses import dataclass
+from typing import Any
 
-from crosscorpus import corpora, extractors, paths
+import pandas as pd
+import yaml
+
+from crosscorpus import corpora, extractors, f1bounds, granularity, names, paths, protocol
 
 CELL = ["ptm", "head", "train_corpus", "test_corpus"]
+
+
+@functools.cache
+def tables() -> dict[str, dict[str, Any]]:
+    """Return what the published tables in data/reference are: name -> an entry of its tables.yaml."""
+    return yaml.safe_load((paths.DATA / "reference" / "tables.yaml").read_text(encoding="utf-8"))
+
+
+def load(name: str) -> pd.DataFrame:
+    """Return a published table by its name in tables.yaml; names of models and corpora as printed there.
+
+    Table I of the paper comes in this project's names, as from `table1`. Where `note` is not empty, a cell is
+    doubtful. `osman2024_results` gets the column `test_set`: the corpus where a model was trained on it (a fifth was
+    then tested), "whole" and the corpus elsewhere.
+
+    Raises
+    ------
+    names.UnknownNameError
+        There is no such table.
+    """
+    names.check(name, tables(), "published table")
+    if name == "phukan2025_table1":
+        return table1()
+    table = pd.read_csv(paths.DATA / "reference" / f"{name}.csv", dtype={"note": str}, keep_default_na=True)
+    table["note"] = table["note"].fillna("")
+    if name == "osman2024_results":
+        whole = table["train_corpus"] != table["test_corpus"]
+        table.insert(3, "test_set", table["test_corpus"].where(~whole, "whole " + table["test_corpus"]))
+    return table
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Which test sets a published table may have had.
+
+    Attributes
+    ----------
+    n_folds
+        Folds of the cross-validation.
+    variants
+        Variant -> test corpus -> sizes of its folds; the most likely variant first.
+    speaker
+        The like for folds without shared speakers.
+    classes
+        Test corpus -> class counts of each fold in question (of the first variant); empty where not known.
+    columns
+        Names of the table's columns: accuracy, macro_f1 (may be missing), test, by.
+    """
+
+    n_folds: int
+    variants: dict[str, dict[str, tuple[int, ...]]]
+    speaker: dict[str, dict[str, tuple[int, ...]]]
+    classes: dict[str, list[tuple[int, ...]]]
+    columns: dict[str, str]
+
+
+@functools.cache
+def sizes(name: str) -> Sizes:
+    """Return the test sets of a published table, from data/reference/test_sizes.yaml.
+
+    Raises
+    ------
+    names.UnknownNameError
+        Nothing is known of the test sets of this table.
+    """
+    known = yaml.safe_load((paths.DATA / "reference" / "test_sizes.yaml").read_text(encoding="utf-8"))
+    entry = known[names.check(name, known, "published table with known test sets")]
+    n_folds = entry["folds"]
+
+    def dealt(value: int | list[int]) -> tuple[int, ...]:
+        return granularity.deal(value, n_folds) if isinstance(value, int) else tuple(value)
+
+    variants = {v: {c: dealt(n) for c, n in given.items()} for v, given in entry["variants"].items()}
+    tested = list(next(iter(variants.values())))
+    speaker = {
+        v: {c: speaker_folds(c, labels == "five") for c in tested} for v, labels in entry.get("speaker", {}).items()
+    }
+    if entry.get("classes") == "corpora":
+        classes = {c: stratified_classes(c, folds) for c, folds in next(iter(variants.values())).items()}
+    else:
+        classes = {c: [tuple(fold) for fold in given] for c, given in entry.get("classes", {}).items()}
+    return Sizes(n_folds, variants, speaker, classes, entry["columns"])
+
+
+def stratified_classes(corpus: str, folds: tuple[int, ...]) -> list[tuple[int, ...]]:
+    """Return the class counts that a stratified fold of a corpus can have, with the labels of the protocol."""
+    totals = [corpora.get(corpus).counts[emotion] for emotion in protocol.load()["emotions"]]
+    return sorted(set().union(*(f1bounds.compositions(totals, len(folds), n) for n in set(folds))))
+
+
+def speaker_folds(corpus: str, five: bool) -> tuple[int, ...]:
+    """Return the sizes of a corpus's committed speaker-disjoint folds, with the five shared labels or with all."""
+    table = corpora.read_table(paths.DATA / "folds" / f"{corpus}.csv")
+    listed = corpora.file_list(corpus)
+    assert listed is not None, f"{corpus}: no list of files in data/reference/utterances"
+    table = table[table["regime"] == "speaker"].merge(listed[["utterance", "emotion"]], on="utterance")
+    if five:
+        table = table[table["emotion"].isin(protocol.load()["emotions"])]
+    return tuple(int(n) for n in table["fold"].value_counts().sort_index())
 
 
 def table1() -> pd.DataFrame:

@@ -1,0 +1,541 @@
+"""Arithmetic checks on published tables: could these accuracies and macro-F1 come from test sets of these sizes?
+
+For a table of this project's references, or any CSV file:
+
+    python -m crosscorpus.audit phukan2025_table1
+    python -m crosscorpus.audit TABLE.csv --n EmoDB=75 --n RAVDESS=192
+
+The checks say what is possible, not what was done: a value that does not fit may have an origin that is not among
+the readings here.
+"""
+
+import argparse
+import itertools
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from crosscorpus import f1bounds, granularity, names, reference
+
+Folds = tuple[int, ...]
+
+BATCH = 32
+"""Batch size of the reading "mean over batches"; the paper's (III.B)."""
+
+OTHER_FOLDS = range(3, 11)
+"""Numbers of folds that are tried."""
+
+WEAK = 0.05
+"""A cell that would fit by chance with more than this probability does not count as evidence."""
+
+FAR = 2.0
+"""Percentage points above accuracy from which macro-F1 is listed as far above it."""
+
+DRAWS = 20_000
+"""Random tables of the permutation test."""
+
+
+class AuditError(ValueError):
+    """A table or an option that cannot be audited; the message says what is expected."""
+
+
+# -- one cell at a time ----------------------------------------------------------------------------------------
+
+
+def cells(
+    table: pd.DataFrame,
+    folds: Mapping[str, Folds],
+    *,
+    accuracy: str = "accuracy",
+    test: str = "test_corpus",
+    decimals: int = 2,
+    unit: str = "percent",
+) -> pd.DataFrame:
+    """Judge each published accuracy: one held-out fold, a mean over the folds, either, or neither?
+
+    Parameters
+    ----------
+    table
+        A row for each cell, with the columns `accuracy` and `test`; all others are kept. Rows without an accuracy
+        or with a test corpus that is not in `folds` are left out.
+    folds
+        Test corpus -> sizes of its test folds.
+    decimals, unit
+        How accuracies are printed ("percent" or "fraction").
+
+    Returns
+    -------
+    The table with the columns
+    `units` (accuracy in units of the last decimal), `one_fold` and `mean_of_folds` (whether the value is k/n for a
+    fold, or the mean of such values over all folds, rounded half up or half to even), `one_fold_cut` and `mean_cut`
+    (the same where digits are cut off), `right` ("55 of 75", the first that fits), `verdict` ("one fold", "mean of
+    folds", "either" or "neither", under rounding) and the chances that any value fits, `one_fold_chance` and
+    `mean_chance`: the share of all values that can be printed which fit.
+
+    Raises
+    ------
+    AuditError
+        An accuracy is no number, has too many decimals or is outside 0 to 100 %.
+    """
+    full = granularity.scale(decimals, unit)
+    rows = table[table[accuracy].notna() & table[test].isin(list(folds))].copy()
+    rows["units"] = [_checked(value, decimals, full, accuracy, row) for row, value in rows[accuracy].items()]
+    strict: dict[str, tuple[str, Callable[[Folds], list[Folds]]]] = {
+        "one_fold": ("rounding", lambda sizes: [(n,) for n in sorted(set(sizes))]),
+        "mean_of_folds": ("rounding", lambda sizes: [sizes]),
+        "one_fold_cut": ("truncation", lambda sizes: [(n,) for n in sorted(set(sizes))]),
+        "mean_cut": ("truncation", lambda sizes: [sizes]),
+    }
+    for name, (rule, of) in strict.items():
+        fits = {corpus: granularity.union(of(sizes), rule, full) for corpus, sizes in folds.items()}
+        rows[name] = [bool(fits[corpus][units]) for corpus, units in zip(rows[test], rows["units"], strict=True)]
+        if rule == "rounding":
+            chance = {corpus: float(fit.mean()) for corpus, fit in fits.items()}
+            rows[name.replace("_of_folds", "") + "_chance"] = rows[test].map(chance)
+    rows["right"] = [
+        _right(folds[corpus], units, full) for corpus, units in zip(rows[test], rows["units"], strict=True)
+    ]
+    both = {(True, True): "either", (True, False): "one fold", (False, True): "mean of folds"}
+    rows["verdict"] = [
+        both.get(pair, "neither") for pair in zip(rows["one_fold"], rows["mean_of_folds"], strict=True)
+    ]
+    rows.attrs = {"full": full, "test": test, "folds": dict(folds)}
+    return rows
+
+
+def _checked(value: object, decimals: int, full: int, column: str, row: object) -> int:
+    try:
+        units = granularity.to_units(str(value), decimals)
+    except ValueError as error:
+        raise AuditError(f"row {row}, column {column}: {error}; decimals and unit say how values are read") from None
+    if not 0 <= units <= full:
+        raise AuditError(f"row {row}, column {column}: {value} is not between 0 and 100 %; percent or fraction?")
+    return units
+
+
+def _right(folds: Folds, units: int, full: int) -> str:
+    for n in sorted(set(folds)):
+        found = granularity.hits(n, units, "rounding", full)
+        if found:
+            return f"{found[0]} of {n}"
+    return ""
+
+
+# -- hypotheses for the table as a whole -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One way in which a printed accuracy may have come about.
+
+    Attributes
+    ----------
+    name
+        In words.
+    values
+        Test sets whose mean accuracy it may be, for the folds of a corpus; several if it may be any of them.
+    twice
+        Whether the fold accuracies were themselves printed before they were averaged.
+    """
+
+    name: str
+    values: Callable[[Folds], set[Folds]]
+    twice: bool = False
+
+
+def readings(n_folds: int, other_folds: Sequence[int] = OTHER_FOLDS, regular: bool = True) -> list[Reading]:
+    """Return the readings that are tried, the stricter first.
+
+    Parameters
+    ----------
+    n_folds
+        Folds that the table states.
+    other_folds
+        Other numbers of folds to try.
+    regular
+        Whether folds are dealt evenly; only then other numbers of folds make sense.
+    """
+    found = [Reading("one fold", lambda folds: {(n,) for n in folds})]
+    if n_folds > 1:
+        found += [
+            Reading("mean of the folds", lambda folds: {folds}),
+            Reading("mean of fold values rounded before", lambda folds: {folds}, twice=True),
+            Reading("whole corpus at once", lambda folds: {(sum(folds),)}),
+        ]
+        found += [Reading(f"mean of {j} of the folds", _some(j)) for j in range(2, n_folds) if regular]
+    found.append(Reading(f"mean over batches of {BATCH} in a fold", lambda folds: {_batches(n) for n in folds}))
+    for f in other_folds if regular else []:
+        if f != n_folds:
+            found += [Reading(f"one of {f} folds", _one_of(f)), Reading(f"mean of {f} folds", _mean_of(f))]
+    return found
+
+
+def _some(j: int) -> Callable[[Folds], set[Folds]]:
+    return lambda folds: {tuple(sorted(some)) for some in itertools.combinations(folds, min(j, len(folds)))}
+
+
+def _one_of(f: int) -> Callable[[Folds], set[Folds]]:
+    return lambda folds: {(n,) for n in granularity.deal(sum(folds), f)}
+
+
+def _mean_of(f: int) -> Callable[[Folds], set[Folds]]:
+    return lambda folds: {granularity.deal(sum(folds), f)}
+
+
+def _batches(n: int) -> Folds:
+    return (BATCH,) * (n // BATCH) + ((n % BATCH,) if n % BATCH else ())
+
+
+def hypotheses(
+    judged: pd.DataFrame,
+    variants: Mapping[str, Mapping[str, Folds]],
+    n_folds: int,
+    *,
+    speaker: Mapping[str, Mapping[str, Folds]] | None = None,
+    other_folds: Sequence[int] = OTHER_FOLDS,
+) -> pd.DataFrame:
+    r"""Rank ways in which the whole table may have come about by how well they explain it.
+
+    A hypothesis is a variant of the test sets, a reading, and rounding or truncation. A cell that fits by accident
+    with chance c tells little where c is large, so hypotheses are not ranked by the cells that they explain, but by
+    evidence: suppose that a share s of the cells follows the hypothesis, each printing one of the values that it
+    allows with equal chance, and the others any value. Against "any value everywhere", the logarithm of the
+    likelihood ratio is \sum log2(1 - s + s / c) over cells that fit and log2(1 - s) over those that do not, at the s
+    that makes it largest. Trying many hypotheses finds some evidence by luck: about log2 of their number.
+
+    Parameters
+    ----------
+    judged
+        What `cells` returns.
+    variants, n_folds, speaker
+        As in `reference.Sizes`.
+
+    Returns
+    -------
+    A row for each hypothesis, by falling evidence: `variant, reading, printing, cells`, `explained`, `expected` (by
+    chance), `p` (chance of so many, exact: a Poisson binomial tail), `share` (s, percent), `bits`; and of the cells
+    that the first variant explains neither as one fold nor as a mean: `of_misses`, `misses_expected`. Which of them
+    are the same for every cell of the table as an earlier one is not told apart.
+    """
+    full, test, first = judged.attrs["full"], judged.attrs["test"], judged.attrs["folds"]
+    units = judged["units"].to_numpy(dtype=int)
+    corpora = judged[test].to_numpy()
+    missed = (judged["verdict"] == "neither").to_numpy()
+    # What a value that the strict readings do not explain can still be.
+    strict = {c: granularity.union([f, *((n,) for n in set(f))], "rounding", full) for c, f in first.items()}
+    rows = []
+    for group, regular in ((variants, True), (speaker or {}, False)):
+        for variant, folds in group.items():
+            for reading in readings(n_folds, other_folds, regular):
+                values = {corpus: reading.values(sizes) for corpus, sizes in folds.items()}
+                for printing in ("rounding", "truncation"):
+                    rule = f"{printing} twice" if reading.twice else printing
+                    fits = {corpus: granularity.union(v, rule, full) for corpus, v in values.items()}
+                    fit = np.array([fits[c][u] for c, u in zip(corpora, units, strict=True)], dtype=bool)
+                    chance = np.array([fits[c].mean() for c in corpora])
+                    chance_missed = {c: float(fits[c][~strict[c]].mean()) if (~strict[c]).any() else 1 for c in fits}
+                    share, bits = evidence(fit, chance)
+                    rows.append({
+                        "variant": variant, "reading": reading.name, "printing": printing,
+                        "cells": len(fit), "explained": int(fit.sum()), "expected": float(chance.sum()),
+                        "p": float(stats.poisson_binom.sf(fit.sum() - 1, chance)),
+                        "share": 100 * share, "bits": bits, "of_misses": int((fit & missed).sum()),
+                        "misses_expected": float(sum(chance_missed[c] for c in corpora[missed])),
+                    })  # fmt: skip
+    return pd.DataFrame(rows).sort_values("bits", ascending=False, kind="stable", ignore_index=True)
+
+
+def evidence(fit: np.ndarray, chance: np.ndarray) -> tuple[float, float]:
+    """Return the share of cells that follow a hypothesis, and the evidence for it in bits; see `hypotheses`.
+
+    Parameters
+    ----------
+    fit, chance
+        For each cell, whether it fits, and the chance (above 0) that any value would.
+    """
+    if not len(fit):
+        return 0.0, 0.0
+    ratio = fit / chance
+    share = 0.5
+    for _ in range(200):  # expectation maximisation: the likelihood of the share rises with each step
+        share = float(np.mean(share * ratio / (1 - share + share * ratio)))
+        if share in (0.0, 1.0):
+            break
+    with np.errstate(divide="ignore"):
+        bits = float(np.sum(np.log2(1 - share + share * ratio)))
+    return share, max(bits, 0.0)
+
+
+# -- how the misses are spread ---------------------------------------------------------------------------------
+
+
+def totals(judged: pd.DataFrame, by: str) -> pd.DataFrame:
+    """Count verdicts by a column (model, test corpus), the most misses first.
+
+    Returns
+    -------
+    `by`, `cells`, `one_fold`, `mean_only`, `neither`, and `by_chance`: how many would fit as one fold if all values
+    were arbitrary.
+    """
+    grouped = judged.groupby(by, sort=False)
+    table = pd.DataFrame({
+        "cells": grouped.size(),
+        "one_fold": grouped["one_fold"].sum(),
+        "mean_only": grouped.apply(lambda part: int((part["mean_of_folds"] & ~part["one_fold"]).sum())),
+        "neither": grouped.apply(lambda part: int((part["verdict"] == "neither").sum())),
+        "by_chance": grouped["one_fold_chance"].sum(),
+    })  # fmt: skip
+    return table.sort_values(["one_fold", "neither"], ascending=[True, False], kind="stable").reset_index()
+
+
+def evenness(
+    judged: pd.DataFrame, by: str, within: str | None = None, *, draws: int = DRAWS, seed: int = 0
+) -> pd.DataFrame:
+    """Test whether the cells that do not fit are spread evenly over the values of a column.
+
+    A permutation test, exact but for the number of draws: with the number of misses in each stratum (a value of
+    `within`) and the cells of each group fixed, misses are dealt at random, each cell of a stratum being as likely
+    as any other; the statistic is Pearson's chi-square of misses per group. It assumes that cells are independent
+    and, within a stratum, would fit by chance alike; for groups of test corpora, that is so only nearly, so the test
+    is also made without cells whose chance is above `WEAK`.
+
+    Returns
+    -------
+    A row for each kind of miss ("not one fold", "neither") and choice of cells ("all", "strong"): `misses_are,
+    which, cells, misses, chi_square, p`. p is never below 1 / (draws + 1).
+    """
+    rows = []
+    kinds = {"not one fold": ~judged["one_fold"], "neither": judged["verdict"] == "neither"}
+    chances = {"not one fold": judged["one_fold_chance"], "neither": judged[["one_fold_chance", "mean_chance"]].max(axis=1)}
+    for kind, missed in kinds.items():
+        for which in ("all", "strong"):
+            here = judged[(chances[kind] <= WEAK) | (which == "all")]
+            if here.empty:
+                continue
+            strata = here[within] if within else pd.Series("all", index=here.index)
+            chi_square, p = _spread(missed.loc[here.index], here[by], strata, draws, seed)
+            rows.append((kind, which, len(here), int(missed.loc[here.index].sum()), chi_square, p))
+    return pd.DataFrame(rows, columns=["misses_are", "which", "cells", "misses", "chi_square", "p"])
+
+
+def _spread(
+    missed: pd.Series, groups: pd.Series, strata: pd.Series, draws: int, seed: int
+) -> tuple[float, float]:
+    sizes = pd.crosstab(strata, groups)
+    misses = missed.groupby(strata).sum().reindex(sizes.index).to_numpy(dtype=int)
+    expected = (sizes.to_numpy() / sizes.sum(axis=1).to_numpy()[:, None] * misses[:, None]).sum(axis=0)
+    observed = missed.groupby(groups).sum().reindex(sizes.columns).to_numpy(dtype=int)
+    used = expected > 0
+    if not used.any():
+        return 0.0, 1.0
+    rng = np.random.default_rng(seed)
+    dealt = sum(
+        rng.multivariate_hypergeometric(row, m, size=draws) for row, m in zip(sizes.to_numpy(), misses, strict=True)
+    )
+
+    def chi_square(counts: np.ndarray) -> np.ndarray:
+        return ((counts[..., used] - expected[used]) ** 2 / expected[used]).sum(axis=-1)
+
+    statistic = float(chi_square(observed))
+    as_large = int((chi_square(dealt) >= statistic - 1e-9).sum())
+    return statistic, (1 + as_large) / (draws + 1)
+
+
+# -- macro-F1 --------------------------------------------------------------------------------------------------
+
+
+def macro_f1(
+    judged: pd.DataFrame,
+    classes: Mapping[str, Sequence[Folds]],
+    *,
+    column: str = "macro_f1",
+    decimals: int = 2,
+    far: float = FAR,
+) -> pd.DataFrame:
+    """Hold each published macro-F1 against what its accuracy allows.
+
+    Parameters
+    ----------
+    judged
+        What `cells` returns, with the column `column`.
+    classes
+        Test corpus -> class counts of the test folds in question; cells of others get no bounds.
+    far
+        Percentage points above accuracy from which a value is listed.
+
+    Returns
+    -------
+    The cells that have a macro-F1, with `difference` (macro-F1 minus accuracy, percentage points), `lowest` and
+    `highest` (bounds in percent, from `f1bounds.between`), `bounds_for` ("one fold", "mean of folds" or "nothing"),
+    `flag` ("above what is possible", "below what is possible", "far above accuracy" or ""), and
+    `f1_fits_one_fold`: whether macro-F1 has a value that an accuracy on one fold could have, which is rare (`f1_chance`)
+    unless the two columns were exchanged.
+    """
+    full, test, folds = judged.attrs["full"], judged.attrs["test"], judged.attrs["folds"]
+    rows = judged[judged[column].notna()].copy()
+    printed = [_checked(value, decimals, full, column, row) for row, value in rows[column].items()]
+    to_percent = 100 / full
+    rows["difference"] = (np.array(printed, dtype=int) - rows["units"]) * to_percent
+    known: dict[tuple[str, int], tuple] = {}
+    for key in set(zip(rows[test], rows["units"], strict=True)):
+        known[key] = f1bounds.between(classes.get(key[0], []), key[1], "rounding", full)
+    found = [known[key] for key in zip(rows[test], rows["units"], strict=True)]
+    rows["lowest"] = [100 * low if low is not None else np.nan for low, _, _ in found]
+    rows["highest"] = [100 * high if high is not None else np.nan for _, high, _ in found]
+    rows["bounds_for"] = [kind for _, _, kind in found]
+    slack = to_percent / 2 + 1e-9  # of printing; bounds are floats
+    value = np.array(printed, dtype=float) * to_percent
+    rows["flag"] = np.select(
+        [value > rows["highest"] + slack, value < rows["lowest"] - slack, rows["difference"] >= far - 1e-9],
+        ["above what is possible", "below what is possible", "far above accuracy"],
+        default="",
+    )
+    fits = {c: granularity.union([(n,) for n in set(sizes)], "rounding", full) for c, sizes in folds.items()}
+    rows["f1_fits_one_fold"] = [bool(fits[c][u]) for c, u in zip(rows[test], printed, strict=True)]
+    rows["f1_chance"] = rows[test].map({c: float(fit.mean()) for c, fit in fits.items()})
+    return rows
+
+
+# -- repeats ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Repeats:
+    """Cells that share accuracy and macro-F1.
+
+    Attributes
+    ----------
+    cells
+        Cells of one test corpus with the same two values, group by group (`group`, from 1), with `constant`: the
+        values are those of a classifier that always answers one class, which cells at chance level may well share.
+    pairs
+        Pairs of such cells.
+    same_accuracy
+        Pairs of cells of one test corpus with the same accuracy.
+    expected
+        Pairs that also share macro-F1, by chance.
+    p
+        Chance of so many or more (Poisson).
+    """
+
+    cells: pd.DataFrame
+    pairs: int
+    same_accuracy: int
+    expected: float
+    p: float
+
+
+def repeats(
+    judged: pd.DataFrame,
+    classes: Mapping[str, Sequence[Folds]] | None = None,
+    *,
+    column: str = "macro_f1",
+    decimals: int = 2,
+    near: float = 1.0,
+) -> Repeats:
+    """List cells of one test corpus that share accuracy and macro-F1, with the chance of so many.
+
+    The chance is conditional: equal accuracies are taken as they are, as few values are possible. How likely two
+    cells with about the same accuracy (within `near` percentage points) have the same macro-F1 is read off the table
+    itself: the share of such pairs of one test corpus whose macro-F1 differ by at most `near` points, divided by the
+    number of printed differences in that range. This takes differences within the range as equally likely, and pairs
+    as independent. Both heads of one model see the same embeddings, so some likeness is natural.
+    """
+    full, test = judged.attrs["full"], judged.attrs["test"]
+    rows = judged[judged[column].notna()].copy()
+    rows["f1_units"] = [_checked(value, decimals, full, column, row) for row, value in rows[column].items()]
+    reach = round(near * full / 100)
+    pairs, same_accuracy, expected = 0, 0, 0.0
+    for _, part in rows.groupby(test, sort=False):
+        one, other = np.triu_indices(len(part), 1)
+        by_accuracy = np.abs(np.subtract(*(part["units"].to_numpy()[side] for side in (one, other))))
+        by_f1 = np.abs(np.subtract(*(part["f1_units"].to_numpy()[side] for side in (one, other))))
+        equal, close = by_accuracy == 0, by_accuracy <= reach
+        pairs += int((equal & (by_f1 == 0)).sum())
+        same_accuracy += int(equal.sum())
+        if close.any():
+            expected += int(equal.sum()) * float((by_f1[close] <= reach).mean()) / (2 * reach + 1)
+    keys = [test, "units", "f1_units"]
+    shown = rows[rows.duplicated(keys, keep=False)].sort_values(keys, kind="stable")
+    shown["group"] = shown.groupby(keys, sort=False).ngroup() + 1
+    constants = {c: _constants(given, full) for c, given in (classes or {}).items()}
+    shown["constant"] = [
+        pair in constants.get(c, set())
+        for c, pair in zip(shown[test], zip(shown["units"], shown["f1_units"], strict=True), strict=True)
+    ]
+    return Repeats(shown, pairs, same_accuracy, expected, float(stats.poisson.sf(pairs - 1, expected)))
+
+
+def _constants(classes: Sequence[Folds], full: int) -> set[tuple[int, int]]:
+    # Accuracy and macro-F1 in units, both of half up and half even, where one class takes all answers.
+    found = set()
+    for counts in classes:
+        n = sum(counts)
+        for size in set(counts):
+            f1 = full * 2 * size / (n + size) / len(counts)
+            accuracies = {full * size // n, -(-full * size // n)}
+            found |= {(a, f) for a in accuracies for f in {round(f1), int(f1 + 0.5)} if abs(a - full * size / n) <= 0.5}
+    return found
+
+
+# -- a whole table ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Audit:
+    """All that the checks say of a table; each is what the function of that name returns.
+
+    `totals` and `evenness` have an entry for each column that cells are grouped by. `macro_f1` and `repeats` are
+    None where the table has no macro-F1.
+    """
+
+    name: str
+    n_rows: int
+    cells: pd.DataFrame
+    totals: dict[str, pd.DataFrame]
+    evenness: dict[str, pd.DataFrame]
+    hypotheses: pd.DataFrame
+    macro_f1: pd.DataFrame | None
+    repeats: Repeats | None
+
+
+def run(
+    table: pd.DataFrame,
+    sizes: reference.Sizes,
+    *,
+    name: str = "table",
+    decimals: int = 2,
+    unit: str = "percent",
+    draws: int = DRAWS,
+) -> Audit:
+    """Make all checks on a table; `sizes` names its columns and possible test sets."""
+    accuracy, test, by = (sizes.columns[key] for key in ("accuracy", "test", "by"))
+    f1 = sizes.columns.get("macro_f1")
+    first = next(iter(sizes.variants.values()))
+    judged = cells(table, first, accuracy=accuracy, test=test, decimals=decimals, unit=unit)
+    if judged.empty:
+        raise AuditError(f"{name}: no row has an accuracy and one of the test sets {', '.join(first)}")
+    grouping = {by: test, test: by}
+    return Audit(
+        name=name,
+        n_rows=len(table),
+        cells=judged,
+        totals={column: totals(judged, column) for column in grouping},
+        evenness={column: evenness(judged, column, within, draws=draws) for column, within in grouping.items()},
+        hypotheses=hypotheses(judged, sizes.variants, sizes.n_folds, speaker=sizes.speaker),
+        macro_f1=macro_f1(judged, sizes.classes, column=f1, decimals=decimals) if f1 else None,
+        repeats=repeats(judged, sizes.classes, column=f1, decimals=decimals) if f1 else None,
+    )
+
+
+def of_reference(name: str, *, draws: int = DRAWS) -> Audit:
+    """Audit one of the published tables in data/reference, by its name in tables.yaml."""
+    facts = reference.tables()[names.check(name, reference.tables(), "published table")]
+    sizes = reference.sizes(name)
+    how = {"decimals": facts["decimals"], "unit": facts["unit"], "draws": draws}
+    return run(reference.load(name), sizes, name=name, **how)
