@@ -1,4 +1,4 @@
-"""Arithmetic checks on published tables: could these accuracies and macro-F1 come from test sets of these sizes?
+"""Arithmetic checks on published tables: whether their scores can come from test sets of given sizes.
 
 For a table of this project's references, or any CSV file:
 
@@ -56,7 +56,7 @@ def cells(
     decimals: int = 2,
     unit: str = "percent",
 ) -> pd.DataFrame:
-    """Judge each published accuracy: one held-out fold, a mean over the folds, either, or neither?
+    """Judge whether each published accuracy can be of one held-out fold, a mean of the folds, either or neither.
 
     Parameters
     ----------
@@ -72,10 +72,10 @@ def cells(
     -------
     The table with the columns
     `units` (accuracy in units of the last decimal), `one_fold` and `mean_of_folds` (whether the value is k/n for a
-    fold, or the mean of such values over all folds, rounded half up or half to even), `one_fold_cut` and `mean_cut`
-    (the same where digits are cut off), `right` ("55 of 75", the first that fits), `verdict` ("one fold", "mean of
-    folds", "either" or "neither", under rounding) and the chances that any value fits, `one_fold_chance` and
-    `mean_chance`: the share of all values that can be printed which fit.
+    fold, or the mean of such values over all folds, rounded half up or half to even), `one_fold_cut` and
+    `mean_cut` (the same where digits are cut off), `right` ("55 of 75", the first that fits), `verdict` ("one
+    fold", "mean of folds", "either" or "neither", under rounding) and the chances that any value fits,
+    `one_fold_chance` and `mean_chance`: the share of all values that can be printed which fit.
 
     Raises
     ------
@@ -112,9 +112,11 @@ def _checked(value: object, decimals: int, full: int, column: str, row: object) 
     try:
         units = granularity.to_units(str(value), decimals)
     except ValueError as error:
-        raise AuditError(f"row {row}, column {column}: {error}; decimals and unit say how values are read") from None
+        raise AuditError(
+            f"row {row}, column {column}: {error}; decimals and unit say how values are read"
+        ) from None
     if not 0 <= units <= full:
-        raise AuditError(f"row {row}, column {column}: {value} is not between 0 and 100 %; percent or fraction?")
+        raise AuditError(f"row {row}, column {column}: {value} is not from 0 to 100 %; percent or fraction?")
     return units
 
 
@@ -202,11 +204,11 @@ def hypotheses(
     r"""Rank ways in which the whole table may have come about by how well they explain it.
 
     A hypothesis is a variant of the test sets, a reading, and rounding or truncation. A cell that fits by accident
-    with chance c tells little where c is large, so hypotheses are not ranked by the cells that they explain, but by
-    evidence: suppose that a share s of the cells follows the hypothesis, each printing one of the values that it
-    allows with equal chance, and the others any value. Against "any value everywhere", the logarithm of the
-    likelihood ratio is \sum log2(1 - s + s / c) over cells that fit and log2(1 - s) over those that do not, at the s
-    that makes it largest. Trying many hypotheses finds some evidence by luck: about log2 of their number.
+    with chance c tells little where c is large, so hypotheses are not ranked by the cells that they explain, but
+    by evidence: suppose that a share s of the cells follows the hypothesis, each printing one of the values that
+    it allows with equal chance, and the others any value. Against "any value everywhere", the logarithm of the
+    likelihood ratio is \sum log2(1 - s + s / c) over cells that fit and log2(1 - s) over those that do not, at the
+    s that makes it largest. Trying many hypotheses finds some evidence by luck: about log2 of their number.
 
     Parameters
     ----------
@@ -217,10 +219,11 @@ def hypotheses(
 
     Returns
     -------
-    A row for each hypothesis, by falling evidence: `variant, reading, printing, cells`, `explained`, `expected` (by
-    chance), `p` (chance of so many, exact: a Poisson binomial tail), `share` (s, percent), `bits`; and of the cells
-    that the first variant explains neither as one fold nor as a mean: `of_misses`, `misses_expected`. Which of them
-    are the same for every cell of the table as an earlier one is not told apart.
+    A row for each hypothesis, by falling evidence: `variant, reading, printing, cells`, `explained`, `expected`
+    (by chance), `p` (chance of so many or more: the tail of a Poisson binomial, 1e-12 where below that), `share`
+    (s, percent), `bits`; and of the cells that the first variant explains neither as one fold nor as a mean:
+    `of_misses`, `misses_expected`. Other numbers of folds are tried for variants whose corpora are dealt evenly
+    over `n_folds`, which must be more than one.
     """
     full, test, first = judged.attrs["full"], judged.attrs["test"], judged.attrs["folds"]
     units = judged["units"].to_numpy(dtype=int)
@@ -231,19 +234,24 @@ def hypotheses(
     rows = []
     for group, regular in ((variants, True), (speaker or {}, False)):
         for variant, folds in group.items():
-            for reading in readings(n_folds, other_folds, regular):
+            even = regular and all(granularity.deal(sum(f), n_folds) == tuple(f) for f in folds.values())
+            several = n_folds if even else max(map(len, folds.values()))
+            for reading in readings(several, other_folds, even and n_folds > 1):
                 values = {corpus: reading.values(sizes) for corpus, sizes in folds.items()}
                 for printing in ("rounding", "truncation"):
                     rule = f"{printing} twice" if reading.twice else printing
                     fits = {corpus: granularity.union(v, rule, full) for corpus, v in values.items()}
                     fit = np.array([fits[c][u] for c, u in zip(corpora, units, strict=True)], dtype=bool)
-                    chance = np.array([fits[c].mean() for c in corpora])
-                    chance_missed = {c: float(fits[c][~strict[c]].mean()) if (~strict[c]).any() else 1 for c in fits}
+                    chances = {c: float(fits[c].mean()) for c in fits}
+                    chance = np.array([chances[c] for c in corpora])
+                    chance_missed = {
+                        c: float(fits[c][~strict[c]].mean()) if (~strict[c]).any() else 1 for c in fits
+                    }
                     share, bits = evidence(fit, chance)
                     rows.append({
                         "variant": variant, "reading": reading.name, "printing": printing,
                         "cells": len(fit), "explained": int(fit.sum()), "expected": float(chance.sum()),
-                        "p": float(stats.poisson_binom.sf(fit.sum() - 1, chance)),
+                        "p": max(float(stats.poisson_binom.sf(fit.sum() - 1, chance)), 1e-12),
                         "share": 100 * share, "bits": bits, "of_misses": int((fit & missed).sum()),
                         "misses_expected": float(sum(chance_missed[c] for c in corpora[missed])),
                     })  # fmt: skip
@@ -279,8 +287,8 @@ def totals(judged: pd.DataFrame, by: str) -> pd.DataFrame:
 
     Returns
     -------
-    `by`, `cells`, `one_fold`, `mean_only`, `neither`, and `by_chance`: how many would fit as one fold if all values
-    were arbitrary.
+    `by`, `cells`, `one_fold`, `mean_only`, `neither`, and `by_chance`: how many would fit as one fold if all
+    values were arbitrary.
     """
     grouped = judged.groupby(by, sort=False)
     table = pd.DataFrame({
@@ -301,8 +309,8 @@ def evenness(
     A permutation test, exact but for the number of draws: with the number of misses in each stratum (a value of
     `within`) and the cells of each group fixed, misses are dealt at random, each cell of a stratum being as likely
     as any other; the statistic is Pearson's chi-square of misses per group. It assumes that cells are independent
-    and, within a stratum, would fit by chance alike; for groups of test corpora, that is so only nearly, so the test
-    is also made without cells whose chance is above `WEAK`.
+    and, within a stratum, would fit by chance alike; for groups of test corpora, that is so only nearly, so the
+    test is also made without cells whose chance is above `WEAK`.
 
     Returns
     -------
@@ -311,7 +319,10 @@ def evenness(
     """
     rows = []
     kinds = {"not one fold": ~judged["one_fold"], "neither": judged["verdict"] == "neither"}
-    chances = {"not one fold": judged["one_fold_chance"], "neither": judged[["one_fold_chance", "mean_chance"]].max(axis=1)}
+    chances = {
+        "not one fold": judged["one_fold_chance"],
+        "neither": judged[["one_fold_chance", "mean_chance"]].max(axis=1),
+    }
     for kind, missed in kinds.items():
         for which in ("all", "strong"):
             here = judged[(chances[kind] <= WEAK) | (which == "all")]
@@ -323,9 +334,7 @@ def evenness(
     return pd.DataFrame(rows, columns=["misses_are", "which", "cells", "misses", "chi_square", "p"])
 
 
-def _spread(
-    missed: pd.Series, groups: pd.Series, strata: pd.Series, draws: int, seed: int
-) -> tuple[float, float]:
+def _spread(missed: pd.Series, groups: pd.Series, strata: pd.Series, draws: int, seed: int) -> tuple[float, float]:
     sizes = pd.crosstab(strata, groups)
     misses = missed.groupby(strata).sum().reindex(sizes.index).to_numpy(dtype=int)
     expected = (sizes.to_numpy() / sizes.sum(axis=1).to_numpy()[:, None] * misses[:, None]).sum(axis=0)
@@ -334,9 +343,9 @@ def _spread(
     if not used.any():
         return 0.0, 1.0
     rng = np.random.default_rng(seed)
-    dealt = sum(
-        rng.multivariate_hypergeometric(row, m, size=draws) for row, m in zip(sizes.to_numpy(), misses, strict=True)
-    )
+    dealt = np.zeros((draws, len(expected)), dtype=np.int64)
+    for row, m in zip(sizes.to_numpy(), misses, strict=True):
+        dealt += rng.multivariate_hypergeometric(row, m, size=draws)
 
     def chi_square(counts: np.ndarray) -> np.ndarray:
         return ((counts[..., used] - expected[used]) ** 2 / expected[used]).sum(axis=-1)
@@ -371,10 +380,10 @@ def macro_f1(
     Returns
     -------
     The cells that have a macro-F1, with `difference` (macro-F1 minus accuracy, percentage points), `lowest` and
-    `highest` (bounds in percent, from `f1bounds.between`), `bounds_for` ("one fold", "mean of folds" or "nothing"),
-    `flag` ("above what is possible", "below what is possible", "far above accuracy" or ""), and
-    `f1_fits_one_fold`: whether macro-F1 has a value that an accuracy on one fold could have, which is rare (`f1_chance`)
-    unless the two columns were exchanged.
+    `highest` (bounds in percent, from `f1bounds.between`), `bounds_for` ("one fold", "mean of folds" or
+    "nothing"), `flag` ("above what is possible", "below what is possible", "far above accuracy" or ""), and
+    `f1_fits_one_fold`: whether macro-F1 has a value that an accuracy on one fold could have, which is rare
+    (`f1_chance`) unless the two columns were exchanged.
     """
     full, test, folds = judged.attrs["full"], judged.attrs["test"], judged.attrs["folds"]
     rows = judged[judged[column].notna()].copy()
@@ -441,10 +450,10 @@ def repeats(
     """List cells of one test corpus that share accuracy and macro-F1, with the chance of so many.
 
     The chance is conditional: equal accuracies are taken as they are, as few values are possible. How likely two
-    cells with about the same accuracy (within `near` percentage points) have the same macro-F1 is read off the table
-    itself: the share of such pairs of one test corpus whose macro-F1 differ by at most `near` points, divided by the
-    number of printed differences in that range. This takes differences within the range as equally likely, and pairs
-    as independent. Both heads of one model see the same embeddings, so some likeness is natural.
+    cells with about the same accuracy (within `near` percentage points) have the same macro-F1 is read off the
+    table itself: the share of such pairs of one test corpus whose macro-F1 differ by at most `near` points,
+    divided by the number of printed differences in that range. This takes differences within the range as equally
+    likely, and pairs as independent. Both heads of one model see the same embeddings, so some likeness is natural.
     """
     full, test = judged.attrs["full"], judged.attrs["test"]
     rows = judged[judged[column].notna()].copy()
@@ -479,7 +488,9 @@ def _constants(classes: Sequence[Folds], full: int) -> set[tuple[int, int]]:
         for size in set(counts):
             f1 = full * 2 * size / (n + size) / len(counts)
             accuracies = {full * size // n, -(-full * size // n)}
-            found |= {(a, f) for a in accuracies for f in {round(f1), int(f1 + 0.5)} if abs(a - full * size / n) <= 0.5}
+            found |= {
+                (a, f) for a in accuracies for f in {round(f1), int(f1 + 0.5)} if abs(a - full * size / n) <= 0.5
+            }
     return found
 
 
@@ -539,3 +550,179 @@ def of_reference(name: str, *, draws: int = DRAWS) -> Audit:
     sizes = reference.sizes(name)
     how = {"decimals": facts["decimals"], "unit": facts["unit"], "draws": draws}
     return run(reference.load(name), sizes, name=name, **how)
+
+
+# -- the command -----------------------------------------------------------------------------------------------
+
+
+def read(path: str | Path, columns: Mapping[str, str]) -> pd.DataFrame:
+    """Read a table to audit from a CSV file; all values stay text, so that decimals are as printed.
+
+    Parameters
+    ----------
+    path
+        The file, with a header.
+    columns
+        What the table's columns are called, as in `reference.Sizes`.
+
+    Raises
+    ------
+    AuditError
+        There is no such file, it is no CSV table, or it lacks a column.
+    """
+    try:
+        table = pd.read_csv(path, dtype=str, skipinitialspace=True)
+    except FileNotFoundError:
+        raise AuditError(
+            f"{path}: no such file, nor a published table; those are {', '.join(reference.tables())}"
+        ) from None
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, IsADirectoryError) as error:
+        raise AuditError(f"{path}: not a CSV table with a header ({str(error).strip()})") from None
+    for what, column in columns.items():
+        if column not in table:
+            raise AuditError(
+                f"{path}, line 1: no column {column!r} (for --{what.replace('_', '-')}); "
+                f"its columns are {', '.join(map(str, table.columns))}"
+            )
+    table.index = pd.RangeIndex(2, len(table) + 2)  # lines of the file, for messages
+    return table
+
+
+def _counts(text: str, option: str) -> tuple[str, Folds]:
+    name, equals, numbers = text.rpartition("=")
+    parts = [part.strip() for part in numbers.split(",")]
+    if not equals or not name or not all(part.isdecimal() and int(part) > 0 for part in parts):
+        raise AuditError(f"--{option} {text}: expected NAME=NUMBER or NAME=NUMBER,NUMBER,..., as in EmoDB=75")
+    return name.strip(), tuple(int(part) for part in parts)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Audit a table from the command line; see `--help`."""
+    parser = argparse.ArgumentParser(
+        prog="python -m crosscorpus.audit",
+        description="Could the accuracies and macro-F1 of a published table come from test sets of these sizes?",
+    )
+    parser.add_argument(
+        "table", help="CSV file with a row for each cell, or the name of a table in data/reference"
+    )
+    parser.add_argument(
+        "--n", action="append", default=[], metavar="CORPUS=SIZE[,SIZE...]",
+        help="utterances in one test fold of a test corpus; several if folds differ. Once for each test corpus",
+    )  # fmt: skip
+    parser.add_argument(
+        "--classes", action="append", default=[], metavar="CORPUS=N,N,...",
+        help="utterances of each class in a test fold, for bounds of macro-F1; may be repeated",
+    )  # fmt: skip
+    parser.add_argument(
+        "--folds", type=int, default=5, help="folds of the cross-validation (default 5; 1: one split)"
+    )
+    parser.add_argument("--accuracy", default="accuracy", help="its column (default accuracy)")
+    parser.add_argument("--macro-f1", default=None, help="its column (default macro_f1 where there is one)")
+    parser.add_argument("--test", default="test_corpus", help="column of the test corpus (default test_corpus)")
+    parser.add_argument("--by", default=None, help="column to group by (default ptm or model)")
+    parser.add_argument("--decimals", type=int, default=2, help="decimals as printed (default 2)")
+    parser.add_argument("--unit", choices=["percent", "fraction"], default="percent")
+    parser.add_argument("--csv", type=Path, metavar="OUT", help="also write the verdict on each cell to this file")
+    options = parser.parse_args(argv)
+    try:
+        if options.table in reference.tables() and not options.n:
+            found = of_reference(options.table)
+        else:
+            found = _of_file(options)
+        if options.csv:
+            per_cell(found).to_csv(options.csv, index=False)
+    except (AuditError, names.UnknownNameError, OSError, ValueError) as error:
+        print(f"audit: {str(error).replace('row ', f'{options.table}, line ', 1)}", file=sys.stderr)
+        return 2
+    print(report(found))
+    return 0
+
+
+def _of_file(options: argparse.Namespace) -> Audit:
+    columns = {"accuracy": options.accuracy, "test": options.test}
+    header = read(options.table, columns)
+    by = options.by or next((c for c in ("ptm", "model") if c in header), None)
+    if by is None:
+        raise AuditError(f"{options.table}, line 1: no column ptm or model; name the column to group by with --by")
+    columns["by"] = by
+    if options.macro_f1 or "macro_f1" in header:
+        columns["macro_f1"] = options.macro_f1 or "macro_f1"
+    table = read(options.table, columns)
+    if options.folds < 1 or not 0 <= options.decimals <= 6:
+        raise AuditError("--folds must be at least 1, and --decimals between 0 and 6")
+    tested = sorted(table[options.test].dropna().unique())
+    folds: dict[str, Folds] = {}
+    for text in options.n:
+        name, given = _counts(text, "n")
+        names.check(name, tested, f"test corpus in column {options.test} of {options.table}:")
+        folds[name] = given * options.folds if len(given) == 1 else given
+    missing = [name for name in tested if name not in folds]
+    if missing:
+        raise AuditError(f"{options.table}: no test size for {', '.join(missing)}; add --n {missing[0]}=SIZE")
+    classes: dict[str, list[Folds]] = {}
+    for text in options.classes:
+        name, given = _counts(text, "classes")
+        names.check(name, tested, f"test corpus in column {options.test} of {options.table}:")
+        if sum(given) not in folds[name]:
+            raise AuditError(
+                f"--classes {text}: they sum to {sum(given)}, which is no size of a fold given with --n"
+            )
+        classes.setdefault(name, []).append(given)
+    sizes = reference.Sizes(options.folds, {"as given": folds}, {}, classes, columns)
+    return run(table, sizes, name=str(options.table), decimals=options.decimals, unit=options.unit)
+
+
+def per_cell(audit: Audit) -> pd.DataFrame:
+    """Return the verdict on each cell as one table: what `cells` and `macro_f1` say."""
+    table = audit.cells.copy()
+    if audit.macro_f1 is not None:
+        columns = ["difference", "lowest", "highest", "bounds_for", "flag", "f1_fits_one_fold", "f1_chance"]
+        table = table.join(audit.macro_f1[columns])
+    return table
+
+
+def report(audit: Audit) -> str:
+    """Return an audit as text in Markdown."""
+    judged, best = audit.cells, audit.hypotheses.iloc[0]
+    counts = judged["verdict"].value_counts()
+    lines = [
+        f"# Arithmetic of {audit.name}",
+        "",
+        f"{len(judged)} of {audit.n_rows} rows have an accuracy and a known test set. Under rounding, "
+        f"{int(judged['one_fold'].sum())} fit one fold ({judged['one_fold_chance'].sum():.1f} by chance), "
+        f"{counts.get('mean of folds', 0)} only a mean of the folds, {counts.get('neither', 0)} neither. "
+        f"With digits cut off, {int(judged['one_fold_cut'].sum())} fit one fold.",
+        "",
+        f"Of {len(audit.hypotheses)} hypotheses, the one with the most evidence is: {best['variant']}, "
+        f"{best['reading']}, {best['printing']} ({best['explained']} of {best['cells']} cells, "
+        f"{best['expected']:.1f} expected by chance, {best['bits']:.0f} bits).",
+        "",
+        "A value that does not fit may have an origin that is not among these. This is arithmetic, no judgement.",
+    ]
+    columns = ["variant", "reading", "printing", "explained", "expected", "share", "bits"]
+    lines += ["", "## Hypotheses", "", _markdown(audit.hypotheses[columns].head(10))]
+    for by, table in audit.totals.items():
+        lines += ["", f"## By {by}", "", _markdown(table), "", _markdown(audit.evenness[by])]
+    keys = [c for c in judged.columns[: list(judged.columns).index("units")] if c != "note"]
+    missed = judged[judged["verdict"] == "neither"]
+    lines += ["", "## Cells that fit neither", "", _markdown(missed[keys])]
+    if audit.macro_f1 is not None:
+        flagged = audit.macro_f1[audit.macro_f1["flag"] != ""]
+        lines += ["", "## Macro-F1 that stands out", "", _markdown(flagged[[*keys, "lowest", "highest", "flag"]])]
+    if audit.repeats is not None:
+        found = audit.repeats
+        lines += [
+            "", "## Repeated pairs of accuracy and macro-F1", "",
+            f"{found.pairs} pairs of cells ({found.expected:.2g} expected by chance, given {found.same_accuracy} "
+            f"pairs of the same accuracy).",
+            "", _markdown(found.cells[["group", *keys, "constant"]]),
+        ]  # fmt: skip
+    return "\n".join(lines)
+
+
+def _markdown(table: pd.DataFrame) -> str:
+    return table.to_markdown(index=False, floatfmt=".4g") if len(table) else "None."
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,8 +1,8 @@
 """Which printed values a score can have: exact arithmetic on counts, folds and decimals.
 
-A share of right answers is a fraction of whole numbers, so after rounding only some of the values that a table could
-print can occur. Published values are whole numbers here: 72.40 percent with two decimals is 7240 units of 10000.
-Nothing is computed with binary fractions, so values at a rounding boundary fall on the right side.
+A share of right answers is a fraction of whole numbers, so after rounding only some of the values that a table
+could print can occur. Published values are whole numbers here: 72.40 percent with two decimals is 7240 units of
+10000. Nothing is computed with binary fractions, so values at a rounding boundary fall on the right side.
 """
 
 import functools
@@ -13,20 +13,20 @@ from decimal import Decimal, InvalidOperation
 
 import numpy as np
 
-# For a printed value v, which true values x (in units of the last decimal) it stands for: the ends of an interval in
-# half units relative to 2v, and whether each end belongs to it. "even" ends belong to it where v is even.
+# For a printed value v, which true values x (in units of the last decimal) it stands for: the ends of an interval
+# in half units relative to 2v, and whether each end belongs to it. "even" ends belong to it where v is even.
 RULES: dict[str, tuple[int, int, bool | str, bool | str]] = {
     "half up": (-1, 1, True, False),
     "half even": (-1, 1, "even", "even"),
-    "rounding": (-1, 1, True, True),  # either of the two
+    "rounding": (-1, 1, True, "even"),  # either of the two
     "truncation": (0, 2, True, False),
     # A mean of fold values that were printed so themselves: the errors of both steps add up.
     "rounding twice": (-2, 2, True, True),
     "truncation twice": (0, 4, True, False),
 }
 
-LARGEST = 5_000_000
-"""Sums of unequal folds that are looked through at most."""
+LARGEST = 500_000
+"""Sums of unequal folds that are looked through at once."""
 
 
 def scale(decimals: int, unit: str = "percent") -> int:
@@ -72,8 +72,8 @@ def attainable(folds: tuple[int, ...], rule: str, full: int) -> np.ndarray:
 
     Returns
     -------
-    Bool array [full + 1]: whether whole numbers k_i from 0 to n_i exist so that the mean of k_i / n_i is printed as
-    this value.
+    Bool array [full + 1]: whether whole numbers k_i from 0 to n_i exist so that the mean of k_i / n_i is printed
+    as this value.
 
     Raises
     ------
@@ -83,8 +83,8 @@ def attainable(folds: tuple[int, ...], rule: str, full: int) -> np.ndarray:
     if not folds or min(folds) < 1:
         raise ValueError(f"{folds}: every fold needs at least one utterance")
     # A mean is S / (len(folds) * common), with S a sum of k * (common / n). It fits v where
-    # low <= 2 * full * S / (len(folds) * common) <= high in half units, that is first <= S <= last in whole numbers.
-    groups = sorted(Counter(folds).items(), key=lambda group: -group[0] * group[1])
+    # low <= 2 * full * S / (len(folds) * common) <= high in half units, that is first <= S <= last in whole
+    # numbers.
     common = math.lcm(*folds)
     below, above, with_low, with_high = RULES[rule]
     if 4 * full * len(folds) * common > 2**62:
@@ -95,62 +95,55 @@ def attainable(folds: tuple[int, ...], rule: str, full: int) -> np.ndarray:
     low_in, high_in = (even if end == "even" else np.full(full + 1, end) for end in (with_low, with_high))
     first = np.where(low_in, -(-low // (2 * full)), low // (2 * full) + 1)
     last = np.where(high_in, high // (2 * full), -(-high // (2 * full)) - 1)
-    (size, count), *others = groups
-    found = _sums_between(first, last, common // size, size * count, [(common // n, n * c) for n, c in others])
+    found = _hit_by_sums(first, last, [(common // n, n * c) for n, c in Counter(folds).items()])
     found.flags.writeable = False
     return found
 
 
-def _sums_between(
-    first: np.ndarray, last: np.ndarray, step: int, most: int, others: list[tuple[int, int]]
-) -> np.ndarray:
-    """Tell for each pair whether a sum step * K (K from 0 to most) plus the like of others is from first to last."""
+def _hit_by_sums(first: np.ndarray, last: np.ndarray, groups: list[tuple[int, int]]) -> np.ndarray:
+    """Tell which intervals [first, last] hold a sum of step * K, K <= most, over groups (step, most)."""
+    total = sum(step * most for step, most in groups)
+    full = len(first) - 1
 
-    def reached(rows: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-        down = -(-(first[rows][:, None] - offsets) // step)
-        up = (last[rows][:, None] - offsets) // step
-        return (np.maximum(down, 0) <= np.minimum(up, most)).any(axis=1)
-
-    total = step * most + sum(s * m for s, m in others)
-    found = np.zeros(len(first), dtype=bool)
-    few = math.prod(m + 1 for _, m in others) <= 4000
-    # With many sums nearly all values are reached, and random sums show that fast.
-    some = _sums_up_to(others, total) if few else _random_sums(others)
-    for offsets in np.array_split(some, -(-len(some) // 16)):
-        rows = np.flatnonzero(~found)
-        found[rows] = reached(rows, offsets)
-    if few:
+    def hit(sums: np.ndarray) -> np.ndarray:
+        found = np.zeros(full + 1, dtype=bool)
+        floor = full * sums // total
+        for away in (-1, 0, 1):  # no rule prints anything further away
+            v = np.clip(floor + away, 0, full)
+            found[v[(first[v] <= sums) & (sums <= last[v])]] = True
         return found
-    # Left are values near the ends, which few sums come near: all of those are looked through. By symmetry (S and
-    # total - S) a value near the upper end is one near the lower end.
-    rows = np.flatnonzero(~found & (last >= first) & (first <= total) & (last >= 0))
-    upper = first[rows] > total // 2
-    near_first = np.where(upper, total - last[rows], first[rows])
-    near_last = np.where(upper, total - first[rows], last[rows])
-    if len(rows):
-        offsets = _sums_up_to(others, int(near_last.max()))
-        for row, least, largest in zip(rows, near_first, near_last, strict=True):
-            down, up = -(-(least - offsets) // step), (largest - offsets) // step
-            found[row] = bool((np.maximum(down, 0) <= np.minimum(up, most)).any())
+
+    if math.prod(most + 1 for _, most in groups) <= LARGEST:
+        return hit(_sums_up_to(groups, total))
+    # With so many sums nearly every value is hit, and random sums show that. What is left is near the ends, where
+    # there are few sums: those are all looked through. By symmetry, S is a sum where total - S is one.
+    found = hit(_random_sums(groups))
+    left = np.flatnonzero(~found & (last >= first) & (last >= 0) & (first <= total))
+    if len(left):
+        near = _sums_up_to(groups, int(np.minimum(last[left], total - first[left]).max()))
+        found |= hit(near) | hit(total - near)
     return found
 
 
 def _random_sums(groups: list[tuple[int, int]]) -> np.ndarray:
-    rng = np.random.default_rng(0)  # what is found does not depend on it, only how soon
-    levels = np.concatenate([[0.5], np.geomspace(0.005, 0.2, 14), 1 - np.geomspace(0.005, 0.2, 14)])
-    sums = [sum(step * rng.binomial(most, level, size=400) for step, most in groups) for level in levels]
-    sums.append(sum(step * rng.integers(0, most + 1, size=4000) for step, most in groups))
-    return rng.permutation(np.unique(np.concatenate(sums)))
+    # Every value of the largest group with random ones of the others, at levels from all wrong to all right.
+    # What is found does not depend on chance, only how soon.
+    rng = np.random.default_rng(0)
+    *others, (step, most) = sorted(groups, key=lambda group: group[1])
+    levels = np.geomspace(0.005, 0.5, 20)
+    each = 1 + LARGEST // (most + 1) // (2 * len(levels))
+    drawn = [sum(s * rng.binomial(m, x, size=each) for s, m in others) for x in (*levels, *(1 - levels))]
+    return np.add.outer(np.concatenate(drawn), step * np.arange(most + 1)).ravel()
 
 
 def _sums_up_to(groups: list[tuple[int, int]], largest: int) -> np.ndarray:
     sums = np.zeros(1, dtype=np.int64)
     for step, most in groups:
         terms = step * np.arange(min(most, largest // step) + 1, dtype=np.int64)
-        if len(sums) * len(terms) > LARGEST:
-            raise ValueError(f"too many sums of unequal folds (more than {LARGEST}); give fewer different sizes")
+        if len(sums) * len(terms) > 20 * LARGEST:
+            raise ValueError("folds of so many different sizes have too many sums; give fewer different sizes")
         sums = np.add.outer(sums, terms).ravel()
-        sums = np.unique(sums[sums <= largest])
+        sums = sums[sums <= largest]
     return sums
 
 

@@ -22,8 +22,8 @@ def load(name: str) -> pd.DataFrame:
     """Return a published table by its name in tables.yaml; names of models and corpora as printed there.
 
     Table I of the paper comes in this project's names, as from `table1`. Where `note` is not empty, a cell is
-    doubtful. `osman2024_results` gets the column `test_set`: the corpus where a model was trained on it (a fifth was
-    then tested), "whole" and the corpus elsewhere.
+    doubtful. `osman2024_results` gets the column `test_set`: the corpus where a model was trained on it (a fifth
+    was then tested), "whole" and the corpus elsewhere.
 
     Raises
     ------
@@ -85,7 +85,8 @@ def sizes(name: str) -> Sizes:
     variants = {v: {c: dealt(n) for c, n in given.items()} for v, given in entry["variants"].items()}
     tested = list(next(iter(variants.values())))
     speaker = {
-        v: {c: speaker_folds(c, labels == "five") for c in tested} for v, labels in entry.get("speaker", {}).items()
+        v: {c: speaker_folds(c, labels == "five") for c in tested}
+        for v, labels in entry.get("speaker", {}).items()
     }
     if entry.get("classes") == "corpora":
         classes = {c: stratified_classes(c, folds) for c, folds in next(iter(variants.values())).items()}
@@ -100,12 +101,17 @@ def stratified_classes(corpus: str, folds: tuple[int, ...]) -> list[tuple[int, .
     return sorted(set().union(*(f1bounds.compositions(totals, len(folds), n) for n in set(folds))))
 
 
-def speaker_folds(corpus: str, five: bool) -> tuple[int, ...]:
-    """Return the sizes of a corpus's committed speaker-disjoint folds, with the five shared labels or with all."""
+@functools.cache
+def _labelled_speaker_folds(corpus: str) -> pd.DataFrame:
     table = corpora.read_table(paths.DATA / "folds" / f"{corpus}.csv")
     listed = corpora.file_list(corpus)
     assert listed is not None, f"{corpus}: no list of files in data/reference/utterances"
-    table = table[table["regime"] == "speaker"].merge(listed[["utterance", "emotion"]], on="utterance")
+    return table[table["regime"] == "speaker"].merge(listed[["utterance", "emotion"]], on="utterance")
+
+
+def speaker_folds(corpus: str, five: bool) -> tuple[int, ...]:
+    """Return the sizes of a corpus's committed speaker-disjoint folds, with the labels of the protocol or all."""
+    table = _labelled_speaker_folds(corpus)
     if five:
         table = table[table["emotion"].isin(protocol.load()["emotions"])]
     return tuple(int(n) for n in table["fold"].value_counts().sort_index())
