@@ -126,7 +126,7 @@ def test_an_accuracy_of_one_fold_has_the_bounds_of_that_fold():
 
 
 def test_other_accuracies_have_the_bounds_of_a_mean():
-    # 75 % of two utterances in two classes is no k/2. With 0, 1 and 2 right, macro-F1 is 0, 1/3 and 1. The smallest
+    # 75 % of two utterances in two classes is no k/2. With 0, 1 and 2 right, macro-F1 is 0, 1/3 and 1. The least
     # mean is that of equally many folds with 1 and 2 right, the largest that of one with none and three with both.
     low, high, kind = f1bounds.between([(1, 1)], 7500, "rounding", 10_000)
     assert kind == "mean of folds"

@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from crosscorpus import extractors, reference
+from crosscorpus import corpora, extractors, granularity, names, paths, protocol, reference
 
 METRICS = ["accuracy", "macro_f1"]
 IN_PAPER = ["cremad", "mesd", "emodb", "aesdd", "ravdess"]
@@ -89,3 +89,160 @@ def test_a_cell_that_the_paper_lacks_has_no_difference():
     result = reference.beside(pd.DataFrame([ours(), ours(test_corpus="urdu")]))
     assert list(result["accuracy_difference"].isna()) == [False, True]
     assert list(result["accuracy"]) == [80, 80]
+
+
+# -- the tables of others -------------------------------------------------------------------------------------
+
+OTHERS = ["ma2024_table4", "ma2024_table5", "osman2024_table3", "osman2024_results"]
+KEYS = {
+    "ma2024_table4": ["model", "corpus"],
+    "ma2024_table5": ["model", "train_corpus", "test_corpus"],
+    "osman2024_table3": ["model"],
+    "osman2024_results": ["model", "train_corpus", "test_corpus"],
+}
+
+
+def test_every_table_has_a_file_and_every_file_a_table():
+    files = {file.stem for file in (paths.DATA / "reference").glob("*.csv")}
+    assert files == set(reference.tables()) == {"phukan2025_table1", *OTHERS}
+
+
+@pytest.mark.parametrize("name", ["phukan2025_table1", *OTHERS])
+def test_a_table_names_its_source(name):
+    facts = reference.tables()[name]
+    assert set(facts) == {"citation", "what", "place", "unit", "decimals", "remarks"}
+    assert f"{{{facts['citation']}," in (paths.ROOT / "book" / "references.bib").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_values_are_printed_shares(name):
+    facts, table = reference.tables()[name], reference.load(name)
+    raw = pd.read_csv(paths.DATA / "reference" / f"{name}.csv", dtype=str)
+    assert not table.duplicated(KEYS[name]).any()
+    for column in set(raw) - {*KEYS[name], "note"}:
+        units = [granularity.to_units(value, facts["decimals"]) for value in raw[column].dropna()]
+        assert min(units) > 0
+        assert max(units) <= granularity.scale(facts["decimals"], facts["unit"])
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_missing_value_has_a_note_unless_no_file_of_it_was_found(name):
+    table = reference.load(name)
+    if name != "osman2024_results":
+        assert (table.isna().any(axis=1) <= (table["note"] != "")).all()
+    else:
+        without = table.groupby("model")["accuracy"].agg(lambda column: column.isna().all())
+        assert set(table.loc[table["accuracy"].isna(), "model"]) == set(without.index[without])
+
+
+def test_an_unknown_table_is_refused():
+    with pytest.raises(names.UnknownNameError, match="did you mean 'ma2024_table4'"):
+        reference.load("ma2024_table_4")
+
+
+def test_emobox_table_4_has_ten_models_on_five_corpora():
+    table = reference.load("ma2024_table4")
+    assert table.groupby("corpus")["model"].nunique().to_dict() == dict.fromkeys(
+        ["AESDD", "CREMA-D", "EmoDB", "MESD", "RAVDESS"], 10
+    )
+
+
+def test_emobox_ua_and_wa_agree_where_classes_are_nearly_of_one_size():
+    # UA weighs classes alike, WA by size; in a test fold of AESDD, MESD and CREMA-D, sizes differ little.
+    table = reference.load("ma2024_table4").set_index("corpus")
+    gap = (table["ua"] - table["wa"]).abs()
+    assert gap.loc[["AESDD", "MESD"]].max() < 0.2
+    assert gap.loc["CREMA-D"].max() < 0.4
+    assert gap.max() < 2
+    assert (table["macro_f1"] - table["ua"]).abs().max() < 2
+
+
+def test_emobox_table_5_has_ten_models_on_twelve_pairs():
+    table = reference.load("ma2024_table5")
+    assert len(table) == 120
+    assert (table["train_corpus"] != table["test_corpus"]).all()
+    assert (table.groupby(["train_corpus", "test_corpus"])["model"].nunique() == 10).all()
+
+
+def test_emobox_table_5_has_the_winners_that_its_text_names():
+    # "Whisper large v3 ... top1 on 9/12 train-test pairs, while HuBERT large, WavLM large and data2vec base takes 1"
+    table = reference.load("ma2024_table5")
+    best = table.loc[table.groupby(["train_corpus", "test_corpus"])["accuracy"].idxmax(), "model"]
+    assert best.value_counts().to_dict() == {
+        "Whisper large v3": 9, "HuBERT large": 1, "WavLM large": 1, "data2vec base": 1,
+    }  # fmt: skip
+
+
+def test_emobox_text_on_averages_across_corpora():
+    # "WavLM performs best among large model sizes and HuBERT base performs best among base model sizes"
+    mean = reference.load("ma2024_table5").groupby("model")["accuracy"].mean()
+    assert mean[[m for m in mean.index if "large" in m and "Whisper" not in m]].idxmax() == "WavLM large"
+    assert mean[[m for m in mean.index if "base" in m]].idxmax() == "HuBERT base"
+
+
+def test_ser_evals_table_3_has_the_weighted_average_that_its_formula_gives():
+    table = reference.load("osman2024_table3")
+    mean = (table["out_of_domain"] + table["in_domain"]) / 2
+    spread = (table["out_of_domain_sd"] + table["in_domain_sd"]) / 2
+    assert len(table) == 9
+    assert (mean - spread - table["weighted_average"]).abs().max() < 1.6e-6  # of rounding
+    assert table["weighted_average"].is_monotonic_decreasing
+
+
+def test_ser_evals_table_3_has_the_means_of_the_published_results():
+    results = reference.load("osman2024_results")
+    own = results[results["train_corpus"] == results["test_corpus"]].groupby("model")["macro_f1"]
+    assert (own.size() == 19).all()
+    table = reference.load("osman2024_table3").set_index("model")
+    assert (own.mean() - table["in_domain"]).dropna().abs().max() < 1.1e-6
+    assert (own.std() - table["in_domain_sd"]).dropna().abs().max() < 1.1e-6
+
+
+def test_ser_evals_scores_of_models_trained_on_mesd_are_the_same_for_all_backbones():
+    results = reference.load("osman2024_results")
+    trained = results[(results["train_corpus"] == "MESD") & (results["test_corpus"] != "MESD")]
+    assert len(trained["model"].unique()) == 11
+    assert len(trained[["test_corpus", "accuracy", "macro_f1"]].dropna().drop_duplicates()) == 8
+    assert len(trained[["test_corpus", "macro_f1"]].drop_duplicates()) == 8
+    # One class of seven takes all answers: accuracy 1/7, macro-F1 (2 / 8) / 7.
+    assert trained.query("test_corpus == 'EMOVO'")["macro_f1"].unique() == pytest.approx(1 / 4 / 7, abs=5e-6)
+
+
+# -- test sets ------------------------------------------------------------------------------------------------
+
+
+def test_the_test_sets_of_table_1():
+    sizes = reference.sizes("phukan2025_table1")
+    assert sizes.variants["five labels"] == {
+        "cremad": (1271,) * 5, "ravdess": (192,) * 5, "emodb": (75,) * 5, "mesd": (144,) * 5, "aesdd": (121,) * 5,
+    }  # fmt: skip
+    assert sizes.variants["all labels, smaller copies"]["mesd"] == (173, 173, 172, 172, 172)
+    assert all(set(given) == set(IN_PAPER) for given in [*sizes.variants.values(), *sizes.speaker.values()])
+
+
+def test_the_test_sets_have_the_utterances_of_the_corpora():
+    for labels, emotions in (("five labels", protocol.load()["emotions"]), ("all labels", None)):
+        for corpus, folds in reference.sizes("phukan2025_table1").variants[labels].items():
+            counts = corpora.get(corpus).counts
+            n = sum(counts[emotion] for emotion in emotions or counts)
+            assert sum(folds) == n + (corpus == "aesdd")  # the file that cannot be decoded
+
+
+def test_speaker_disjoint_folds_are_the_committed_ones():
+    table = reference.sizes("phukan2025_table1").speaker
+    assert table["five labels, speaker-disjoint"]["ravdess"] == (200, 200, 200, 200, 160)  # 24 speakers, 40 each
+    assert sum(table["all labels, speaker-disjoint"]["emodb"]) == 535
+
+
+def test_class_counts_fit_the_folds():
+    for name in ("phukan2025_table1", "ma2024_table4"):
+        sizes = reference.sizes(name)
+        folds = next(iter(sizes.variants.values()))
+        assert set(sizes.classes) == set(folds)
+        for corpus, compositions in sizes.classes.items():
+            assert {sum(counts) for counts in compositions} == set(folds[corpus])
+
+
+@pytest.mark.parametrize("name", ["phukan2025_table1", "ma2024_table4", "ma2024_table5", "osman2024_results"])
+def test_the_columns_that_are_named_exist(name):
+    assert set(reference.sizes(name).columns.values()) <= set(reference.load(name))

@@ -56,7 +56,7 @@ def cells(
     decimals: int = 2,
     unit: str = "percent",
 ) -> pd.DataFrame:
-    """Judge whether each published accuracy can be of one held-out fold, a mean of the folds, either or neither.
+    """Judge whether each published accuracy can be of one held-out fold, of a mean of the folds, or neither.
 
     Parameters
     ----------
@@ -71,11 +71,12 @@ def cells(
     Returns
     -------
     The table with the columns
-    `units` (accuracy in units of the last decimal), `one_fold` and `mean_of_folds` (whether the value is k/n for a
-    fold, or the mean of such values over all folds, rounded half up or half to even), `one_fold_cut` and
-    `mean_cut` (the same where digits are cut off), `right` ("55 of 75", the first that fits), `verdict` ("one
-    fold", "mean of folds", "either" or "neither", under rounding) and the chances that any value fits,
-    `one_fold_chance` and `mean_chance`: the share of all values that can be printed which fit.
+    `units` (accuracy in units of the last decimal), `one_fold` and `mean_of_folds` (whether the value is k/n for
+    a fold, or the mean of such values over all folds, rounded half up or half to even), `one_fold_cut` and
+    `mean_cut` (the same where digits are cut off), `right` ("55 of 75", the first that fits), `verdict` under rounding
+    ("either", "mean of folds" or "neither"), and the chances that any value fits, `one_fold_chance` and
+    `mean_chance`: the share of all values that can be printed which fit. What fits one of f folds always fits a
+    mean, too: f k / n is a whole number q and r / n, which q folds all right and r right answers in this one give.
 
     Raises
     ------
@@ -93,17 +94,15 @@ def cells(
     }
     for name, (rule, of) in strict.items():
         fits = {corpus: granularity.union(of(sizes), rule, full) for corpus, sizes in folds.items()}
-        rows[name] = [bool(fits[corpus][units]) for corpus, units in zip(rows[test], rows["units"], strict=True)]
+        values = zip(rows[test], rows["units"], strict=True)
+        rows[name] = np.array([fits[corpus][units] for corpus, units in values], dtype=bool)
         if rule == "rounding":
             chance = {corpus: float(fit.mean()) for corpus, fit in fits.items()}
             rows[name.replace("_of_folds", "") + "_chance"] = rows[test].map(chance)
     rows["right"] = [
         _right(folds[corpus], units, full) for corpus, units in zip(rows[test], rows["units"], strict=True)
     ]
-    both = {(True, True): "either", (True, False): "one fold", (False, True): "mean of folds"}
-    rows["verdict"] = [
-        both.get(pair, "neither") for pair in zip(rows["one_fold"], rows["mean_of_folds"], strict=True)
-    ]
+    rows["verdict"] = np.select([rows["one_fold"], rows["mean_of_folds"]], ["either", "mean of folds"], "neither")
     rows.attrs = {"full": full, "test": test, "folds": dict(folds)}
     return rows
 

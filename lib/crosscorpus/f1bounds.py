@@ -21,9 +21,10 @@ def bounds(counts: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
     *Largest value, exact.* For given d, the sum is convex in f, so it is largest at a corner of
     {f_c >= 0, sum f = e, f_c <= e - m_c}. If f_a is at its cap e - m_a, the rest, m_a, fits below any other cap,
     so a corner has f_a = e - m_a and f_b = m_a for two classes a and b, and no wrong answer elsewhere (a corner
-    with one class alone is the case m_a = 0). Then F1 is 2 d_a / (2 d_a + e) for a, 2 d_b / (n_b + n_a - d_a + d_b) for
-    b and 2 d_c / (n_c + d_c) elsewhere. For each pair and each d_a, the last two are concave and rising in d, so
-    right answers are given out one at a time to where they add most, which is exact in whole numbers.
+    with one class alone is the case m_a = 0). Then F1 is 2 d_a / (2 d_a + e) for a,
+    2 d_b / (n_b + n_a - d_a + d_b) for b and 2 d_c / (n_c + d_c) elsewhere. For each pair and each d_a, the last
+    two are concave and rising in d, so right answers are given out one at a time to where they add most, which is
+    exact in whole numbers.
 
     *Smallest value, a bound.* Leave out the caps and let f be real: no confusion matrix is lost. For given f, the
     sum is concave in d, so it is smallest at a corner of {0 <= d_c <= n_c, sum d = k}: each class all right or all
