@@ -13,7 +13,7 @@ validate(config, "profiles/schema.yaml")
 config.setdefault("gpus", 0)
 PROFILE, SOURCE = config["profile"], config["source"]
 RUN = f"_build/{PROFILE}"
-CHAPTERS = ["index", "data", "extraction", "heads", "same-corpus", "cross-corpus", "visualization"]
+CHAPTERS = ["index", "data", "extraction", "heads", "same-corpus", "cross-corpus", "visualization", "audit"]
 FACTS = glob_wildcards("data/{file,.+\\.(yaml|csv)}").file
 PACK = [f"embeddings/{f}" for f in glob_wildcards("data/embeddings/{file,.+\\.safetensors}").file]
 MODELS = glob_wildcards("notebooks/models/{ptm}.ipynb").ptm
@@ -79,6 +79,21 @@ rule data:
         values=values("data"),
     benchmark:
         f"{RUN}/timings/data.tsv"
+    shell:
+        EXECUTE
+
+
+rule audit:
+    input:
+        notebook="notebooks/audit.ipynb",
+        library=library("audit"),
+        facts=expand("data/{file}", file=FACTS),
+    output:
+        f"{RUN}/notebooks/audit.ipynb",
+    params:
+        values=values("audit"),
+    benchmark:
+        f"{RUN}/timings/audit.tsv"
     shell:
         EXECUTE
 

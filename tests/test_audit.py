@@ -276,6 +276,30 @@ def test_a_table_without_test_sizes_says_so():
         audit.of_reference("osman2024_table3")
 
 
+def test_facts_are_those_of_the_tables(table1):
+    found = audit.facts(table1)
+    assert found["n_cells"] == found["n_one_fold"] + found["n_mean_only"] + found["n_neither"] == 400
+    assert found["n_cut_only"] == 2
+    assert found["best_explained"] == table1.hypotheses["explained"].iloc[0]
+    assert found["f1_fitting"] == 14  # by chance fewer than two
+    assert found["f1_p"] < 1e-6
+    assert (found["repeat_pairs"], found["repeat_constant"]) == (7, 1)
+
+
+def test_gentler_readings_are_compared_beyond_chance(table1):
+    found = audit.gentler(table1)
+    assert found["excess"].is_monotonic_decreasing
+    assert not found["reading"].duplicated().any()
+    assert (found["of_misses"] <= 43).all()
+    assert found["excess"].to_numpy() == pytest.approx(found["of_misses"] - found["misses_expected"])
+
+
+def test_a_summary_has_a_row_for_each_table(table1):
+    found = audit.summary([table1, audit.of_reference("ma2024_table5", draws=200)])
+    assert list(found["table"]) == ["phukan2025_table1", "ma2024_table5"]
+    assert list(found["n_one_fold"]) == [331, 3]
+
+
 # -- the command -----------------------------------------------------------------------------------------------
 
 

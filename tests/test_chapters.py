@@ -7,7 +7,17 @@ import pytest
 
 from crosscorpus import chapters, names, paths
 
-CHAPTERS = ["index", "data", "extraction", "model", "heads", "same-corpus", "cross-corpus", "visualization"]
+CHAPTERS = [
+    "index",
+    "data",
+    "extraction",
+    "model",
+    "heads",
+    "same-corpus",
+    "cross-corpus",
+    "visualization",
+    "audit",
+]
 TYPES = {"str", "int", "float", "bool", "list[str]", "list[int]", "list[float]"}
 
 every_chapter = pytest.mark.parametrize("chapter", CHAPTERS)

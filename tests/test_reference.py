@@ -165,7 +165,7 @@ def test_emobox_table_5_has_ten_models_on_twelve_pairs():
 
 
 def test_emobox_table_5_has_the_winners_that_its_text_names():
-    # "Whisper large v3 ... top1 on 9/12 train-test pairs, while HuBERT large, WavLM large and data2vec base takes 1"
+    # "top1 on 9/12 train-test pairs, while HuBERT large, WavLM large and data2vec base takes 1 each"
     table = reference.load("ma2024_table5")
     best = table.loc[table.groupby(["train_corpus", "test_corpus"])["accuracy"].idxmax(), "model"]
     assert best.value_counts().to_dict() == {

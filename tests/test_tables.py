@@ -94,3 +94,8 @@ def test_a_long_table_is_cut_and_says_so():
     shown = tables.show(pd.DataFrame({"x": range(1000)}), most=10).data
     assert "The first 10 of 1000 rows." in shown
     assert shown.count("<tr>") == 11
+
+
+def test_ids_in_a_table_for_a_figure_become_names():
+    found = tables.named(pd.DataFrame({"ptm": ["xls-r-300m"], "corpus": ["all"], "n": [3]}))
+    assert found.to_dict("list") == {"ptm": ["XLS-R"], "corpus": ["all"], "n": [3]}

@@ -73,8 +73,8 @@ def cells(
     The table with the columns
     `units` (accuracy in units of the last decimal), `one_fold` and `mean_of_folds` (whether the value is k/n for
     a fold, or the mean of such values over all folds, rounded half up or half to even), `one_fold_cut` and
-    `mean_cut` (the same where digits are cut off), `right` ("55 of 75", the first that fits), `verdict` under rounding
-    ("either", "mean of folds" or "neither"), and the chances that any value fits, `one_fold_chance` and
+    `mean_cut` (the same where digits are cut off), `right` ("55 of 75", the first that fits), `verdict` under
+    rounding ("either", "mean of folds" or "neither"), and the chances that any value fits, `one_fold_chance` and
     `mean_chance`: the share of all values that can be printed which fit. What fits one of f folds always fits a
     mean, too: f k / n is a whole number q and r / n, which q folds all right and r right answers in this one give.
 
@@ -549,6 +549,85 @@ def of_reference(name: str, *, draws: int = DRAWS) -> Audit:
     sizes = reference.sizes(name)
     how = {"decimals": facts["decimals"], "unit": facts["unit"], "draws": draws}
     return run(reference.load(name), sizes, name=name, **how)
+
+
+# -- what a page shows -----------------------------------------------------------------------------------------
+
+
+def facts(audit: Audit) -> dict[str, float | int | str]:
+    """Condense an audit into single facts, by name; percentages where a share is meant.
+
+    Those on macro-F1 (`f1_...`) and on repeats (`repeat_...`) are there where the table has macro-F1. `f1_p` is
+    the chance that so many of the cells that fit no fold have a macro-F1 that does.
+    """
+    judged, best = audit.cells, audit.hypotheses.iloc[0]
+    verdicts = judged["verdict"].value_counts()
+    found: dict[str, float | int | str] = {
+        "n_cells": len(judged),
+        "n_one_fold": int(judged["one_fold"].sum()),
+        "one_fold_by_chance": float(judged["one_fold_chance"].sum()),
+        "n_cut_only": int((judged["one_fold_cut"] & ~judged["one_fold"]).sum()),
+        "n_misses": int((~judged["one_fold"]).sum()),
+        "n_mean_only": int(verdicts.get("mean of folds", 0)),
+        "n_neither": int(verdicts.get("neither", 0)),
+        "n_hypotheses": len(audit.hypotheses),
+        "luck_bits": float(np.log2(len(audit.hypotheses))),
+        "best_variant": best["variant"],
+        "best_reading": best["reading"],
+        "best_printing": best["printing"],
+        "best_expected": float(best["expected"]),
+        "best_share": float(best["share"]),
+        "best_bits": float(best["bits"]),
+        "best_explained": int(best["explained"]),
+    }
+    if audit.macro_f1 is not None:
+        missed = audit.macro_f1[~audit.macro_f1["one_fold"]]
+        n, chance = int(missed["f1_fits_one_fold"].sum()), missed["f1_chance"].to_numpy()
+        found |= {
+            "f1_fitting": n,
+            "f1_by_chance": float(chance.sum()),
+            "f1_p": max(float(stats.poisson_binom.sf(n - 1, chance)), 1e-12) if len(chance) else 1.0,
+            "f1_far": int((audit.macro_f1["difference"] >= FAR - 1e-9).sum()),
+            "f1_impossible": int(audit.macro_f1["flag"].str.contains("possible").sum()),
+        }
+    if audit.repeats is not None:
+        found |= {
+            "repeat_pairs": audit.repeats.pairs,
+            "repeat_expected": audit.repeats.expected,
+            "repeat_same_accuracy": audit.repeats.same_accuracy,
+            "repeat_p": audit.repeats.p,
+            "repeat_constant": int(audit.repeats.cells.groupby("group")["constant"].all().sum()),
+        }
+    return found
+
+
+def gentler(audit: Audit) -> pd.DataFrame:
+    """Return, for each reading, how many of the cells that fit neither it explains, beyond chance.
+
+    Returns
+    -------
+    `reading, variant, printing, of_misses, misses_expected, excess` of the variant and way of printing with the
+    largest excess, by falling excess. Readings that explain none are left out.
+    """
+    table = audit.hypotheses[audit.hypotheses["of_misses"] > 0].copy()
+    table["excess"] = table["of_misses"] - table["misses_expected"]
+    table = table.sort_values("excess", ascending=False, kind="stable").drop_duplicates("reading")
+    columns = ["reading", "variant", "printing", "of_misses", "misses_expected", "excess"]
+    return table[columns].reset_index(drop=True)
+
+
+def summary(audits: Sequence[Audit]) -> pd.DataFrame:
+    """Put audits side by side: a row for each, with the counts of `facts`."""
+    columns = [
+        "n_cells",
+        "n_one_fold",
+        "one_fold_by_chance",
+        "n_mean_only",
+        "n_neither",
+        "best_reading",
+        "best_bits",
+    ]
+    return pd.DataFrame([{"table": a.name} | {key: facts(a)[key] for key in columns} for a in audits])
 
 
 # -- the command -----------------------------------------------------------------------------------------------

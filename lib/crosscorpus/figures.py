@@ -280,3 +280,59 @@ def critical_difference(mean: pd.Series, difference: float, groups: Sequence[Seq
         ends = ranked[list(group)].iloc[[0, -1]]
         ax.plot(ends, [y, y], color="#0072B2", linewidth=4, solid_capstyle="round")
     return fig
+
+
+def fitting_cells(tables: Mapping[str, pd.DataFrame]) -> Figure:
+    """Draw how many published accuracies fit one fold, only a mean of folds, or neither; a panel for each table.
+
+    Each table is what `audit.totals` returns, with the groups' names in its first column.
+    """
+    rows = max(len(table) for table in tables.values())
+    fig, axes = plt.subplots(1, len(tables), figsize=(3.9 * len(tables), 0.32 * rows + 1.2), squeeze=False)
+    parts = {"one_fold": ("one fold", "#0072B2"), "mean_only": ("only a mean of folds", "#E69F00")}
+    parts["neither"] = ("neither", "#444444")
+    for ax, (title, table) in zip(axes[0], tables.items(), strict=True):
+        labels, left = table.iloc[::-1, 0], np.zeros(len(table))
+        for column, (label, colour) in parts.items():
+            width = table[column].to_numpy(dtype=float)[::-1]
+            bars = ax.barh(labels, width, left=left, color=colour, label=label)
+            shown = [f"{w:.0f}" if w else "" for w in width]
+            ax.bar_label(
+                bars, shown, label_type="center", color="white" if colour != "#E69F00" else "black", fontsize=8
+            )
+            left += width
+        ax.set(title=title, xlabel="published accuracies")
+        ax.tick_params(axis="y", length=0)
+    handles, names = axes[0, 0].get_legend_handles_labels()
+    fig.legend(handles, names, loc="outside lower center", ncols=len(names))
+    return fig
+
+
+def f1_within_bounds(cells: pd.DataFrame, curves: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
+    """Draw macro-F1 against accuracy (percent), with the bounds of one fold; a panel for each test corpus.
+
+    Parameters
+    ----------
+    cells
+        What `audit.macro_f1` returns; cells with a flag are marked.
+    curves
+        Test corpus -> smallest and largest macro-F1 (from 0 to 1) for 0, 1, ... right answers.
+    """
+    fig, axes = plt.subplots(1, len(curves), figsize=(2.3 * len(curves) + 0.6, 2.9), sharey=True, squeeze=False)
+    for ax, (corpus, (low, high)) in zip(axes[0], curves.items(), strict=True):
+        part = cells[cells["test_corpus"] == corpus]
+        share = np.linspace(0, 100, len(low))
+        ax.fill_between(share, 100 * low, 100 * high, color="#0072B2", alpha=0.18, linewidth=0, label="possible")
+        for flagged, marker, colour, label in (
+            (False, "o", "#444444", "published"),
+            (True, "D", "#D55E00", "flagged"),
+        ):
+            here = part[(part["flag"] != "") == flagged]
+            ax.plot(
+                here["accuracy"], here["macro_f1"], marker, color=colour, markersize=3.5 + 2 * flagged, label=label
+            )
+        ax.set(title=corpus_name(corpus), xlabel="accuracy (%)", xlim=(0, 100), ylim=(0, 100))
+    axes[0, 0].set_ylabel("macro-F1 (%)")
+    handles, names = axes[0, 0].get_legend_handles_labels()
+    fig.legend(handles, names, loc="outside lower center", ncols=len(names))
+    return fig

@@ -39,6 +39,15 @@ NAMES = {
     "zero_padded": "zero-padded against alone",
     "uar": "UAR",
     "macro_f1": "macro-F1",
+    "one_fold_chance": "one fold",
+    "mean_chance": "mean of folds",
+    "f1_fits_one_fold": "macro-F1 fits one fold",
+    "misses_expected": "expected",
+    "n_cells": "cells",
+    "n_one_fold": "one fold",
+    "one_fold_by_chance": "by chance",
+    "n_mean_only": "mean only",
+    "n_neither": "neither",
 }
 
 
@@ -106,6 +115,11 @@ def _shown_id(column: str, value: str) -> str:
         return VALUES[column](value)
     except names.UnknownNameError:  # a name already, or a word such as "together"
         return value
+
+
+def named(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table whose columns of ids hold names, for a figure."""
+    return table.assign(**{c: [_shown_id(c, value) for value in table[c]] for c in VALUES.keys() & set(table)})
 
 
 def beside_paper(table: pd.DataFrame) -> HTML | Markdown:
