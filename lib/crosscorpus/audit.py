@@ -627,7 +627,9 @@ def summary(audits: Sequence[Audit]) -> pd.DataFrame:
         "best_reading",
         "best_bits",
     ]
-    return pd.DataFrame([{"table": a.name} | {key: facts(a)[key] for key in columns} for a in audits])
+    found = pd.DataFrame([facts(a) for a in audits])[columns]
+    found.insert(0, "table", [a.name for a in audits])
+    return found
 
 
 # -- the command -----------------------------------------------------------------------------------------------
