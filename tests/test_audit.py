@@ -1,11 +1,12 @@
 import math
+import time
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
-from crosscorpus import audit, names, reference
+from crosscorpus import audit, granularity, names, reference
 
 FOLDS = {"E": (75,) * 5, "R": (192,) * 5}
 COLUMNS = {"accuracy": "accuracy", "macro_f1": "macro_f1", "test": "test_corpus", "by": "model"}
@@ -392,3 +393,10 @@ def test_the_audit_of_an_empty_table_is_refused():
     sizes = reference.Sizes(5, {"v": FOLDS}, {}, {}, COLUMNS)
     with pytest.raises(audit.AuditError, match="no row has an accuracy"):
         audit.run(table(("a", "Z", 50.0, 1.0)), sizes)
+
+
+def test_the_audit_of_table_1_takes_seconds():
+    begin = time.process_time()  # of this process, so that a busy machine does not count
+    granularity.attainable.cache_clear()
+    audit.of_reference("phukan2025_table1")
+    assert time.process_time() - begin < 30
