@@ -1,9 +1,9 @@
 """Guards: what must not be true of an honest run, looked for in its tables.
 
 Hard guards (`check_folds`, `check_overlap`, `check_overlaps`, `check_history`) stop a run with `GuardError`;
-`check_inputs` runs those that come before training. Soft guards look at results: each returns a table with `COLUMNS`, a row for each thing that trips it, and in
-`attrs["checked"]` how many things it looked at. `check_results` runs them all. `summary` and `mark` put them on a
-page.
+`check_inputs` runs those that come before training. Soft guards look at results: each returns a table with
+`COLUMNS`, a row for each thing that trips it, and in `attrs["checked"]` how many things it looked at.
+`check_results` runs them all. `summary` and `mark` put them on a page.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -92,9 +92,7 @@ def check_inputs(utterances: Mapping[str, pd.DataFrame], regimes: Sequence[str],
         dealt = [folds.load(corpus, table, regime) for regime in here]
         if dealt:
             tables.append(pd.concat(dealt, ignore_index=True))
-            check_folds(
-                corpus, tables[-1], table, protocol["n_folds"], here, folds.without_fold(corpus, table)
-            )
+            check_folds(corpus, tables[-1], table, protocol["n_folds"], here, folds.without_fold(corpus, table))
     if tables:
         together = pd.concat(utterances.values(), ignore_index=True)
         used = together[together["emotion"].isin(protocol["emotions"])]

@@ -105,7 +105,9 @@ def _from_file(file: Path, defaults: Protocol) -> dict[str, Any]:
     try:
         values = yaml.safe_load(file.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
-        raise ValueError(f"{paths.shown(file)}: not YAML ({error}); write one setting a line, name: value") from error
+        raise ValueError(
+            f"{paths.shown(file)}: not YAML ({error}); write one setting a line, name: value"
+        ) from error
     if not isinstance(values, dict):
         raise ValueError(f"{paths.shown(file)}: holds no settings; write one a line, name: value")
     for name in values:
