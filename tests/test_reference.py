@@ -89,3 +89,11 @@ def test_a_cell_that_the_paper_lacks_has_no_difference():
     result = reference.beside(pd.DataFrame([ours(), ours(test_corpus="urdu")]))
     assert list(result["accuracy_difference"].isna()) == [False, True]
     assert list(result["accuracy"]) == [80, 80]
+
+
+def test_one_model_is_chosen_for_a_picture():
+    shown = pd.DataFrame({"ptm": ["x-vector", "whisper-base"], "paper_accuracy": [None, 1.0]})
+    assert list(reference.to_picture(shown, "whisper-base")["ptm"]) == ["whisper-base"]
+    assert list(reference.to_picture(shown, "mms-1b")["ptm"]) == ["x-vector"]
+    assert reference.to_picture(shown.iloc[:0], "mms-1b").empty
+    assert list(reference.of_paper(shown)["ptm"]) == ["whisper-base"]

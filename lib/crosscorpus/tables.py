@@ -204,7 +204,7 @@ def grid_like_paper(table: pd.DataFrame) -> HTML | Markdown:
         columns=["tested on", "head"],
         values=["text", "look"],
     )
-    wide = wide.astype(object).fillna("")
+    wide = wide.sort_index().sort_index(axis=1).astype(object).fillna("")
     wide.index.names = [None] * wide.index.nlevels
     return _rendered(wide["text"].style.apply(lambda _: wide["look"], axis=None))
 
