@@ -91,7 +91,7 @@ def pairs(
     names.check(correction, CORRECTIONS, "correction")
     block = [column for column in metrics.CELL if column != between]
     order = list(predictions[between].unique())
-    if baseline:
+    if baseline and order:
         names.check(baseline, order, f"{between} in the predictions")
     tables, shares = [], []
     for where, part in metrics.with_clusters(predictions, utterances).groupby(block, sort=False):
