@@ -175,7 +175,7 @@ def dots(
     columns = min(2, len(titles))
     n_rows = -(-len(titles) // columns)
     # A row of text is about 0.2 inch high, and each series takes some of it.
-    height = len(names) * max(0.24, 0.13 * len(kinds) + 0.1) + 0.5
+    height = len(names) * max(0.24, 0.09 * len(kinds) + 0.1) + 0.5
     fig, axes = plt.subplots(
         n_rows,
         columns,
