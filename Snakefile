@@ -6,7 +6,7 @@ import json
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate
 
-from crosscorpus import chapters, dependencies, status
+from crosscorpus import chapters, dependencies, protocol, status
 
 validate(config, "profiles/schema.yaml")
 
@@ -16,6 +16,7 @@ RUN = f"_build/{PROFILE}"
 CHAPTERS = ["index", "data", "extraction", "heads", "same-corpus", "cross-corpus", "visualization", "audit"]
 FACTS = glob_wildcards("data/{file,.+\\.(yaml|csv)}").file
 PACK = [f"embeddings/{f}" for f in glob_wildcards("data/embeddings/{file,.+\\.safetensors}").file]
+VARIANTS = [str(file) for file in protocol.files(config["overrides"])]
 MODELS = glob_wildcards("notebooks/models/{ptm}.ipynb").ptm
 PAGES = glob_wildcards("book/{page,.+\\.(md|py|css|js|bib|svg)}").page
 EXECUTE = "papermill --no-progress-bar --log-level ERROR --stderr-file - {input.notebook} {output} -y '{params.values}'"
@@ -152,6 +153,7 @@ rule train:
         notebook="notebooks/heads.ipynb",
         library=library("heads"),
         facts=expand("data/{file}", file=[*FACTS, *PACK]),
+        variants=VARIANTS,
         embedded=EMBEDDED,
     output:
         f"{RUN}/train/{{ptm}}-{{corpus}}.ipynb",
@@ -174,6 +176,7 @@ for chapter in ["heads", "same-corpus", "cross-corpus", "visualization", "index"
             notebook=f"notebooks/{chapter}.ipynb",
             library=library(chapter),
             facts=expand("data/{file}", file=[*FACTS, *PACK]),
+            variants=VARIANTS,
             trained=TRAINED,
         output:
             f"{RUN}/notebooks/{chapter}.ipynb",

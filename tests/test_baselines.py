@@ -73,3 +73,9 @@ def test_settings_come_from_the_protocol(toy):
 def test_an_unknown_baseline_lists_the_known_ones(toy):
     with pytest.raises(names.UnknownNameError, match="majority, logistic, svm"):
         baselines.fit("forest", *toy, protocol.load())
+
+
+def test_every_baseline_is_described_with_its_settings():
+    table = baselines.describe(protocol.load("svm_c=2.5"))
+    assert list(table["baseline"]) == list(baselines.BASELINES)
+    assert "C = 2.5" in table["what"].iloc[-1]

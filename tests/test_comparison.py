@@ -331,6 +331,98 @@ def test_holm_of_known_examples(p, adjusted):
     np.testing.assert_allclose(comparison.holm(np.array(p)), adjusted)
 
 
+# -- counts, leakage, domains -----------------------------------------------------------------------------------
+
+
+def test_wins_count_blocks_either_side():
+    rows = [("x", "y", 5.0, 0.01), ("x", "y", 2.0, 0.2), ("x", "y", -1.0, 0.04), ("x", "y", 0.0, 1.0)]
+    rows += [("x", "z", -3.0, 0.3)]
+    table = comparison.wins(pd.DataFrame(rows, columns=["a", "b", "difference", "p_adjusted"]))
+    assert table.to_dict("records") == [
+        {
+            "a": "x", "b": "y", "blocks": 4, "a_better": 2, "a_significant": 1, "b_better": 1, "b_significant": 1,
+            "difference": 1.5,
+        },
+        {
+            "a": "x", "b": "z", "blocks": 1, "a_better": 0, "a_significant": 0, "b_better": 1, "b_significant": 0,
+            "difference": -3.0,
+        },
+    ]  # fmt: skip
+
+
+def test_models_as_repetitions_give_the_mean_over_models():
+    table = random_runs()
+    who = spoken(table, "pqrstu")
+    mean = metrics.interval(comparison.over_models(table), who)
+    assert len(mean) == 1
+    assert mean["accuracy"].iloc[0] == pytest.approx(metrics.interval(table, who)["accuracy"].mean())
+    assert mean["n_seeds"].iloc[0] == 6
+
+
+def test_the_price_of_leakage_is_stratified_minus_speaker_on_the_same_utterances():
+    table = runs(
+        run("x", "111101"),
+        run("x", "100001", regime="speaker"),
+        run("x", "000000", train_corpus="ravdess"),
+        run("x", "000000", train_corpus="ravdess", regime="speaker"),
+    )
+    row = comparison.leakage(table, spoken(table, "ppqqrr"))
+    assert len(row) == 1
+    row = row.iloc[0]
+    assert (row["ptm"], row["head"], row["corpus"], row["n_clusters"]) == ("x", "fcn", "emodb", 3)
+    assert row["stratified"] == pytest.approx(500 / 6)
+    assert row["speaker"] == pytest.approx(200 / 6)
+    assert row["difference"] == pytest.approx(50)
+    assert row["low"] <= 50 <= row["high"]
+
+
+def test_leakage_is_over_the_utterances_of_both_regimes():
+    table = runs(run("x", "111"), run("x", "10", regime="speaker"))
+    row = comparison.leakage(table, spoken(table, "pqr")).iloc[0]
+    assert (row["n_utterances"], row["stratified"], row["speaker"]) == (2, 100, 50)
+
+
+@pytest.mark.parametrize("regime", ["stratified", "speaker"])
+def test_leakage_takes_both_regimes(regime):
+    table = run("x", "111101", regime=regime)
+    assert comparison.leakage(table, spoken(table, "pqr")).empty
+
+
+def test_the_loss_is_in_domain_minus_out_of_domain():
+    table = runs(
+        run("x", "111101"),
+        run("x", "100000", train_corpus="ravdess"),
+        run("x", "111111", train_corpus="ravdess", test_corpus="ravdess"),
+    )
+    rows = comparison.domain_loss(table, spoken(table, "ppqqrr"))
+    assert len(rows) == 1
+    row = rows.iloc[0]
+    assert (row["train_corpus"], row["test_corpus"]) == ("ravdess", "emodb")
+    assert row["in_domain"] == pytest.approx(500 / 6)
+    assert row["out_of_domain"] == pytest.approx(100 / 6)
+    assert row["difference"] == pytest.approx(400 / 6)
+    assert row["low"] <= row["difference"] <= row["high"]
+    assert row["low"] > 0
+
+
+def test_the_loss_is_not_taken_between_different_sets_of_emotions():
+    table = runs(run("x", "1111", "aaff"), run("x", "10", "aa", train_corpus="ravdess"))
+    assert comparison.domain_loss(table, spoken(table, "pq")).empty
+
+
+def test_the_loss_compares_the_same_models():
+    table = runs(run("x", "11"), run("y", "00"), run("x", "10", train_corpus="ravdess"))
+    rows = comparison.domain_loss(table, spoken(table, "pq"))
+    assert list(rows["ptm"]) == ["x"]
+    rows = comparison.domain_loss(comparison.over_models(table), spoken(table, "pq"))
+    assert rows["difference"].iloc[0] == pytest.approx(50)
+
+
+def test_a_corpus_without_its_own_cell_has_no_loss():
+    table = run("x", "11", train_corpus="ravdess")
+    assert comparison.domain_loss(table, spoken(table, "pq")).empty
+
+
 # -- ranks ----------------------------------------------------------------------------------------------------
 
 # Demsar (2006), Table 6: area under the curve of four versions of C4.5 on 14 data sets. C4.5+cf has 0.0001 more on
@@ -546,3 +638,39 @@ def test_one_model_is_no_diagram():
     fig = figures.critical_difference(pd.Series({"x": 1.0}), 1.0, [])
     assert "two models" in fig.texts[0].get_text()
     plt.close(fig)
+
+
+def scores_of(rows):
+    table = pd.DataFrame(rows, columns=["ptm", "head", "test_corpus", "accuracy"])
+    return table.assign(regime="speaker", train_corpus=table["test_corpus"])
+
+
+def test_the_matrix_can_average_over_heads():
+    table = scores_of([("x", "fcn", "emodb", 80.0), ("x", "cnn", "emodb", 60.0), ("y", "fcn", "emodb", 50.0)])
+    scores = comparison.matrix(table, over=["head"])
+    assert scores.to_numpy().tolist() == [[70.0, 50.0]]
+    assert list(scores) == ["x", "y"]
+
+
+def test_a_ranking_leaves_out_models_that_miss_blocks():
+    scores = pd.DataFrame({"x": [3.0, 3.0, 3.0], "y": [2.0, 2.0, np.nan], "z": [1.0, 1.0, 1.0]})
+    ranks, left_out = comparison.ranking(scores)
+    assert left_out == ["y"]
+    assert list(ranks.mean.index) == ["x", "z"]
+    assert ranks.n_blocks == 3
+
+
+@pytest.mark.parametrize("scores", [{"x": [1.0, 2.0]}, {"x": [1.0], "y": [2.0]}])
+def test_a_ranking_of_too_little_is_empty_and_can_be_drawn(scores):
+    ranks, _ = comparison.ranking(pd.DataFrame(scores))
+    assert ranks.mean.empty
+    fig = figures.critical_difference(ranks.mean, ranks.critical_difference, ranks.groups)
+    assert "two models" in fig.texts[0].get_text()
+
+
+def test_the_diagram_shows_models_by_their_names():
+    fig = figures.critical_difference(pd.Series({"whisper-base": 1.2, "ecapa-tdnn": 1.8}), 1.0, [])
+    shown = " ".join(text.get_text() for text in texts(fig))
+    assert "Whisper" in shown
+    assert "ECAPA-TDNN" in shown
+    assert "whisper-base" not in shown

@@ -6,7 +6,7 @@ import jsonschema
 import pytest
 import yaml
 
-from crosscorpus import chapters, corpora, extractors, figures, heads, paths, protocol
+from crosscorpus import baselines, chapters, corpora, extractors, figures, heads, paths, protocol
 
 CORPORA = list(corpora.registry().values())
 MODELS = list(extractors.registry().values())
@@ -257,7 +257,14 @@ def test_an_extra_key_is_refused(profile, validator):
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("heads", ["mlp"]), ("regimes", ["random"]), ("seeds", [-1]), ("ptms", []), ("source", "web")],
+    [
+        ("heads", ["mlp"]),
+        ("baselines", ["knn"]),
+        ("regimes", ["random"]),
+        ("seeds", [-1]),
+        ("ptms", []),
+        ("source", "web"),
+    ],
 )
 def test_a_wrong_value_is_refused(key, value, validator):
     with pytest.raises(jsonschema.ValidationError):
@@ -271,6 +278,7 @@ def test_a_profile_names_what_is_known(profile):
     assert values["ptm"] in values["ptms"]
     assert set(values["corpora"]) <= set(corpora.registry())
     assert set(values["heads"]) <= set(heads.HEADS)
+    assert set(values["baselines"]) <= set(baselines.BASELINES)
     protocol.load(values["overrides"])
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crosscorpus import corpora, evaluate, folds, names, protocol, store
+from crosscorpus import corpora, evaluate, folds, guards, names, protocol, records, store
 
 FAST = protocol.load("epochs=2,fcn_widths=8")
 
@@ -11,7 +11,7 @@ def synthetic(corpus, n_per_emotion=30, dim=16, seed=0):
     """Utterances of a file list with embeddings drawn around a centre for each emotion."""
     listed = corpora.file_list(corpus)
     table = listed.groupby("emotion").head(n_per_emotion).sort_values("utterance", ignore_index=True)
-    table = table.assign(sha256=[f"{i:064d}" for i in range(len(table))])
+    table = table.assign(sha256=[f"{corpus}-{i}" for i in range(len(table))])
     emotions = sorted(set(table["emotion"]))
     centres = np.random.default_rng(0).normal(scale=4.0, size=(9, dim))
     noise = np.random.default_rng(seed).normal(size=(len(table), dim))
@@ -192,3 +192,85 @@ def test_a_grid_hashes_each_corpus_once(stored, monkeypatch):
     monkeypatch.setattr(evaluate, "_hash", lambda e: (hashed.append(e.corpus), original(e))[1])
     grid(train=("emodb", "aesdd"), heads=("fcn", "majority"), seeds=(0, 1))
     assert sorted(hashed) == ["aesdd", "emodb"]
+
+
+# -- hard guards ----------------------------------------------------------------------------------------------
+
+
+def never(*_):
+    raise AssertionError("something was trained")
+
+
+def test_a_recording_of_two_corpora_stops_the_grid_before_training(stored, monkeypatch):
+    monkeypatch.setattr(evaluate, "train_and_test", never)
+    other, heard = stored["aesdd"], stored["emodb"].utterances
+    table = other.utterances.copy()
+    dealt = folds.load("emodb", heard, "stratified").merge(heard, on="utterance")
+    tested = (
+        folds.load("aesdd", table, "stratified").merge(table, on="utterance").query("emotion == 'anger'").iloc[0]
+    )
+    copied = dealt[(dealt["emotion"] == "anger") & (dealt["fold"] != tested["fold"])].iloc[0]
+    table.loc[table["utterance"] == tested["utterance"], "sha256"] = copied["sha256"]
+    stored["aesdd"] = store.Embeddings(other.ptm, "aesdd", table, other.vectors, {})
+    with pytest.raises(guards.GuardError, match="recordings are in training and in test"):
+        grid()
+
+
+def test_an_utterance_of_the_file_list_without_a_fold_stops_the_grid(stored, tmp_path, monkeypatch):
+    monkeypatch.setattr(evaluate, "train_and_test", never)
+    known = stored["emodb"].utterances["utterance"].iloc[3]
+    original = folds.path
+    table = corpora.read_table(folds.path("emodb"))
+    table[table["utterance"] != known].to_csv(tmp_path / "emodb.csv", index=False)
+    monkeypatch.setattr(folds, "path", lambda c: tmp_path / "emodb.csv" if c == "emodb" else original(c))
+    with pytest.raises(guards.GuardError, match=f"emodb, stratified: {known} is in no fold"):
+        grid()
+
+
+def test_an_utterance_that_no_list_knows_is_left_out_and_stops_nothing(stored):
+    e = stored["emodb"]
+    table = e.utterances.copy()
+    table.loc[0, "utterance"] = "99a01Wz"
+    stored["emodb"] = store.Embeddings(e.ptm, "emodb", table, e.vectors, {})
+    predictions, _ = grid(heads=("majority",))
+    assert "99a01Wz" not in set(predictions["utterance"])
+
+
+def test_a_loss_that_is_not_a_number_stops_the_grid(stored, monkeypatch):
+    original = evaluate.train_and_test
+
+    def broken(*task):
+        predictions, history = original(*task)
+        history.loc[1, "val_loss"] = np.nan
+        return predictions, history
+
+    monkeypatch.setattr(evaluate, "train_and_test", broken)
+    with pytest.raises(guards.GuardError, match=r"whisper-base, fcn, stratified, 0, emodb, fold 1.*not finite"):
+        grid()
+
+
+@pytest.mark.parametrize("head", ["fcn", "svm"])
+def test_the_code_of_guards_is_no_part_of_what_names_a_result(head, monkeypatch):
+    seen = []
+    monkeypatch.setattr(evaluate.versions, "of_code", lambda *modules: seen.extend(modules) or "")
+    evaluate._code.__wrapped__(head)
+    assert folds in seen
+    assert guards not in seen
+
+
+def test_predictions_record_what_made_them(stored, build_folder):
+    grid()
+    for file in (build_folder / "predictions").rglob("*.parquet"):
+        record = records.read(file)
+        assert record["protocol"] == FAST
+        assert record["changed"] == {"epochs": 2, "fcn_widths": [8]}
+
+
+def test_utterances_are_those_with_a_fold_of_all_corpora_together(pair, monkeypatch):
+    tables = {e.corpus: e.utterances.copy() for e in pair}
+    tables["emodb"].loc[0, "utterance"] = "99a01Wz"
+    scans = {corpus: corpora.Scan(table, table, table) for corpus, table in tables.items()}
+    monkeypatch.setattr(store, "read_scan", lambda corpus, source: scans[corpus])
+    found = evaluate.utterances(["emodb", "aesdd"])
+    assert len(found) == len(tables["emodb"]) - 1 + len(tables["aesdd"])
+    assert "99a01Wz" not in set(found["utterance"])

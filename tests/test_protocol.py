@@ -1,6 +1,6 @@
 import pytest
 
-from crosscorpus import names, protocol
+from crosscorpus import names, paths, protocol
 
 
 def test_without_overrides_the_values_are_the_files():
@@ -119,3 +119,76 @@ def test_every_setting_has_a_row_with_a_reason():
     table = protocol.table()
     assert list(table["setting"]) == list(protocol.load())
     assert (table["why"].str.len() > 10).all()
+
+
+# -- variants -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def variant(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def write(text, name="mine.yaml"):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        return name
+
+    return write
+
+
+def test_a_file_overrides_settings(variant):
+    values = protocol.load(variant("dropout: 0\nfcn_widths: [256, 90]\n"))
+    assert values == protocol.load() | {"dropout": 0.0, "fcn_widths": [256, 90]}
+
+
+def test_what_comes_later_wins(variant):
+    file = variant("epochs: 5\ndropout: 0.5\n")
+    assert protocol.load(f"{file},epochs=7")["epochs"] == 7
+    assert protocol.load(f"epochs=7, {file}")["epochs"] == 5
+    assert protocol.load(f"{file},epochs=7")["dropout"] == 0.5
+
+
+def test_files_are_found_below_the_projects_root_from_any_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert protocol.load("profiles/variants/no-scaling.yaml")["scaling"] == "none"
+    (file,) = protocol.files("profiles/variants/no-scaling.yaml,epochs=5")
+    assert file == paths.ROOT / "profiles" / "variants" / "no-scaling.yaml"
+
+
+def test_text_names_no_files():
+    assert protocol.files("epochs=5,dropout=0.5") == []
+
+
+def test_a_misspelt_setting_of_a_file_is_refused_with_file_and_suggestion(variant):
+    with pytest.raises(names.UnknownNameError, match=r"setting of .*mine\.yaml 'epoch'; did you mean 'epochs'"):
+        protocol.load(variant("epoch: 5\n"))
+
+
+def test_a_wrong_value_of_a_file_is_refused(variant):
+    with pytest.raises(ValueError, match="setting epochs: 'many' is no int"):
+        protocol.load(variant("epochs: many\n"))
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "- epochs\n", "epochs"])
+def test_a_file_without_settings_is_refused(variant, text):
+    with pytest.raises(ValueError, match=r"mine\.yaml: holds no settings"):
+        protocol.load(variant(text))
+
+
+def test_a_file_that_is_no_yaml_is_refused(variant):
+    with pytest.raises(ValueError, match=r"mine\.yaml: not YAML"):
+        protocol.load(variant("a: [1\n"))
+
+
+def test_a_file_that_is_not_there_is_an_error_that_says_where_variants_are():
+    with pytest.raises(FileNotFoundError, match=r"nothing\.yaml.*profiles/variants"):
+        protocol.load("nothing.yaml")
+
+
+@pytest.mark.parametrize("file", sorted((paths.ROOT / "profiles" / "variants").iterdir()), ids=lambda f: f.stem)
+def test_every_variant_of_the_project_changes_something(file):
+    assert protocol.changes(protocol.load(f"profiles/variants/{file.name}"))
+
+
+def test_changes_are_what_differs_from_the_file():
+    assert protocol.changes(protocol.load("epochs=5,dropout=0.3")) == {"epochs": 5}
+    assert protocol.changes(protocol.load()) == {}

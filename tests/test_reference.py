@@ -246,3 +246,11 @@ def test_class_counts_fit_the_folds():
 @pytest.mark.parametrize("name", ["phukan2025_table1", "ma2024_table4", "ma2024_table5", "osman2024_results"])
 def test_the_columns_that_are_named_exist(name):
     assert set(reference.sizes(name).columns.values()) <= set(reference.load(name))
+
+
+def test_one_model_is_chosen_for_a_picture():
+    shown = pd.DataFrame({"ptm": ["x-vector", "whisper-base"], "paper_accuracy": [None, 1.0]})
+    assert list(reference.to_picture(shown, "whisper-base")["ptm"]) == ["whisper-base"]
+    assert list(reference.to_picture(shown, "mms-1b")["ptm"]) == ["x-vector"]
+    assert reference.to_picture(shown.iloc[:0], "mms-1b").empty
+    assert list(reference.of_paper(shown)["ptm"]) == ["whisper-base"]

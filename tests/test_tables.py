@@ -69,25 +69,117 @@ def test_the_same_table_gives_the_same_bytes():
     assert tables.show(table).data == tables.show(table.copy()).data
 
 
+BESIDE = {
+    "ptm": "whisper-base", "head": "cnn", "regime": "speaker", "train_corpus": "ravdess", "test_corpus": "emodb",
+    "accuracy": 40.04, "accuracy_low": 35.0, "accuracy_high": 45.0, "paper_accuracy": 64.0,
+    "accuracy_difference": -23.96, "macro_f1": 35.0, "macro_f1_low": 31.06, "macro_f1_high": 39.0,
+    "paper_macro_f1": np.nan, "macro_f1_difference": np.nan, "n_clusters": 10, "clusters": "speakers", "guard": "",
+}  # fmt: skip
+
+
 def test_beside_paper_names_pairs_and_signs_differences():
-    row = {
-        "ptm": "whisper-base", "head": "cnn", "regime": "speaker", "train_corpus": "ravdess",
-        "test_corpus": "emodb",
-        "accuracy": 40.04, "accuracy_sd": 5.0, "paper_accuracy": 64.0, "accuracy_difference": -23.96,
-        "macro_f1": 35.0, "macro_f1_sd": 4.0, "paper_macro_f1": np.nan, "macro_f1_difference": np.nan,
-    }  # fmt: skip
-    cells = text_of(tables.beside_paper(pd.DataFrame([row])))
-    plus_minus = f"{tables.NO_BREAK}±{tables.NO_BREAK}"
-    values = [
-        "RAVDESS → Emo-DB",
-        "CNN",
-        "speaker",
-        f"40.0{plus_minus}5.0",
-        "64.00",
-        "-24.0",
-        f"35.0{plus_minus}4.0",
+    cells = text_of(tables.beside_paper(pd.DataFrame([BESIDE])))
+    values = ["RAVDESS → Emo-DB", "CNN", "speaker", "40.0", "35.0–45.0", "64.00", "-24.0", "35.0", "31.1–39.0"]
+    assert cells[-12:] == [*values, "–", "–", f"10{tables.NO_BREAK}speakers"]
+
+
+def test_beside_paper_is_bold_where_the_paper_is_outside_the_interval():
+    inside = BESIDE | {"paper_accuracy": 41.0, "accuracy_difference": -0.96, "head": "fcn"}
+    style = tables.beside_paper(pd.DataFrame([BESIDE, inside])).data
+    column = re.search(r'id="(T_[0-9a-f]+)_row0_col(\d+)"[^>]*>-24\.0', style)
+    rules = style[: style.index("</style>")]
+    assert f"{column[1]}_row0_col{column[2]}" in rules
+    assert f"{column[1]}_row1_col{column[2]}" not in rules
+
+
+def test_beside_paper_warns_of_few_speakers_and_shows_guards():
+    table = pd.DataFrame([BESIDE | {"n_clusters": 5, "guard": "single class ×2"}])
+    cells = text_of(tables.beside_paper(table))
+    assert cells[-2:] == [f"5{tables.NO_BREAK}speakers (few)", "single class ×2"]
+    assert "guard" not in text_of(tables.beside_paper(pd.DataFrame([BESIDE])))
+
+
+def grid_rows(**changed):
+    pairs = [("ravdess", "ravdess"), ("ravdess", "emodb"), ("emodb", "ravdess"), ("emodb", "emodb")]
+    rows = [
+        {"ptm": ptm, "head": head, "regime": "speaker", "train_corpus": a, "test_corpus": b, "macro_f1": 1.0}
+        for ptm in ("whisper-base", "ecapa-tdnn")
+        for a, b in pairs
+        for head in ("fcn", "cnn")
     ]
-    assert cells[-9:] == [*values, "–", "–"]
+    return pd.DataFrame(rows).assign(accuracy=np.arange(len(rows), dtype=float), guard="").assign(**changed)
+
+
+def shades(html):
+    """Cell (row, column) -> depth of its shading."""
+    found = {}
+    for rule in re.findall(r"((?:#T_\w+,?\s*)+)\{([^}]*)\}", html.data[: html.data.index("</style>")]):
+        depth = float(re.search(r"rgba\(0, 114, 178, ([\d.]+)\)", rule[1])[1])
+        for row, column in re.findall(r"_row(\d+)_col(\d+)", rule[0]):
+            found[int(row), int(column)] = depth
+    return found
+
+
+def test_the_papers_table_has_blocks_of_rows_and_pairs_of_columns():
+    cells = text_of(tables.grid_like_paper(grid_rows()))
+    assert [c for c in cells if c in ("RAVDESS", "Emo-DB")] == ["RAVDESS", "Emo-DB", "RAVDESS", "Emo-DB"]
+    bar = f"{tables.NO_BREAK}|{tables.NO_BREAK}"
+    at = cells.index("Whisper")
+    assert cells[at : at + 6] == ["Whisper", *(f"{v}.0{bar}1.0" for v in range(4)), "ECAPA-TDNN"]
+
+
+def test_shading_is_within_blocks():
+    depth = shades(tables.grid_like_paper(grid_rows()))
+    for rows in ((0, 1), (2, 3)):
+        for columns in ((0, 1), (2, 3)):
+            block = [depth[i, j] for i in rows for j in columns]
+            assert (min(block), max(block)) == (0.0, 0.45)
+
+
+def test_a_block_of_equals_is_not_shaded():
+    assert set(shades(tables.grid_like_paper(grid_rows(accuracy=50.0))).values()) == {0.0}
+
+
+def test_a_tripped_guard_is_a_dagger_in_its_cell():
+    guard = [""] * 16
+    guard[3] = "single class"
+    cells = text_of(tables.grid_like_paper(grid_rows(guard=guard)))
+    assert [c for c in cells if "†" in c] == [f"3.0{tables.NO_BREAK}|{tables.NO_BREAK}1.0{tables.NO_BREAK}†"]
+
+
+def test_same_corpus_cells_make_a_row_for_each_model():
+    table = grid_rows()
+    cells = text_of(tables.grid_like_paper(table[table["train_corpus"] == table["test_corpus"]]))
+    assert [c for c in cells if c in ("Whisper", "ECAPA-TDNN")] == ["Whisper", "ECAPA-TDNN"]
+    assert "trained on" not in cells
+
+
+def test_a_missing_cell_is_empty():
+    cells = text_of(tables.grid_like_paper(grid_rows().drop(index=1)))
+    assert cells[cells.index("Whisper") + 2] == ""
+
+
+def test_heads_side_by_side_with_the_best_in_bold():
+    table = pd.DataFrame(
+        {
+            "ptm": "whisper-base",
+            "head": ["cnn", "logistic", "cnn", "logistic"],
+            "accuracy": [50.0, 60.0, 40.0, 60.0],
+        }
+    )
+    shown = tables.by_head(table, ["ptm"])
+    assert text_of(shown) == ["model", "CNN", "logistic regression", "Whisper", "45.0", "60.0"]
+    assert re.search(r"_row0_col2 \{\s*font-weight: bold", shown.data)
+
+
+@pytest.mark.parametrize("make", [tables.beside_paper, tables.grid_like_paper])
+def test_nothing_to_show_is_a_sentence(make):
+    assert isinstance(make(pd.DataFrame(columns=["ptm"])), Markdown)
+
+
+def test_p_values_have_three_decimals():
+    table = pd.DataFrame({"a": ["x-vector"], "b": ["svm"], "p": [0.00456], "difference": [1.26]})
+    assert text_of(tables.show(table, signed=("difference",)))[4:] == ["x-vector", "SVM", "0.005", "+1.3"]
 
 
 def test_a_long_table_is_cut_and_says_so():

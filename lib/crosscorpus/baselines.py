@@ -5,6 +5,7 @@ stopping, so they learn from all of it.
 """
 
 import numpy as np
+import pandas as pd
 from scipy.special import softmax
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
@@ -21,6 +22,19 @@ BASELINES = {
     "logistic": lambda protocol: LogisticRegression(C=protocol["logistic_c"], max_iter=2000),
     "svm": lambda protocol: SVC(C=protocol["svm_c"], kernel="rbf", gamma="scale", break_ties=True),
 }
+
+
+MEANINGS = {
+    "majority": "the most frequent emotion of the training folds, whatever the embedding",
+    "logistic": "multinomial logistic regression, L2 penalty, C = {logistic_c}",
+    "svm": "support vector machine with a radial kernel, C = {svm_c}",
+}
+
+
+def describe(protocol: Protocol) -> pd.DataFrame:
+    """Return what the baselines are with some settings, a row each: baseline, what."""
+    rows = [(baseline, MEANINGS[baseline].format(**protocol)) for baseline in BASELINES]
+    return pd.DataFrame(rows, columns=["baseline", "what"])
 
 
 def fit(baseline: str, X: np.ndarray, y: np.ndarray, protocol: Protocol) -> Pipeline:

@@ -6,6 +6,7 @@ corpus and a test corpus.
 
 import functools
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -90,7 +91,7 @@ def pairs(
     names.check(correction, CORRECTIONS, "correction")
     block = [column for column in metrics.CELL if column != between]
     order = list(predictions[between].unique())
-    if baseline:
+    if baseline and order:
         names.check(baseline, order, f"{between} in the predictions")
     tables, shares = [], []
     for where, part in metrics.with_clusters(predictions, utterances).groupby(block, sort=False):
@@ -120,6 +121,106 @@ def pairs(
     p = _p_values(shares, n_flips, seed)
     adjusted = holm(p) if correction == "holm" else stats.false_discovery_control(p)
     return pd.concat(tables, ignore_index=True)[columns].assign(p=p, p_adjusted=adjusted)
+
+
+def wins(table: pd.DataFrame, alpha: float = 0.05) -> pd.DataFrame:
+    """Count, for each pair, in how many blocks either side is better; `table` is what `pairs` returns.
+
+    Returns
+    -------
+    One row per a and b: blocks, a_better, a_significant (those of them with `p_adjusted` below `alpha`), b_better,
+    b_significant, and difference (a minus b, in percentage points, mean over blocks).
+    """
+    significant = table["p_adjusted"] < alpha
+    better, worse = table["difference"] > 1e-9, table["difference"] < -1e-9
+    counted = table[["a", "b", "difference"]].assign(
+        blocks=1,
+        a_better=better,
+        a_significant=better & significant,
+        b_better=worse,
+        b_significant=worse & significant,
+    )
+    sums = ["blocks", "a_better", "a_significant", "b_better", "b_significant"]
+    grouped = counted.groupby(["a", "b"], sort=False)
+    return grouped[sums].sum().astype(int).join(grouped["difference"].mean()).reset_index()
+
+
+def over_models(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Return predictions with models taken as repetitions, as seeds are: so scores are means over models.
+
+    `ptm` becomes "mean of models", and `seed` a number for each model and seed.
+    """
+    repetition = predictions.groupby(["ptm", "seed"], sort=False).ngroup()
+    return predictions.assign(ptm="mean of models", seed=repetition)
+
+
+def leakage(predictions: pd.DataFrame, utterances: pd.DataFrame) -> pd.DataFrame:
+    """Return what it is worth that test speakers were heard in training, on the same test utterances.
+
+    Parameters
+    ----------
+    predictions, utterances
+        As of `pairs`; same-corpus cells in both regimes are compared, and nothing else is looked at.
+
+    Returns
+    -------
+    One row per model, head and corpus: accuracy (percent) with `stratified` and with `speaker` folds, difference
+    (the first minus the second, in percentage points), low and high (its interval), p and p_adjusted (Benjamini
+    and Hochberg), n_utterances, n_clusters. Without rows where one of the regimes is missing.
+    """
+    same = predictions[predictions["train_corpus"] == predictions["test_corpus"]]
+    keys = ["ptm", "head", "test_corpus", "utterance"]
+    same = same[same.groupby(keys)["regime"].transform("nunique") == 2]
+    columns = ["ptm", "head", "corpus", "stratified", "speaker", "difference", "low", "high", "p", "p_adjusted"]
+    columns += ["n_utterances", "n_clusters"]
+    if not len(same):
+        return pd.DataFrame(columns=columns)
+    table = pairs(same, utterances, "regime", baseline="speaker", correction="bh")
+    cell = ["ptm", "head", "test_corpus"]
+    right = 100.0 * (same["emotion"] == same["predicted"])
+    accuracy = right.groupby([same[column] for column in (*cell, "regime")]).mean().unstack()
+    return table.join(accuracy, on=cell).rename(columns={"test_corpus": "corpus"})[columns]
+
+
+def domain_loss(predictions: pd.DataFrame, utterances: pd.DataFrame) -> pd.DataFrame:
+    """Return how much is lost where the training corpus is not the test corpus, on the same test utterances.
+
+    Parameters
+    ----------
+    predictions, utterances
+        As of `pairs`. A pair of corpora that is evaluated on fewer emotions than the test corpus with itself is
+        left out, as the two do not have the same task.
+
+    Returns
+    -------
+    One row per cross-corpus cell: `metrics.CELL`, accuracy (percent) `in_domain` and `out_of_domain`, difference
+    (the first minus the second, in percentage points), low and high (its interval), p and p_adjusted (Benjamini
+    and Hochberg), n_utterances, n_clusters.
+    """
+    columns = [*metrics.CELL, "in_domain", "out_of_domain", "difference", "low", "high", "p", "p_adjusted"]
+    columns += ["n_utterances", "n_clusters"]
+    tables = []
+    for target, part in predictions.groupby("test_corpus", sort=False):
+        own = part[part["train_corpus"] == target]
+        for source, other in part[part["train_corpus"] != target].groupby("train_corpus", sort=False):
+            if set(own["emotion"]) != set(other["emotion"]):
+                continue
+            both = pd.concat([own, other])
+            repetition = both.groupby(["ptm", "head", "regime", "seed"])["train_corpus"]
+            both = both[repetition.transform("nunique") == 2]  # a model may miss one of the corpora
+            table = pairs(both, utterances, "train_corpus", baseline=str(target))
+            turned = {"difference": -table["difference"], "low": -table["high"], "high": -table["low"]}
+            tables.append(table.assign(train_corpus=source, **turned))
+    tables = [table for table in tables if len(table)]
+    if not tables:
+        return pd.DataFrame(columns=columns)
+    joined = pd.concat(tables, ignore_index=True)
+    joined["p_adjusted"] = stats.false_discovery_control(joined["p"])
+    right = 100.0 * (predictions["emotion"] == predictions["predicted"])
+    accuracy = right.groupby([predictions[column] for column in metrics.CELL]).mean()
+    joined = joined.join(accuracy.rename("out_of_domain"), on=metrics.CELL)
+    joined["in_domain"] = joined["out_of_domain"] + joined["difference"]
+    return joined[columns]
 
 
 def _right_answers(block: pd.DataFrame, between: str) -> tuple[dict[str, np.ndarray], np.ndarray]:
@@ -233,14 +334,37 @@ class Ranks:
     groups: list[list[str]]
 
 
-def matrix(table: pd.DataFrame, between: str = "ptm", metric: str = "accuracy") -> pd.DataFrame:
+def matrix(
+    table: pd.DataFrame, between: str = "ptm", metric: str = "accuracy", over: Sequence[str] = ()
+) -> pd.DataFrame:
     """Return scores as blocks × models, missing where a block lacks a model.
 
-    `table` is what `metrics.summary` or `metrics.interval` returns; see `pairs` for `between`.
+    `table` is what `metrics.summary` or `metrics.interval` returns; see `pairs` for `between`. Scores are averaged
+    over the columns `over` (heads, say), which makes fewer and more different blocks.
     """
     names.check(between, metrics.CELL, "column to compare")
-    block = [column for column in metrics.CELL if column != between]
-    return table.pivot(index=block, columns=between, values=metric)[list(table[between].unique())]
+    block = [column for column in metrics.CELL if column not in (between, *over)]
+    order = list(table[between].unique())
+    if over:
+        table = table.groupby([*block, between], sort=False)[metric].mean().reset_index()
+    return table.pivot(index=block, columns=between, values=metric)[order]
+
+
+def ranking(scores: pd.DataFrame, alpha: float = 0.05) -> tuple[Ranks, list[str]]:
+    """Rank, with `mean_ranks`, the models that have the most blocks.
+
+    Returns
+    -------
+    The ranks, without any where fewer than two models or two blocks are left; and the models that were left out
+    because they miss blocks that others have.
+    """
+    n_blocks = scores.notna().sum()
+    whole = scores.loc[:, n_blocks == n_blocks.max()].dropna()
+    left_out = [str(name) for name in scores.columns[n_blocks < n_blocks.max()]]
+    if min(whole.shape) > 1:
+        return mean_ranks(whole, alpha), left_out
+    nothing = float("nan")
+    return Ranks(pd.Series(dtype=float), len(whole), 0, nothing, nothing, nothing, []), left_out
 
 
 def mean_ranks(scores: pd.DataFrame, alpha: float = 0.05) -> Ranks:

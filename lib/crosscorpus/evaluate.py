@@ -9,9 +9,10 @@ import hashlib
 import itertools
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import joblib
 import numpy as np
@@ -19,7 +20,7 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from crosscorpus import baselines, engine, folds, heads, names, paths, store, train, versions
+from crosscorpus import baselines, engine, folds, guards, heads, names, paths, records, store, train, versions
 from crosscorpus.protocol import Protocol
 
 UNIT = ["ptm", "head", "regime", "seed", "train_corpus"]
@@ -160,6 +161,9 @@ def grid(
     ------
     store.NotStoredError
         None of the pairs has embeddings.
+    guards.GuardError
+        Folds do not fit the utterances, something would be in training and in test at once, or a loss is not a
+        number.
     """
     for regime in regimes:
         names.check(regime, folds.REGIMES, "regime")
@@ -184,10 +188,14 @@ def grid(
             f"speakers for {', '.join(regimes)} folds; the page of a model makes embeddings: "
             "papermill notebooks/model.ipynb out.ipynb -p source audio"
         )
+    of_corpus = {e.corpus: e.utterances for unit in units for e in (unit.trained_on, *unit.tests)}
+    guards.check_inputs(of_corpus, regimes, protocol)
     files = run(units, workers, device)
     predictions = pd.concat([pd.read_parquet(made) for made, _ in files], ignore_index=True)
     curves = [pd.read_parquet(made) for _, made in files]
     history = pd.concat([c for c in curves if len(c)] or curves[:1], ignore_index=True)  # a baseline's has no rows
+    if len(history):
+        guards.check_history(history)
     return predictions, history
 
 
@@ -212,6 +220,20 @@ def run(units: Sequence[Unit], workers: int = 0, device: str = "auto") -> list[t
         for _ in tqdm(ended, total=len(to_do), desc="training heads", unit="head on all folds", mininterval=5):
             pass
     return files
+
+
+def utterances(corpus_ids: Iterable[str], source: str = "pack") -> pd.DataFrame:
+    """Return the utterances that are trained and tested on, of several corpora together.
+
+    Returns
+    -------
+    Their tables, `corpora.COLUMNS`, one below the other, without what has no fold in any regime.
+    """
+    tables = []
+    for corpus in corpus_ids:
+        table = store.read_scan(corpus, source).utterances
+        tables.append(table[table["utterance"].isin(folds.load(corpus, table)["utterance"])])
+    return pd.concat(tables, ignore_index=True)
 
 
 def available(
@@ -265,7 +287,7 @@ def _hash_folds(embeddings: store.Embeddings, regime: str) -> str:
 
 
 def _run(unit: Unit, files: tuple[Path, Path]) -> None:
-    _keep(train_and_test(unit), files)
+    _keep(train_and_test(unit), files, records.of_run(unit.protocol))
 
 
 def _run_stacked(jobs: list[tuple[Unit, tuple[Path, Path]]], device: str) -> None:
@@ -280,12 +302,13 @@ def _run_stacked(jobs: list[tuple[Unit, tuple[Path, Path]]], device: str) -> Non
             tasks = [_tasks(unit) for unit, _ in some]
             fitted = iter(engine.fit_many(list(itertools.chain(*tasks)), protocol, device))
             for (unit, files), own in zip(some, tasks, strict=True):
-                _keep(_of_heads(unit, list(itertools.islice(fitted, len(own)))), files)
+                tables = _of_heads(unit, list(itertools.islice(fitted, len(own))))
+                _keep(tables, files, records.of_run(unit.protocol, device))
 
 
-def _keep(tables: tuple[pd.DataFrame, pd.DataFrame], files: tuple[Path, Path]) -> None:
+def _keep(tables: tuple[pd.DataFrame, pd.DataFrame], files: tuple[Path, Path], record: dict[str, Any]) -> None:
     for table, file in zip(tables, files, strict=True):
-        store.replace_file(file, functools.partial(table.to_parquet, index=False))
+        store.replace_file(file, functools.partial(records.write, table, record=record))
 
 
 def training_summary(history: pd.DataFrame) -> pd.DataFrame:

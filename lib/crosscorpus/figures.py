@@ -1,6 +1,8 @@
 """Every figure and table style of the book."""
 
+import functools
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -9,7 +11,7 @@ from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 
-from crosscorpus import corpora
+from crosscorpus import corpora, extractors
 
 # Okabe and Ito's palette: told apart with any kind of colour vision (https://jfly.uni-koeln.de/color/).
 EMOTION_COLOURS = {
@@ -26,6 +28,8 @@ EMOTION_COLOURS = {
 MARKERS = ["o", "s", "^", "D", "v", "P", "X", "*", "<"]
 SERIES_COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#7F7F7F"]
 PAPER_COLOUR = "#000000"
+HEADS = {"majority": "majority class", "logistic": "logistic regression", "svm": "SVM"}  # others: capitals
+METRICS = {"accuracy": "accuracy (%)", "macro_f1": "macro-F1 (%)", "uar": "UAR (%)"}
 
 
 def use_style() -> None:
@@ -54,6 +58,16 @@ def pair_name(train_corpus: str, test_corpus: str) -> str:
     """Return "A → B", or "A" where a corpus is tested on itself."""
     same = train_corpus == test_corpus
     return corpus_name(train_corpus) if same else f"{corpus_name(train_corpus)} → {corpus_name(test_corpus)}"
+
+
+def model_name(ptm: str) -> str:
+    """Return the name of a model as the paper writes it; words that are no model's id stay as they are."""
+    return extractors.registry()[ptm].name if ptm in extractors.registry() else ptm
+
+
+def head_name(head: str) -> str:
+    """Return the name of a head or a baseline."""
+    return HEADS.get(head, head.upper())
 
 
 def emotion_counts(counts: pd.DataFrame, common: Sequence[str]) -> Figure:
@@ -125,69 +139,179 @@ def learning_curves(history: pd.DataFrame) -> Figure:
     return fig
 
 
-def scores_beside_paper(table: pd.DataFrame, metric: str = "accuracy") -> Figure:
-    """Draw our scores, by regime with their spread over folds, beside the paper's, a panel for each head.
+def dots(
+    table: pd.DataFrame,
+    value: str,
+    *,
+    rows: Sequence[str],
+    panels: Sequence[str],
+    series: str,
+    label: str,
+    paper: str = "",
+    line: float | None = None,
+    span: tuple[float, float] | None = None,
+) -> Figure:
+    """Draw values with their intervals as dots: panels, rows and colours for what columns name.
 
-    `table` is what `reference.beside` returns, for one model.
+    Parameters
+    ----------
+    table
+        A row for each dot: the columns named below, and the ends of the interval, `low` and `high`.
+    value
+        Column that is drawn; `label` is what the axis says.
+    rows, panels, series
+        Columns of ids, such as ["train_corpus", "test_corpus"], ["head"] and "regime".
+    paper
+        Column of the paper's value for the same panel and row.
+    line
+        Where a thin line is drawn, at chance or at no difference.
+    span
+        Ends of the axis; by default what there is.
     """
     if not len(table):
-        return _nothing("There is no pair of corpora to show: embeddings are missing.")
-    labels = {"accuracy": "accuracy (%)", "macro_f1": "macro-F1 (%)", "uar": "UAR (%)"}
-    heads = list(table["head"].unique())
-    cells = list(dict.fromkeys(zip(table["train_corpus"], table["test_corpus"], strict=True)))
+        return _nothing("There is nothing to show: embeddings are missing.")
+    titles, names = _titles(table, panels), _titles(table, rows)
+    kinds = list(dict.fromkeys(table[series]))
+    columns = min(2, len(titles))
+    n_rows = -(-len(titles) // columns)
+    # A row of text is about 0.2 inch high, and each series takes some of it.
+    height = len(names) * max(0.24, 0.09 * len(kinds) + 0.1) + 0.5
     fig, axes = plt.subplots(
-        1, len(heads), figsize=(3.6 * len(heads), 0.62 * len(cells) + 1.4), sharey=True, squeeze=False
+        n_rows,
+        columns,
+        figsize=(3.7 * columns + 1, height * n_rows + 0.7),
+        sharex=True,
+        sharey=True,
+        squeeze=False,
     )
-    regimes = list(table["regime"].unique())
-    y = np.arange(len(cells))[::-1]
-    for ax, head in zip(axes[0], heads, strict=True):
-        for k, regime in enumerate(regimes):
-            part = table[(table["head"] == head) & (table["regime"] == regime)]
-            part = part.set_index(["train_corpus", "test_corpus"]).loc[cells]
-            offset = y + 0.24 * ((len(regimes) - 1) / 2 - k)
-            ax.errorbar(
-                part[metric], offset, xerr=part[f"{metric}_sd"], fmt=MARKERS[k], color=SERIES_COLOURS[k],
-                capsize=2.5, label=f"ours, {regime} folds",
-            )  # fmt: skip
-        if f"paper_{metric}" in part and part[f"paper_{metric}"].notna().any():
-            ax.plot(
-                part[f"paper_{metric}"],
-                y,
-                "x",
-                color=PAPER_COLOUR,
-                markersize=8,
-                markeredgewidth=2,
-                label="paper",
+    y = pd.Series(np.arange(len(names))[::-1], names)
+    handles: dict[str, Artist] = {}
+    for ax, title in zip(axes.flat, titles, strict=False):
+        part = table[_keys(table, panels) == title]
+        for k, kind in enumerate(kinds):
+            of_kind = part[part[series] == kind]
+            where = y[_keys(of_kind, rows)].to_numpy() + 0.6 / len(kinds) * ((len(kinds) - 1) / 2 - k)
+            bar = np.stack([of_kind[value] - of_kind["low"], of_kind["high"] - of_kind[value]]).clip(0)
+            handles[_label(series, kind)] = ax.errorbar(
+                of_kind[value], where, xerr=bar, fmt=MARKERS[k], color=SERIES_COLOURS[k], markersize=5, capsize=2
             )
-        ax.set(title=head.upper(), xlabel=labels[metric], xlim=(0, 100), ylim=(-0.6, len(cells) - 0.4))
-        ax.set_yticks(y, [pair_name(*cell) for cell in cells])
-        ax.axvline(20, color="#999999", linewidth=0.8, linestyle=":")
+        if paper and part[paper].notna().any():
+            once = part[part[paper].notna()].drop_duplicates(list(rows))
+            (handles["paper"],) = ax.plot(
+                once[paper], y[_keys(once, rows)], "x", color=PAPER_COLOUR, markersize=7, markeredgewidth=1.8
+            )
+        ax.set(title=title, ylim=(-0.6, len(names) - 0.4))
+        ax.set_yticks(y, names)
+        if line is not None:
+            ax.axvline(line, color="#999999", linewidth=0.8, linestyle=":")
         ax.grid(axis="x", color="#E6E6E6", linewidth=0.7)
         ax.set_axisbelow(True)
-    handles, names = axes[0, 0].get_legend_handles_labels()
-    fig.legend(handles, names, loc="outside lower center", ncols=len(names))
+    for ax in axes.flat[len(titles) :]:
+        ax.set_visible(False)
+    for ax in axes.flat[max(0, len(titles) - columns) : len(titles)]:
+        ax.set_xlabel(label)
+        ax.tick_params(labelbottom=True)
+    if span:
+        axes[0, 0].set_xlim(*span)
+    fig.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=len(handles))
     return fig
 
 
-def grid(table: pd.DataFrame, metric: str = "accuracy") -> Figure:
-    """Draw training corpora against test corpora as heat maps: a row for each regime, a column for each head."""
-    regimes, heads = list(table["regime"].unique()), list(table["head"].unique())
+def scores_beside_paper(table: pd.DataFrame, metric: str = "accuracy") -> Figure:
+    """Draw our scores by regime, with their intervals, beside the paper's, a panel for each head.
+
+    `table` is what `reference.beside` returns of `metrics.interval`, for one model.
+    """
+    return dots(
+        table.assign(low=table[f"{metric}_low"], high=table[f"{metric}_high"], regime=table["regime"] + " folds"),
+        metric,
+        rows=["train_corpus", "test_corpus"],
+        panels=["head"],
+        series="regime",
+        label=METRICS[metric],
+        paper=f"paper_{metric}",
+        line=20,
+        span=(0, 100),
+    )
+
+
+def _titles(table: pd.DataFrame, columns: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys(_keys(table, columns)))
+
+
+def _keys(table: pd.DataFrame, columns: Sequence[str]) -> pd.Series:
+    if list(columns) == ["train_corpus", "test_corpus"]:
+        names = [pair_name(*pair) for pair in zip(table["train_corpus"], table["test_corpus"], strict=True)]
+        return pd.Series(names, table.index, dtype=object)
+    parts = [table[column].map(lambda value, c=column: _label(c, value)).astype(object) for column in columns]
+    return functools.reduce(lambda a, b: a + ", " + b, parts)
+
+
+def _label(column: str, value: str) -> str:
+    if column.endswith("corpus"):
+        return corpus_name(value)
+    return {"ptm": model_name, "head": head_name}.get(column, str)(value)
+
+
+def grids(table: pd.DataFrame, metric: str = "accuracy") -> Figure:
+    """Draw training corpora against test corpora as small heat maps, one for each model and head.
+
+    `table` is what `metrics.summary` returns, of one regime.
+    """
+    if not len(table):
+        return _nothing("There is nothing to show: embeddings are missing.")
+    titles = _titles(table, ["ptm", "head"])
     here = list(dict.fromkeys([*table["train_corpus"], *table["test_corpus"]]))
     names = [corpus_name(corpus) for corpus in here]
-    size = 0.8 * len(here) + 0.8
-    shape = (len(regimes), len(heads))
-    fig, axes = plt.subplots(*shape, figsize=(1.4 * size * shape[1], size * shape[0]), squeeze=False, sharey=True)
-    for (i, regime), (j, head) in _pairs(regimes, heads):
-        part = table[(table["head"] == head) & (table["regime"] == regime)]
+    columns = min(len(titles), 4 if len(here) < 4 else 3)
+    n_rows = -(-len(titles) // columns)
+    size = 0.46 * len(here) + 0.5
+    fig, axes = plt.subplots(
+        n_rows, columns, figsize=(size * columns + 1.2, (size + 0.25) * n_rows + 0.8), squeeze=False,
+        sharex=True, sharey=True,
+    )  # fmt: skip
+    for ax, title in zip(axes.flat, titles, strict=False):
+        part = table[_keys(table, ["ptm", "head"]) == title]
         matrix = part.pivot(index="train_corpus", columns="test_corpus", values=metric)
-        _matrix(axes[i, j], matrix.reindex(index=here, columns=here), "{:.1f}")
-        axes[i, j].set_title(f"{head.upper()}, {regime} folds")
-        axes[i, j].set_xticks(range(len(here)), names)
-        axes[i, j].set_yticks(range(len(here)), names)
-    for ax in axes[-1]:
-        ax.set_xlabel("tested on")
-    for ax in axes[:, 0]:
-        ax.set_ylabel("trained on")
+        _matrix(ax, matrix.reindex(index=here, columns=here), "{:.0f}")
+        model, _, head = title.rpartition(", ")
+        ax.set_title(f"{model}\n{head}", fontsize=9)
+        ax.set_xticks(range(len(here)), names, rotation=45, ha="right")
+        ax.set_yticks(range(len(here)), names)
+    for ax in axes.flat[len(titles) :]:
+        ax.set_visible(False)
+    for ax in axes.flat[max(0, len(titles) - columns) : len(titles)]:
+        ax.tick_params(labelbottom=True)
+    fig.supxlabel("tested on", fontsize=10)
+    fig.supylabel("trained on", fontsize=10)
+    return fig
+
+
+def recalls(table: pd.DataFrame, emotions: Sequence[str]) -> Figure:
+    """Draw the recall (percent) of each emotion by model as heat maps, one for each test corpus and head.
+
+    `table` has ptm, head, test_corpus, emotion and recall; what is there more than once is averaged.
+    """
+    if not len(table):
+        return _nothing("There is nothing to show: embeddings are missing.")
+    titles, models = _titles(table, ["test_corpus", "head"]), list(dict.fromkeys(table["ptm"]))
+    columns = min(2, len(titles))
+    n_rows = -(-len(titles) // columns)
+    fig, axes = plt.subplots(
+        n_rows, columns, figsize=(0.62 * len(emotions) * columns + 2.2, (0.27 * len(models) + 0.5) * n_rows + 0.9),
+        squeeze=False, sharex=True, sharey=True,
+    )  # fmt: skip
+    for ax, title in zip(axes.flat, titles, strict=False):
+        part = table[_keys(table, ["test_corpus", "head"]) == title]
+        matrix = part.pivot_table(index="ptm", columns="emotion", values="recall")
+        _matrix(ax, matrix.reindex(index=models, columns=list(emotions)), "{:.0f}", aspect="auto")
+        ax.set_title(title)
+        ax.set_xticks(range(len(emotions)), emotions, rotation=45, ha="right")
+        ax.set_yticks(range(len(models)), [model_name(ptm) for ptm in models])
+    for ax in axes.flat[len(titles) :]:
+        ax.set_visible(False)
+    for ax in axes.flat[max(0, len(titles) - columns) : len(titles)]:
+        ax.tick_params(labelbottom=True)
     return fig
 
 
@@ -203,8 +327,8 @@ def confusions(matrices: Mapping[str, pd.DataFrame]) -> Figure:
     return fig
 
 
-def _matrix(ax: plt.Axes, matrix: pd.DataFrame, text: str) -> None:
-    ax.imshow(matrix.to_numpy(dtype=float), cmap="Blues", vmin=0, vmax=100)
+def _matrix(ax: plt.Axes, matrix: pd.DataFrame, text: str, aspect: Literal["equal", "auto"] = "equal") -> None:
+    ax.imshow(matrix.to_numpy(dtype=float), cmap="Blues", vmin=0, vmax=100, aspect=aspect)
     for (i, j), value in np.ndenumerate(matrix.to_numpy(dtype=float)):
         if np.isfinite(value):
             ax.text(j, i, text.format(value), ha="center", va="center", color="white" if value > 55 else "black")
@@ -250,11 +374,11 @@ def critical_difference(mean: pd.Series, difference: float, groups: Sequence[Seq
     """Draw mean ranks on a line, the best on the left, with bars that join models which do not differ.
 
     The diagram of Demšar (2006, https://jmlr.org/papers/v7/demsar06a.html, figure 1). The arguments are `mean`,
-    `critical_difference` and `groups` of `comparison.Ranks`; models are shown by the names they have there.
+    `critical_difference` and `groups` of `comparison.Ranks`.
     """
     if len(mean) < 2:
-        return _nothing("It takes two models or more to rank them.")
-    ranked = mean.sort_values(kind="stable")
+        return _nothing("It takes two models and two blocks or more to rank models.")
+    ranked = mean.sort_values(kind="stable").rename(index=model_name)
     k, half = len(ranked), (len(ranked) + 1) // 2
     end = max(k, 1 + difference)  # with few blocks, the ruler is longer than the axis
     # One unit of y is a line of text. From the top: the ruler, the axis at 0, the bars, half of the names a side.
@@ -277,7 +401,7 @@ def critical_difference(mean: pd.Series, difference: float, groups: Sequence[Seq
                 (-5 if left else 5, 0), textcoords="offset points", ha="right" if left else "left", va="center",
             )  # fmt: skip
     for y, group in zip(0.55 + 0.45 * np.arange(len(groups)), groups, strict=True):
-        ends = ranked[list(group)].iloc[[0, -1]]
+        ends = ranked[[model_name(model) for model in group]].iloc[[0, -1]]
         ax.plot(ends, [y, y], color="#0072B2", linewidth=4, solid_capstyle="round")
     return fig
 

@@ -142,6 +142,19 @@ def load(corpus: str, utterances: pd.DataFrame, regime: str | None = None) -> pd
     return table
 
 
+def without_fold(corpus: str, utterances: pd.DataFrame) -> set[str]:
+    """Return the utterances that `load` may leave without a fold.
+
+    Where folds are committed, those that the official file list does not have (the chapter on data shows them);
+    and those whose audio another utterance has too.
+    """
+    listed = corpora.file_list(corpus)
+    may_be = set(utterances.loc[audio_groups(corpus, utterances).duplicated(keep=False), "utterance"])
+    if path(corpus).exists() and listed is not None:
+        may_be |= set(utterances["utterance"]) - set(listed["utterance"])
+    return may_be
+
+
 def check(corpus: str, folds: pd.DataFrame, utterances: pd.DataFrame, regimes: Sequence[str] = REGIMES) -> None:
     """Check that folds keep their regime's promises for a table of utterances.
 

@@ -1,12 +1,12 @@
 """Guards: what must not be true of an honest run, looked for in its tables.
 
-Hard guards (`check_folds`, `check_overlap`, `check_overlaps`, `check_history`) stop a run with `GuardError`. Soft
-guards look at results: each returns a table with `COLUMNS`, a row for each thing that trips it, and in
-`attrs["checked"]` how many things it looked at. `check_results` runs them all. `summary` and `mark` put them on a
-page.
+Hard guards (`check_folds`, `check_overlap`, `check_overlaps`, `check_history`) stop a run with `GuardError`;
+`check_inputs` runs those that come before training. Soft guards look at results: each returns a table with
+`COLUMNS`, a row for each thing that trips it, and in `attrs["checked"]` how many things it looked at.
+`check_results` runs them all. `summary` and `mark` put them on a page.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -15,6 +15,7 @@ import pandas as pd
 from scipy.stats import binom
 
 from crosscorpus import folds, metrics
+from crosscorpus.protocol import Protocol
 
 UNIT = ["ptm", "head", "regime", "seed", "train_corpus"]
 TRAINING = [*UNIT, "fold"]
@@ -66,6 +67,36 @@ class GuardError(ValueError):
 
 
 # -- hard guards: folds and utterances, before training -----------------------------------------------------
+
+
+def check_inputs(utterances: Mapping[str, pd.DataFrame], regimes: Sequence[str], protocol: Protocol) -> None:
+    """Run `check_folds` on corpora that are about to be trained and tested on, and `check_overlaps` on all pairs.
+
+    Parameters
+    ----------
+    utterances
+        Tables with `corpora.COLUMNS`, by corpus.
+    regimes
+        Those to be used. A corpus is left out of one that is not `folds.possible`.
+    protocol
+        Settings, see `protocol.load`.
+
+    Raises
+    ------
+    GuardError
+        One of them trips.
+    """
+    tables = []
+    for corpus, table in utterances.items():
+        here = [regime for regime in regimes if folds.possible(corpus, table, regime)]
+        dealt = [folds.load(corpus, table, regime) for regime in here]
+        if dealt:
+            tables.append(pd.concat(dealt, ignore_index=True))
+            check_folds(corpus, tables[-1], table, protocol["n_folds"], here, folds.without_fold(corpus, table))
+    if tables:
+        together = pd.concat(utterances.values(), ignore_index=True)
+        used = together[together["emotion"].isin(protocol["emotions"])]
+        check_overlaps(used, pd.concat(tables, ignore_index=True))
 
 
 def check_folds(

@@ -6,7 +6,19 @@ from collections.abc import Iterable
 import pandas as pd
 import yaml
 
-from crosscorpus import corpora, evaluate, extractors, figures, metrics, paths, protocol, reference, store
+from crosscorpus import (
+    comparison,
+    corpora,
+    evaluate,
+    extractors,
+    figures,
+    heads,
+    metrics,
+    paths,
+    protocol,
+    reference,
+    store,
+)
 
 
 def facts(table: pd.DataFrame) -> dict[str, str | float | int]:
@@ -15,29 +27,38 @@ def facts(table: pd.DataFrame) -> dict[str, str | float | int]:
     Parameters
     ----------
     table
-        What `reference.beside` returns.
+        What `reference.beside` returns of `metrics.interval`, of heads and baselines. Controls do not count.
 
     Returns
     -------
-    `models`, `corpora`: names; `same`, `cross`: mean accuracy (percent) over the same-corpus and the
+    `models`, `corpora`: names; `same`, `cross`: mean accuracy (percent) of the heads over the same-corpus and the
     cross-corpus cells with stratified folds (NaN where there are none); `price`: same-corpus accuracy with
     stratified minus with speaker folds, in points; `n_paper`: cells of the paper's Table I among them;
-    `n_within`: those within one standard deviation over folds of ours, in at least one regime.
+    `n_within`: those that lie within our interval in at least one regime; `n_linear` of `n_duels`: cells where
+    logistic regression is more accurate than the head `rival`.
     """
-    same = table["train_corpus"] == table["test_corpus"]
-    stratified = table["regime"] == "stratified"
-    by_regime = table[same].groupby("regime")["accuracy"].mean()
-    published = table.dropna(subset=["paper_accuracy"])
-    near = published["accuracy_difference"].abs() <= published["accuracy_sd"]
-    within = near.groupby([published[c] for c in ("ptm", "head", "train_corpus", "test_corpus")]).any()
+    table = table[table["ptm"].isin(extractors.without_controls(table["ptm"].unique()))]
+    of_heads = table[table["head"].isin(heads.HEADS)]
+    same = of_heads["train_corpus"] == of_heads["test_corpus"]
+    stratified = of_heads["regime"] == "stratified"
+    by_regime = of_heads[same].groupby("regime")["accuracy"].mean()
+    published = reference.of_paper(of_heads)
+    near = published["paper_accuracy"].between(published["accuracy_low"], published["accuracy_high"])
+    within = near.groupby([published[c] for c in reference.CELL]).any()
+    rival = list(of_heads["head"].unique())[-1]
+    wide = comparison.matrix(table, "head")
+    duels = wide[["logistic", rival]].dropna() if "logistic" in wide else wide.iloc[:0]
     return {
         "models": _list(extractors.get(ptm).name for ptm in table["ptm"].unique()),
         "corpora": _list(corpora.get(corpus).name for corpus in table["test_corpus"].unique()),
-        "same": float(table.loc[same & stratified, "accuracy"].mean()),
-        "cross": float(table.loc[~same & stratified, "accuracy"].mean()),
+        "same": float(of_heads.loc[same & stratified, "accuracy"].mean()),
+        "cross": float(of_heads.loc[~same & stratified, "accuracy"].mean()),
         "price": float(by_regime.get("stratified", float("nan")) - by_regime.get("speaker", float("nan"))),
         "n_paper": len(within),
         "n_within": int(within.sum()),
+        "rival": figures.head_name(rival),
+        "n_linear": int((duels["logistic"] > duels[rival]).sum()) if len(duels) else 0,
+        "n_duels": len(duels),
     }
 
 
@@ -50,10 +71,11 @@ def main() -> None:
     """Draw the picture of the README from the default profile's results."""
     profile = yaml.safe_load((paths.ROOT / "profiles" / "demo.yaml").read_text(encoding="utf-8"))
     ids = profile["corpora"]
-    sides = (profile["ptms"], ids, ids, profile["heads"], profile["regimes"], profile["seeds"])
+    sides = ([profile["ptm"]], ids, ids, profile["heads"], profile["regimes"], profile["seeds"])
     predictions, _ = evaluate.grid(*sides, protocol.load(profile["overrides"]), source=profile["source"])
+    intervals = metrics.interval(predictions, evaluate.utterances(ids, profile["source"]))
     figures.use_style()
-    fig = figures.scores_beside_paper(reference.beside(metrics.summary(metrics.per_fold(predictions))))
+    fig = figures.scores_beside_paper(reference.beside(intervals))
     target = paths.ROOT / "book" / "_static" / "headline.svg"
     store.replace_file(target, functools.partial(fig.savefig, format="svg", metadata={"Date": None}))
     print(target.relative_to(paths.ROOT))

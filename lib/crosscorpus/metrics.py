@@ -320,7 +320,7 @@ def bootstrap(
     return ends.low, ends.high
 
 
-# -- confusions and comparisons of cells ------------------------------------------------------------------------
+# -- confusions ------------------------------------------------------------------------
 
 
 def confusion(predictions: pd.DataFrame, emotions: list[str]) -> pd.DataFrame:
@@ -337,45 +337,3 @@ def largest_confusion(matrix: pd.DataFrame) -> dict[str, str | float]:
     off = matrix.where(~np.eye(len(matrix), dtype=bool))
     predicted = str(off.max().idxmax())
     return {"true": str(off[predicted].idxmax()), "predicted": predicted, "percent": float(off[predicted].max())}
-
-
-def regime_price(scores: pd.DataFrame) -> pd.DataFrame:
-    """Compare the regimes on same-corpus cells.
-
-    Parameters
-    ----------
-    scores
-        What `per_fold` returns.
-
-    Returns
-    -------
-    A row per model, head and corpus: accuracy (percent) in each regime, and `difference`, stratified minus
-    speaker. Empty unless both regimes are there.
-    """
-    same = scores[scores["train_corpus"] == scores["test_corpus"]].rename(columns={"test_corpus": "corpus"})
-    table = same.pivot_table(index=["ptm", "head", "corpus"], columns="regime", values="accuracy", sort=False)
-    if not {"stratified", "speaker"} <= set(table):
-        return pd.DataFrame(columns=["ptm", "head", "corpus", "stratified", "speaker", "difference"])
-    table = table[["stratified", "speaker"]]
-    return table.assign(difference=table["stratified"] - table["speaker"]).reset_index().rename_axis(columns=None)
-
-
-def domain_loss(table: pd.DataFrame) -> pd.DataFrame:
-    """Compare cross-corpus cells with the same-corpus cell of their test corpus.
-
-    Parameters
-    ----------
-    table
-        What `summary` returns.
-
-    Returns
-    -------
-    A row per cross-corpus cell: `CELL`, `in_domain` and `out_of_domain` accuracy (percent), and `loss`, the
-    first minus the second.
-    """
-    own = table[table["train_corpus"] == table["test_corpus"]]
-    own = own[["ptm", "head", "regime", "test_corpus", "accuracy"]].rename(columns={"accuracy": "in_domain"})
-    other = table[table["train_corpus"] != table["test_corpus"]]
-    other = other[[*CELL, "accuracy"]].rename(columns={"accuracy": "out_of_domain"})
-    joined = other.merge(own, on=["ptm", "head", "regime", "test_corpus"])[[*CELL, "in_domain", "out_of_domain"]]
-    return joined.assign(loss=joined["in_domain"] - joined["out_of_domain"])

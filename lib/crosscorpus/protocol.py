@@ -1,5 +1,9 @@
-"""The protocol: settings with values, origins and reasons, from `data/protocol.yaml`."""
+"""The protocol: settings with values, origins and reasons, from `data/protocol.yaml`.
 
+A variant is a small YAML file of settings that replace those values, such as `profiles/variants/no-scaling.yaml`.
+"""
+
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -21,14 +25,17 @@ def load(overrides: str | dict[str, Any] = "") -> Protocol:
     ----------
     overrides
         Values that replace the file's: a dict, or text such as "epochs=5,dropout=0.5". A list is written with
-        spaces: "fcn_widths=256 90".
+        spaces: "fcn_widths=256 90". A part that ends in ".yaml" is a file with such values, below the project's
+        root or the present folder: "profiles/variants/no-scaling.yaml,epochs=5". What comes later wins.
 
     Raises
     ------
     names.UnknownNameError
         A setting of that name does not exist.
     ValueError
-        A value has another type than the one it replaces, or the text cannot be read.
+        A value has another type than the one it replaces, or the text or a file cannot be read.
+    FileNotFoundError
+        There is no such file.
     """
     values = {name: entry["value"] for name, entry in _entries().items()}
     changes = overrides if isinstance(overrides, dict) else _from_text(overrides, values)
@@ -59,13 +66,59 @@ def _like(name: str, value: Any, default: Any) -> Any:
 
 def _from_text(text: str, defaults: Protocol) -> dict[str, Any]:
     changes: dict[str, Any] = {}
-    for part in filter(None, (p.strip() for p in text.split(","))):
+    for part in _parts(text):
+        if _is_file(part):
+            changes |= _from_file(_find(part), defaults)
+            continue
         name, equals, value = (piece.strip() for piece in part.partition("="))
         if not equals:
-            raise ValueError(f"override {part!r} has no '='; write it as name=value")
+            raise ValueError(f"override {part!r} has no '='; write it as name=value, or name a .yaml file")
         is_list = isinstance(defaults.get(name), list)
         changes[name] = [_number_or_text(v) for v in value.split()] if is_list else _number_or_text(value)
     return changes
+
+
+def files(overrides: str) -> list[Path]:
+    """Return the files of settings that overrides name; see `load`."""
+    return [_find(part) for part in _parts(overrides) if _is_file(part)]
+
+
+def _parts(text: str) -> list[str]:
+    return [part for part in (p.strip() for p in text.split(",")) if part]
+
+
+def _is_file(part: str) -> bool:
+    return "=" not in part and part.endswith((".yaml", ".yml"))
+
+
+def _find(name: str) -> Path:
+    for folder in (paths.ROOT, Path.cwd()):
+        if (folder / name).is_file():
+            return folder / name
+    raise FileNotFoundError(
+        f"{name}: no such file of settings below {paths.ROOT} or {Path.cwd()}; those of the project are in "
+        "profiles/variants/"
+    )
+
+
+def _from_file(file: Path, defaults: Protocol) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ValueError(
+            f"{paths.shown(file)}: not YAML ({error}); write one setting a line, name: value"
+        ) from error
+    if not isinstance(values, dict):
+        raise ValueError(f"{paths.shown(file)}: holds no settings; write one a line, name: value")
+    for name in values:
+        names.check(name, defaults, f"setting of {paths.shown(file)}")
+    return values
+
+
+def changes(values: Protocol) -> Protocol:
+    """Return those of some settings that differ from `data/protocol.yaml`."""
+    defaults = load()
+    return {name: value for name, value in values.items() if value != defaults[name]}
 
 
 def _number_or_text(text: str) -> int | float | str:

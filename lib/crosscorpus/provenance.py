@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from IPython.display import Markdown
 
-from crosscorpus import chapters, corpora, extractors, versions
+from crosscorpus import chapters, corpora, extractors, protocol, versions
 
 
 def command(chapter: str, parameters: types.SimpleNamespace) -> str:
@@ -23,6 +23,12 @@ def command(chapter: str, parameters: types.SimpleNamespace) -> str:
 
 def _weights_of(model: extractors.Model) -> str:
     return f"{model.name} (`{model.handle}{'@' if model.revision else ''}{model.revision[:12]}`)"
+
+
+def _settings(parameters: types.SimpleNamespace) -> str:
+    changed = protocol.changes(protocol.load(getattr(parameters, "overrides", "")))
+    words = [f"{name} {' '.join(map(str, v)) if isinstance(v, list) else v}" for name, v in changed.items()]
+    return f"{', '.join(words)}, all else as in the protocol" if words else "as in the protocol"
 
 
 def footer(
@@ -43,6 +49,7 @@ def footer(
         "Profile": parameters.profile,
         "Corpora": ", ".join(used) or "none",
         "Models": ", ".join(models) or "none",
+        "Settings": _settings(parameters),
         "Device": versions.of_device(extractors.choose_device("auto")),
         "Commit": f"`{versions.of_commit()}`",
         "Date": datetime.date.today().isoformat(),

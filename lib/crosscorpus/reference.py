@@ -134,11 +134,11 @@ def table1() -> pd.DataFrame:
 
 
 def beside(ours: pd.DataFrame) -> pd.DataFrame:
-    """Put the paper's accuracy and macro-F1 beside a summary of ours (`metrics.summary`).
+    """Put the paper's accuracy and macro-F1 beside ours (`metrics.interval` or `metrics.summary`).
 
     Returns
     -------
-    The summary with `paper_accuracy`, `paper_macro_f1`, and the differences ours minus paper
+    The table with `paper_accuracy`, `paper_macro_f1`, and the differences ours minus paper
     (`accuracy_difference`, `macro_f1_difference`); missing where the paper has no such cell.
     """
     paper = table1().rename(columns={"accuracy": "paper_accuracy", "macro_f1": "paper_macro_f1"})
@@ -146,3 +146,14 @@ def beside(ours: pd.DataFrame) -> pd.DataFrame:
     for metric in ("accuracy", "macro_f1"):
         table[f"{metric}_difference"] = table[metric] - table[f"paper_{metric}"]
     return table
+
+
+def of_paper(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of what `beside` returns that the paper has too."""
+    return table[table["paper_accuracy"].notna()]
+
+
+def to_picture(table: pd.DataFrame, ptm: str) -> pd.DataFrame:
+    """Return the rows of one model: of `ptm` if it has some, else of the first one."""
+    chosen = ptm if ptm in set(table["ptm"]) else next(iter(table["ptm"]), ptm)
+    return table[table["ptm"] == chosen]

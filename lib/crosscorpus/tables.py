@@ -3,8 +3,10 @@
 import hashlib
 import html
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
+import numpy as np
 import pandas as pd
 from IPython.display import HTML, Markdown
 from pandas.io.formats.style import Styler
@@ -13,13 +15,20 @@ from crosscorpus import corpora, extractors, figures, names
 
 NO_BREAK = "\N{NO-BREAK SPACE}"
 
+P_VALUES = ("p", "p_adjusted")  # columns that need three decimals
+
+FEW = 6
+"""Clusters (speakers) below which a bootstrap interval is too short; see `metrics.bootstrap`."""
+
 # Columns of identifiers: how their values are shown.
 VALUES: dict[str, Callable[[str], str]] = {
     "corpus": lambda corpus: corpora.get(corpus).name,
     "train_corpus": lambda corpus: corpora.get(corpus).name,
     "test_corpus": lambda corpus: corpora.get(corpus).name,
-    "ptm": lambda ptm: extractors.get(ptm).name,
-    "head": str.upper,
+    "ptm": figures.model_name,
+    "a": lambda value: figures.model_name(value) if value in extractors.registry() else figures.head_name(value),
+    "b": lambda value: figures.model_name(value) if value in extractors.registry() else figures.head_name(value),
+    "head": figures.head_name,
 }
 
 # Columns whose names readers would not want to see.
@@ -48,6 +57,14 @@ NAMES = {
     "one_fold_by_chance": "by chance",
     "n_mean_only": "mean only",
     "n_neither": "neither",
+    "trips_when": "trips when",
+    "n_utterances": "utterances",
+    "n_clusters": "resampled",
+    "n_folds": "folds run",
+    "n_seeds": "seeds",
+    "p_adjusted": "p, corrected",
+    "accuracy_sd": "accuracy, ± folds",
+    "accuracy_seed_sd": "accuracy, ± seeds",
 }
 
 
@@ -93,6 +110,7 @@ def show(
         )
     shown.columns = shown.columns.map(lambda name: NAMES.get(name, str(name).replace("_", " ")))
     plus = {NAMES.get(name, name.replace("_", " ")): f"{{:+.{digits}f}}" for name in signed}
+    plus |= {NAMES.get(name, name): "{:.3f}" for name in P_VALUES}
     how = {c: plus.get(c, _scientific if scientific and shown[c].dtype.kind == "f" else None) for c in shown}
     look = {"precision": digits, "na_rep": "–", "hyperlinks": "html", "thousands": "," if thousands else None}
     style = shown.style.format(how, **look)
@@ -123,9 +141,10 @@ def named(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def beside_paper(table: pd.DataFrame) -> HTML | Markdown:
-    """Style our scores beside the paper's, a row per cell and regime.
+    """Style our scores with their intervals beside the paper's, a row per cell and regime.
 
-    `table` is what `reference.beside` returns; ours are mean ± standard deviation over folds.
+    `table` is what `reference.beside` returns of `metrics.interval`, with the column `guard` of `guards.mark` if
+    there is one. A difference is bold where the paper's value is outside the interval.
     """
     if not len(table):
         return Markdown("There is no pair of corpora to show: embeddings are missing.")
@@ -134,20 +153,97 @@ def beside_paper(table: pd.DataFrame) -> HTML | Markdown:
         ("", "train → test"): [
             figures.pair_name(*pair) for pair in zip(table["train_corpus"], table["test_corpus"], strict=True)
         ],
-        ("", "head"): table["head"].str.upper(),
+        ("", "head"): table["head"].map(VALUES["head"]),
         ("", "folds"): table["regime"],
     }
+    bold: dict[tuple[str, str], pd.Series] = {}
     for metric, label in (("accuracy", "accuracy (%)"), ("macro_f1", "macro-F1 (%)")):
-        pairs = zip(table[metric], table[f"{metric}_sd"], strict=True)
-        columns[label, "ours"] = [f"{mean:.1f}{NO_BREAK}±{NO_BREAK}{sd:.1f}" for mean, sd in pairs]
-        columns[label, "paper"] = table[f"paper_{metric}"]
+        low, high, paper = table[f"{metric}_low"], table[f"{metric}_high"], table[f"paper_{metric}"]
+        columns[label, "ours"] = table[metric]
+        columns[label, "interval"] = [_span(*ends) for ends in zip(low, high, strict=True)]
+        columns[label, "paper"] = paper
         columns[label, "difference"] = table[f"{metric}_difference"]
+        bold[label, "difference"] = (paper < low) | (paper > high)
+    columns["", "resampled"] = [_clusters(row) for row in table.itertuples()]
+    if "guard" in table and (table["guard"] != "").any():
+        columns["", "guard"] = table["guard"]
     shown = pd.DataFrame(columns)
     if len(table["ptm"].unique()) == 1:
         shown = shown.drop(columns=[("", "model")])
-    formats = {c: {"paper": "{:.2f}", "difference": "{:+.1f}"}.get(c[1]) for c in shown}
+    formats = {c: {"ours": "{:.1f}", "paper": "{:.2f}", "difference": "{:+.1f}"}.get(c[1]) for c in shown}
     style = shown.style.hide(axis="index").format(formats, na_rep="–")
+    for column, which in bold.items():
+        style = style.apply(lambda _, w=which: np.where(w, "font-weight: bold", ""), subset=[column])
     return _rendered(style)
+
+
+def _span(low: float, high: float) -> str:
+    return "–" if np.isnan(low) else f"{low:.1f}\N{EN DASH}{high:.1f}"
+
+
+def _clusters(row: Any) -> str:
+    few = " (few)" if row.n_clusters < FEW else ""
+    return f"{row.n_clusters}{NO_BREAK}{row.clusters}{few}"
+
+
+def grid_like_paper(table: pd.DataFrame) -> HTML | Markdown:
+    """Style scores as the paper's Table I: a row per training corpus and model, columns by test corpus and head.
+
+    A cell is accuracy | macro-F1. It is the darker, the higher its accuracy is among those of its block, a pair of
+    corpora; the best one is bold. Where all cells are of one corpus, the rows are models. A cell with a tripped
+    guard (column `guard` of `guards.mark`) has a dagger.
+
+    Parameters
+    ----------
+    table
+        What `metrics.summary` returns, of one regime.
+    """
+    if not len(table):
+        return Markdown("There is nothing to show: embeddings are missing.")
+    ids = {"trained on": "train_corpus", "model": "ptm", "tested on": "test_corpus", "head": "head"}
+    named = {name: table[column].map(VALUES[column]) for name, column in ids.items()}
+    in_order = {name: pd.Categorical(values, list(dict.fromkeys(values))) for name, values in named.items()}
+    block = table.groupby(["train_corpus", "test_corpus"])["accuracy"]
+    low, high = block.transform("min"), block.transform("max")
+    depth = ((table["accuracy"] - low) / (high - low).where(high > low)).fillna(0)
+    scores = zip(table["accuracy"], table["macro_f1"], strict=True)
+    text = pd.Series([f"{acc:.1f}{NO_BREAK}|{NO_BREAK}{f1:.1f}" for acc, f1 in scores], table.index)
+    if "guard" in table:
+        text += np.where(table["guard"] == "", "", f"{NO_BREAK}†")
+    look = [f"background-color: rgba(0, 114, 178, {0.45 * d:.2f})" for d in depth]
+    look = [css + "; font-weight: bold" if d == 1 else css for css, d in zip(look, depth, strict=True)]
+    same = (table["train_corpus"] == table["test_corpus"]).all()
+    wide = pd.DataFrame({**in_order, "text": text.to_numpy(), "look": look}).pivot(
+        index=["model"] if same else ["trained on", "model"],
+        columns=["tested on", "head"],
+        values=["text", "look"],
+    )
+    wide = wide.sort_index().sort_index(axis=1).astype(object).fillna("")
+    wide.index.names = [None] * wide.index.nlevels
+    return _rendered(wide["text"].style.apply(lambda _: wide["look"], axis=None))
+
+
+def by_head(table: pd.DataFrame, rows: Sequence[str], metric: str = "accuracy") -> HTML | Markdown:
+    """Style scores with a column for each head and baseline, the highest of a row bold.
+
+    Parameters
+    ----------
+    table
+        A row for each score: the columns `rows` (ids), head, and the metric.
+    rows
+        What a row of the table is; scores that share one are averaged.
+    """
+    if not len(table):
+        return Markdown("There is nothing to show: embeddings are missing.")
+    heads = list(dict.fromkeys(table["head"]))
+    wide = table.groupby([*rows, "head"], sort=False)[metric].mean().unstack()[heads]
+    wide = wide.rename(columns=figures.head_name).rename_axis(columns=None)
+    shown = wide.reset_index()
+    for column in VALUES.keys() & set(rows):
+        shown[column] = shown[column].map(VALUES[column])
+    shown = shown.rename(columns=NAMES)
+    style = shown.style.hide(axis="index").format(precision=1, na_rep="–")
+    return _rendered(style.highlight_max(subset=list(wide), axis=1, props="font-weight: bold"))
 
 
 def _rendered(style: Styler) -> HTML:

@@ -9,7 +9,7 @@ function ``load(model, weights, pooling, device, dtype) -> Extractor`` and a tab
 import dataclasses
 import functools
 import importlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -113,6 +113,11 @@ def get(ptm: str) -> Model:
 def of_paper() -> list[str]:
     """Return the ids of the paper's eight models."""
     return [key for key, model in registry().items() if model.in_paper]
+
+
+def without_controls(ptms: Iterable[str]) -> list[str]:
+    """Return those of some models that stand for themselves: no untrained twins, no other controls."""
+    return [ptm for ptm in ptms if get(ptm).family != "control"]
 
 
 def loader(ptm: str) -> ModuleType:

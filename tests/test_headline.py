@@ -1,0 +1,52 @@
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from crosscorpus import headline
+
+ACCURACY = {("emodb", "emodb"): 80.0, ("emodb", "ravdess"): 40.0}
+
+
+def table(ptms=("whisper-base", "whisper-base-untrained"), heads=("fcn", "cnn", "logistic", "majority")):
+    rows = []
+    for ptm, head, regime, pair in itertools.product(ptms, heads, ("stratified", "speaker"), ACCURACY):
+        accuracy = ACCURACY[pair] - 10 * (regime == "speaker") - 30 * (ptm != "whisper-base")
+        accuracy += {"logistic": 1 if pair[1] == "emodb" else -1, "majority": -60}.get(head, 0)
+        paper = (
+            accuracy + (2 if pair[1] == "emodb" else 9)
+            if ptm == "whisper-base" and head in ("fcn", "cnn")
+            else np.nan
+        )
+        rows.append(
+            {
+                "ptm": ptm, "head": head, "regime": regime, "train_corpus": pair[0], "test_corpus": pair[1],
+                "accuracy": accuracy, "accuracy_low": accuracy - 3, "accuracy_high": accuracy + 3,
+                "paper_accuracy": paper,
+            }
+        )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def test_means_are_over_the_heads_of_models_that_are_no_controls():
+    facts = headline.facts(table())
+    assert facts["models"] == "Whisper"
+    assert facts["corpora"] == "Emo-DB and RAVDESS"
+    assert (facts["same"], facts["cross"], facts["price"]) == (80.0, 40.0, 10.0)
+
+
+def test_the_papers_cells_count_once_and_within_the_interval():
+    facts = headline.facts(table())
+    assert (facts["n_paper"], facts["n_within"]) == (4, 2)
+
+
+def test_the_linear_model_is_held_against_the_last_head():
+    facts = headline.facts(table())
+    assert (facts["rival"], facts["n_linear"], facts["n_duels"]) == ("CNN", 2, 4)
+
+
+@pytest.mark.parametrize("heads", [("fcn",), ("fcn", "majority")])
+def test_without_a_linear_model_nothing_is_claimed(heads):
+    facts = headline.facts(table(heads=heads))
+    assert (facts["rival"], facts["n_linear"], facts["n_duels"]) == ("FCN", 0, 0)
