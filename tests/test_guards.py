@@ -746,6 +746,21 @@ def test_nothing_tripped_leaves_marks_empty(predictions, history, utterances):
     assert (guards.mark(table, tripped)["guard"] == "").all()
 
 
+def test_folds_and_seeds_of_a_cell_are_counted_together(predictions, history, utterances):
+    where = without(("fold", "seed"), **ONE_FOLD)
+    predict(predictions, rows_of(predictions, **where), "fear")
+    tripped = guards.single_class(predictions)
+    assert len(tripped) == 10
+    table = guards.by_cell(tripped)
+    assert table.to_dict("records") == [
+        {"guard": "single class", **where, "times": 10, "message": "all 20 predicted as fear"}
+    ]
+
+
+def test_nothing_tripped_is_no_row_by_cell(predictions, history, utterances):
+    assert guards.by_cell(guards.check_results(predictions, history, utterances)).empty
+
+
 def test_mark_needs_a_column_of_the_cell(tripped):
     with pytest.raises(guards.GuardError, match="none of the columns ptm, head"):
         guards.mark(pd.DataFrame({"model": MODELS}), tripped)

@@ -263,9 +263,9 @@ def grids(table: pd.DataFrame, metric: str = "accuracy") -> Figure:
     titles = _titles(table, ["ptm", "head"])
     here = list(dict.fromkeys([*table["train_corpus"], *table["test_corpus"]]))
     names = [corpus_name(corpus) for corpus in here]
-    columns = min(len(titles), 4 if len(here) < 4 else 3)
+    columns = min(len(titles), 4)
     n_rows = -(-len(titles) // columns)
-    size = 0.46 * len(here) + 0.5
+    size = (0.46 if len(here) < 4 else 0.36) * len(here) + 0.4
     fig, axes = plt.subplots(
         n_rows, columns, figsize=(size * columns + 1.2, (size + 0.25) * n_rows + 0.8), squeeze=False,
         sharex=True, sharey=True,
@@ -298,7 +298,7 @@ def recalls(table: pd.DataFrame, emotions: Sequence[str]) -> Figure:
     columns = min(2, len(titles))
     n_rows = -(-len(titles) // columns)
     fig, axes = plt.subplots(
-        n_rows, columns, figsize=(0.62 * len(emotions) * columns + 2.2, (0.27 * len(models) + 0.5) * n_rows + 0.9),
+        n_rows, columns, figsize=(0.62 * len(emotions) * columns + 2.2, (0.24 * len(models) + 0.4) * n_rows + 0.9),
         squeeze=False, sharex=True, sharey=True,
     )  # fmt: skip
     for ax, title in zip(axes.flat, titles, strict=False):

@@ -636,6 +636,18 @@ def summary(tripped: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["guard", "trips_when", "each", "checked", "tripped"])
 
 
+def by_cell(tripped: pd.DataFrame) -> pd.DataFrame:
+    """Take together what the same guard found in the folds and seeds of a cell.
+
+    Returns
+    -------
+    A row for each guard and cell: guard, `metrics.CELL`, `times` (how often it tripped there) and `message` (of the
+    first time), in the order of `tripped`.
+    """
+    cells = tripped.groupby(["guard", *metrics.CELL], sort=False)
+    return cells.agg(times=("message", "size"), message=("message", "first")).reset_index()
+
+
 def mark(table: pd.DataFrame, tripped: pd.DataFrame) -> pd.DataFrame:
     """Say beside each row of a table which guards its cell has tripped.
 

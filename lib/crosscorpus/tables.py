@@ -64,7 +64,11 @@ NAMES = {
     "n_seeds": "seeds",
     "p_adjusted": "p, corrected",
     "accuracy_sd": "accuracy, ± folds",
+    "uar_sd": "UAR, ± folds",
+    "macro_f1_sd": "macro-F1, ± folds",
     "accuracy_seed_sd": "accuracy, ± seeds",
+    "uar_seed_sd": "UAR, ± seeds",
+    "macro_f1_seed_sd": "macro-F1, ± seeds",
 }
 
 
@@ -174,7 +178,7 @@ def beside_paper(table: pd.DataFrame) -> HTML | Markdown:
     style = shown.style.hide(axis="index").format(formats, na_rep="–")
     for column, which in bold.items():
         style = style.apply(lambda _, w=which: np.where(w, "font-weight: bold", ""), subset=[column])
-    return _rendered(style)
+    return _rendered(style, "one-line")
 
 
 def _span(low: float, high: float) -> str:
@@ -220,7 +224,7 @@ def grid_like_paper(table: pd.DataFrame) -> HTML | Markdown:
     )
     wide = wide.sort_index().sort_index(axis=1).astype(object).fillna("")
     wide.index.names = [None] * wide.index.nlevels
-    return _rendered(wide["text"].style.apply(lambda _: wide["look"], axis=None))
+    return _rendered(wide["text"].style.apply(lambda _: wide["look"], axis=None), "one-line")
 
 
 def by_head(table: pd.DataFrame, rows: Sequence[str], metric: str = "accuracy") -> HTML | Markdown:
@@ -246,7 +250,9 @@ def by_head(table: pd.DataFrame, rows: Sequence[str], metric: str = "accuracy") 
     return _rendered(style.highlight_max(subset=list(wide), axis=1, props="font-weight: bold"))
 
 
-def _rendered(style: Styler) -> HTML:
+def _rendered(style: Styler, kind: str = "") -> HTML:
     # The same table gives the same bytes: pandas would draw its ids at random.
     digest = hashlib.sha256(style.data.to_csv().encode()).hexdigest()
-    return HTML(style.set_uuid(digest[:8]).set_table_attributes('class="paper-table"').to_html())
+    return HTML(
+        style.set_uuid(digest[:8]).set_table_attributes(f'class="{f"paper-table {kind}".strip()}"').to_html()
+    )
