@@ -641,7 +641,7 @@ def by_cell(tripped: pd.DataFrame) -> pd.DataFrame:
 
     Returns
     -------
-    A row for each guard and cell: guard, `metrics.CELL`, `times` (how often it tripped there) and `message` (of the
+    A row for each guard and cell: guard, `metrics.CELL`, `times` (how often it tripped there), `message` (of the
     first time), in the order of `tripped`.
     """
     cells = tripped.groupby(["guard", *metrics.CELL], sort=False)
