@@ -4,6 +4,7 @@ Everything that is a fact about a corpus stands in `data/corpora.yaml`; nothing 
 """
 
 import functools
+import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ import pandas as pd
 import yaml
 from tqdm import tqdm
 
-from crosscorpus import audio, names, paths
+from crosscorpus import audio, names, paths, soundness
 
 COLUMNS = [
     "corpus",
@@ -100,7 +101,7 @@ def parse(corpus: Corpus, path: str | PurePosixPath) -> dict[str, Any] | None:
     stem = PurePosixPath(path).with_suffix("").as_posix()
     folder, _, last = stem.rpartition("/")
     stem = f"{folder}/{corpus.renamed.get(last, last)}".lstrip("/")
-    match = re.search(rf"(?:^|/)(?P<utterance>{corpus.pattern})$", stem)
+    match = re.search(rf"(?:^|/)(?P<utterance>{corpus.pattern})\Z", stem)
     if match is None or match["emotion"] not in corpus.emotions:
         return None
     found = match.groupdict()
@@ -148,12 +149,8 @@ def scan(corpus: str, folder: str | Path, workers: int = 1) -> Scan:
     entry, root = get(corpus), Path(folder)
     if not root.is_dir():
         raise FileNotFoundError(f"{root}: no such folder; put the audio of {entry.name} there")
-    files = sorted(
-        path.relative_to(root).as_posix()
-        for path in root.rglob("*")
-        if path.suffix.lower() in audio.SUFFIXES and not path.is_dir()
-    )
-    problems: list[tuple[str, str, str, str]] = []
+    files, found = _audio_files(root)
+    problems = [(corpus, *problem) for problem in found]
     copies: dict[str, list[tuple[str, dict[str, Any]]]] = {}
     for path in sorted(files, key=lambda p: (audio.SUFFIXES.index(PurePosixPath(p).suffix.lower()), p)):
         unused = [why for pattern, why in entry.not_used.items() if re.search(pattern, path)]
@@ -182,6 +179,39 @@ def scan(corpus: str, folder: str | Path, workers: int = 1) -> Scan:
     )
 
 
+def _audio_files(root: Path) -> tuple[list[str], list[tuple[str, str, str]]]:
+    """Return the audio files below a folder, and what of it cannot be looked at: path, reason, remedy.
+
+    A CSV table holds neither bytes that are no UTF-8 nor, unquoted, a carriage return.
+    """
+    files: list[str] = []
+    problems: list[tuple[str, str, str]] = []
+
+    def shown(path: str | os.PathLike[str]) -> str:
+        text = os.fsencode(os.path.relpath(path, root)).decode("utf-8", "backslashreplace")
+        return text.replace("\r", "\\r")
+
+    def cannot_be_listed(error: OSError) -> None:
+        remedy = "check its permissions, or leave it out"
+        problems.append((shown(error.filename), f"folder cannot be listed ({error.strerror})", remedy))
+
+    for folder, folders, names_here in os.walk(root, onerror=cannot_be_listed):
+        for name in folders:
+            if os.path.islink(os.path.join(folder, name)):
+                reason, remedy = "is a link to a folder, which is not followed", "put the folder itself there"
+                problems.append((shown(os.path.join(folder, name)), reason, remedy))
+        for name in names_here:
+            path = Path(folder, name)
+            if path.suffix.lower() not in audio.SUFFIXES:
+                continue
+            relative = path.relative_to(root).as_posix()
+            if shown(path) != relative:
+                problems.append((shown(path), "has a name that is not UTF-8 or breaks a line", "rename it"))
+            else:
+                files.append(relative)
+    return sorted(files), problems
+
+
 def _measure_first_good(
     corpus: str, root: Path, copies: list[tuple[str, dict[str, Any]]]
 ) -> tuple[dict[str, Any] | None, dict[str, Any] | None, list[tuple[str, str, str, str]]]:
@@ -192,9 +222,14 @@ def _measure_first_good(
             problems.append((corpus, path, *found))
             continue
         try:
+            soundness.check(root / path)
             samples, rate = audio.read(root / path)
+            soundness.check_samples(root / path, samples)
         except audio.AudioError as error:
             problems.append((corpus, path, error.reason, error.remedy))
+            continue
+        except MemoryError:
+            problems.append((corpus, path, "does not fit into memory", "cut it into utterances"))
             continue
         row = {"corpus": corpus, "path": path, **facts}
         row |= {"seconds": round(len(samples) / rate, 4), "sample_rate_native": rate}
