@@ -12,7 +12,8 @@ export HF_HUB_DISABLE_TELEMETRY := 1
 SNAKEMAKE := snakemake --cores $(CORES) --nolock --rerun-incomplete --quiet host reason rules
 
 .DEFAULT_GOAL := help
-.PHONY: help env opensmile download book paper smoke pack picture folds bench-extraction bench-training test reference lint format lock clean
+.PHONY: help env opensmile download book paper own smoke pack picture folds bench-extraction bench-training test test-faults audit \
+  reference lint format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -75,6 +76,16 @@ format: env ## put code and notebooks into the project's format
 
 test: lint ## lint, types, unit tests, notebooks as regression tests
 	@pytest -n 2 --dist loadfile --nbval-lax --nbval-current-env
+
+test-faults: env ## kill, fill, damage and tamper, all of it; writes _build/bench/faults.json
+	@pytest tests/faults --faults full -n 2 --dist loadfile
+
+# Apart from the environment, so that it needs none; what it cannot look up, it says.
+audit: ## known vulnerabilities of the locked packages (needs the network)
+	@$(PYTHON) -m venv _build/audit && _build/audit/bin/pip install --quiet --disable-pip-version-check pip-audit \
+	  && if _build/audit/bin/python -c 'import urllib.request as u; u.urlopen("https://pypi.org/pypi/pip/json", timeout=20)' 2>/dev/null; \
+	  then _build/audit/bin/pip-audit --no-deps --disable-pip -r requirements.lock; \
+	  else echo "NOT RUN: the advisories on pypi.org cannot be reached from here"; fi
 
 reference: smoke ## keep the notebooks' outputs that `make test` compares with
 	@python -m tests.keep_reference

@@ -246,6 +246,40 @@ def read_table(path: str | Path) -> pd.DataFrame:
     return pd.read_csv(path, dtype=dict.fromkeys(text, str), keep_default_na=False, na_values={"seconds": [""]})
 
 
+def check_table(corpus: Corpus, table: pd.DataFrame) -> None:
+    """Check a table of utterances against the registry.
+
+    Raises
+    ------
+    ValueError
+        Other columns than `COLUMNS`, an utterance twice, an emotion that the corpus does not have, facts that are
+        not those that a file's name tells, or a duration, rate or hash that is none. The message names the first
+        utterance.
+    """
+    if list(table) != COLUMNS:
+        raise ValueError(f"its columns are {', '.join(table)} where {', '.join(COLUMNS)} are expected")
+    twice = table.loc[table["utterance"].duplicated(), "utterance"]
+    if len(twice):
+        raise ValueError(f"utterance {twice.iloc[0]} is there twice")
+    known = set(corpus.emotions.values())
+    for row in table.to_dict("records"):
+        what = f"utterance {row['utterance']}"
+        if row["corpus"] != corpus.id:
+            raise ValueError(f"{what} is of the corpus {row['corpus']}, not of {corpus.id}")
+        if row["emotion"] not in known:
+            names.check(row["emotion"], sorted(known), f"emotion of {what}")
+        for column, value in (parse(corpus, row["path"]) or {}).items():
+            if row[column] != value:
+                raise ValueError(f"{what} has the {column} {row[column]!r}, its file's name says {value!r}")
+        if not re.fullmatch("[0-9a-f]{64}", row["sha256"]):
+            raise ValueError(f"{what} has the sha256 {row['sha256']!r}, which is none")
+    for column in ("seconds", "sample_rate_native"):
+        wrong = ~(pd.to_numeric(table[column], errors="coerce") > 0)
+        if wrong.any():
+            first = table[wrong].iloc[0]
+            raise ValueError(f"utterance {first['utterance']} has {column} {first[column]!r}, which is none")
+
+
 def file_list(corpus: str) -> pd.DataFrame | None:
     """Return the official list of a corpus's files as a table of utterances, or None where there is none.
 

@@ -164,7 +164,8 @@ def load(
     names.UnknownNameError
         The model, the pooling or the dtype is not known.
     NotAvailableError
-        A library that the model needs is not installed, or its weights were not given.
+        A library that the model needs is not installed, its weights were not given, or they are a pickle of more
+        than tensors or no safetensors file: then nothing of it was run.
     """
     model = get(ptm)
     chosen = names.check(pooling or model.pooling, poolings(ptm), "pooling")
@@ -174,7 +175,16 @@ def load(
     inner, on = model.pooling if chosen == "peak" else chosen, choose_device(device)
     if on == "cuda":
         _use_whole_float32()
-    extractor = loader(ptm).load(model, weights, inner, on, dtype)
+    try:
+        extractor = loader(ptm).load(model, weights, inner, on, dtype)
+    except Exception as error:
+        if type(error).__name__ not in ("UnpicklingError", "SafetensorError"):
+            raise
+        # Without torch's own message, which advises to execute the file.
+        raise NotAvailableError(
+            f"{model.name}: a file in {weights} is no plain file of weights ({type(error).__name__}), and nothing "
+            f"of it was executed; expected {', '.join(model.files)} of {model.handle}: remove it, fetch it again"
+        ) from None
     if chosen == "peak":
         plain = extractor.extract
         extractor = dataclasses.replace(extractor, extract=lambda w: plain([audio.scale_to_peak(x) for x in w]))
