@@ -1,12 +1,13 @@
 """Speech corpora: the registry, file-name grammars, and the table of utterances of a folder.
 
-Everything that is a fact about a corpus stands in `data/corpora.yaml`; nothing here knows a corpus by name.
+Everything that is a fact about a corpus stands in `data/corpora.yaml`, or in a CSV table in `data/own/`; nothing
+here knows a corpus by name.
 """
 
 import functools
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -56,6 +57,8 @@ class Corpus:
     known_issues: tuple[Mapping[str, str], ...] = ()
     download: Mapping[str, Any] = field(default_factory=dict)
     in_paper: bool = False
+    # Of a corpus that is a CSV table: the facts of each path.
+    table: Mapping[str, Mapping[str, Any]] | None = field(default=None, metadata={"of_file": False})
 
 
 @dataclass(frozen=True)
@@ -69,9 +72,84 @@ class Scan:
 
 @functools.cache
 def registry() -> dict[str, Corpus]:
-    """Return all known corpora by id, in the order of `data/corpora.yaml`."""
-    entries = yaml.safe_load((paths.DATA / "corpora.yaml").read_text(encoding="utf-8"))
-    return {key: Corpus(id=key, **entry) for key, entry in entries.items()}
+    """Return all known corpora by id: those of `data/corpora.yaml` in its order, then those of `data/own/*.csv`.
+
+    Raises
+    ------
+    names.UnknownNameError
+        An entry has a field that there is not, or an emotion that its counts do not have.
+    ValueError
+        An entry lacks a field, its pattern cannot be used, or a CSV table is wrong.
+    """
+    file = paths.DATA / "corpora.yaml"
+    entries: Mapping = yaml.safe_load(file.read_text(encoding="utf-8"))
+    known = {key: _entry(key, entry, paths.shown(file)) for key, entry in entries.items()}
+    emotions = {emotion for corpus in known.values() for emotion in corpus.emotions.values()}
+    for table in sorted((paths.DATA / "own").glob("*.csv")):
+        if table.stem in known:
+            raise ValueError(f"{paths.shown(table)}: a corpus {table.stem} is known already; rename the file")
+        known[table.stem] = _own(table, emotions)
+    return known
+
+
+def _entry(key: str, entry: Mapping[str, Any], file: str) -> Corpus:
+    names.check_fields(entry, Corpus, f"{key} in {file}")
+    for emotion in set(entry["emotions"].values()) ^ set(entry["counts"]):
+        other = "counts" if emotion in entry["emotions"].values() else "emotions"
+        known = entry["counts"] if other == "counts" else entry["emotions"].values()
+        names.check(emotion, known, f"emotion among the {other} of {key} in {file}")
+    try:
+        groups = re.compile(entry["pattern"]).groupindex
+    except re.error as error:
+        raise ValueError(f"{file}: the pattern of {key} is no regular expression ({error})") from error
+    if "emotion" not in groups:
+        raise ValueError(f"{file}: the pattern of {key} has no group `emotion`")
+    return Corpus(id=key, **entry)
+
+
+OWN_COLUMNS = ["path", "speaker", "emotion"]
+
+
+def _own(file: Path, emotions: Collection[str]) -> Corpus:
+    """Return the entry of a corpus that is a CSV table of paths, speakers and emotions."""
+    shown = paths.shown(file)
+    if not re.fullmatch("[a-z0-9-]+", file.stem):
+        raise ValueError(f"{shown}: the name may have small letters, digits and hyphens; rename the file")
+    table = read_table(file)
+    missing = [column for column in OWN_COLUMNS if column not in table]
+    if missing or not len(table):
+        what = f"has no column {', '.join(missing)}" if missing else "has no rows"
+        raise ValueError(f"{shown}: {what}; it needs {', '.join(OWN_COLUMNS)}, and a row for each audio file")
+    for line, row in enumerate(table.to_dict("records"), start=2):
+        names.check(row["emotion"], sorted(emotions), f"emotion in {shown}, line {line},")
+        if not row["path"]:
+            raise ValueError(f"{shown}, line {line}: no path; name the audio file")
+    twice = table.loc[table["path"].duplicated(), "path"]
+    if len(twice):
+        raise ValueError(f"{shown}: {twice.iloc[0]} is there twice; keep one of the two rows")
+    facts = {
+        row["path"]: {
+            "utterance": row["path"],
+            "speaker": row["speaker"],
+            "emotion_native": row["emotion"],
+            "emotion": row["emotion"],
+            "text_id": row.get("text_id", ""),
+        }
+        for row in table.to_dict("records")
+    }
+    return Corpus(
+        id=file.stem,
+        name=file.stem,
+        title=f"a corpus of your own ({shown})",
+        language="not stated",
+        licence="not stated",
+        home=shown,
+        pattern="",
+        emotions={emotion: emotion for emotion in sorted(set(table["emotion"]))},
+        counts=table["emotion"].value_counts().sort_index().to_dict(),
+        speakers=str(table["speaker"].nunique()),
+        table=facts,
+    )
 
 
 def get(corpus: str) -> Corpus:
@@ -98,6 +176,9 @@ def parse(corpus: Corpus, path: str | PurePosixPath) -> dict[str, Any] | None:
     A dict with `utterance`, `speaker` ("" where the corpus names none), `emotion_native`, `emotion` and
     `text_id` ("" likewise), or None where the name does not follow the grammar.
     """
+    if corpus.table is not None:
+        facts = corpus.table.get(PurePosixPath(path).as_posix())
+        return dict(facts) if facts else None
     stem = PurePosixPath(path).with_suffix("").as_posix()
     folder, _, last = stem.rpartition("/")
     stem = f"{folder}/{corpus.renamed.get(last, last)}".lstrip("/")
@@ -117,11 +198,12 @@ def parse(corpus: Corpus, path: str | PurePosixPath) -> dict[str, Any] | None:
 def find(corpus: str, mirror: str | None = None) -> Path | None:
     """Return the folder with a corpus's audio, or None.
 
-    It is `corpora/<corpus>` below the mirror folder or, where that has none, below the folder of downloads.
+    It is `corpora/<corpus>` below the mirror folder or, where that has none, below the folder of downloads. Where
+    neither has one, the paths of a CSV table count from the table's own folder.
     """
-    get(corpus)
+    own = [paths.DATA / "own"] if get(corpus).table is not None else []
     folders = [root / "corpora" / corpus for root in (paths.mirror(mirror), paths.cache()) if root]
-    return next((folder for folder in folders if folder.is_dir()), None)
+    return next((folder for folder in [*folders, *own] if folder.is_dir()), None)
 
 
 def scan(corpus: str, folder: str | Path, workers: int = 1) -> Scan:
@@ -149,10 +231,11 @@ def scan(corpus: str, folder: str | Path, workers: int = 1) -> Scan:
     entry, root = get(corpus), Path(folder)
     if not root.is_dir():
         raise FileNotFoundError(f"{root}: no such folder; put the audio of {entry.name} there")
-    files, found = _audio_files(root)
+    files, found = _audio_files(root) if entry.table is None else (sorted(entry.table), [])
     problems = [(corpus, *problem) for problem in found]
     copies: dict[str, list[tuple[str, dict[str, Any]]]] = {}
-    for path in sorted(files, key=lambda p: (audio.SUFFIXES.index(PurePosixPath(p).suffix.lower()), p)):
+    suffixes = {suffix: number for number, suffix in enumerate(audio.SUFFIXES)}
+    for path in sorted(files, key=lambda p: (suffixes.get(PurePosixPath(p).suffix.lower(), 9), p)):
         unused = [why for pattern, why in entry.not_used.items() if re.search(pattern, path)]
         facts = parse(entry, path)
         if unused:

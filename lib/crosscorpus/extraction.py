@@ -21,7 +21,7 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from crosscorpus import audio, corpora, extractors, names, store, versions, weights
+from crosscorpus import audio, corpora, extractors, names, status, store, versions, weights
 
 SHARD = {"cpu": 32, "cuda": 512}
 """Utterances that are written at a time: what a run that is stopped may have to do again, for each worker."""
@@ -345,7 +345,7 @@ def collect(
     workers: int = 0,
     dtype: str = "float32",
 ) -> dict[str, store.Embeddings]:
-    """Return the embeddings of several corpora: the pack's, or from audio by `embed`.
+    """Return the embeddings of several corpora: the pack's, or from audio by `embed`; see `store` for sources.
 
     What cannot be had is left out, with a printed line that says what it needs.
     """
@@ -353,8 +353,8 @@ def collect(
     found = {}
     for corpus in corpus_ids:
         try:
-            if source == "pack":
-                found[corpus] = store.load(ptm, corpus, source, pooling, dtype)
+            if source == "pack" or (source == "any" and status.is_stored(ptm, corpus, "pack")):
+                found[corpus] = store.load(ptm, corpus, "pack", pooling, dtype)
             else:
                 how = {"pooling": pooling, "device": device, "mirror": mirror, "workers": workers, "dtype": dtype}
                 found[corpus] = embed(ptm, corpus, **how)  # type: ignore[arg-type]

@@ -2,7 +2,7 @@
 
 Two places hold the same things. `pack` is the part that the repository carries (`data/embeddings/`); `audio`
 is what was made here from audio (`_build/`). An embedding file of the latter is named by a hash of all that
-made it, so what was made otherwise is never found.
+made it, so what was made otherwise is never found. `any` is the pack where that has it, and `audio` elsewhere.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ from safetensors.numpy import save_file
 
 from crosscorpus import audio, corpora, extractors, names, paths, versions
 
-SOURCES = ("pack", "audio")
+SOURCES = ("pack", "audio", "any")
 
 
 class NotStoredError(FileNotFoundError):
@@ -60,7 +60,7 @@ class Embeddings:
 
 def folder(source: str) -> Path:
     """Return the folder of a source, "pack" or "audio"."""
-    return paths.PACK if names.check(source, SOURCES, "source") == "pack" else paths.BUILD / "embeddings"
+    return paths.PACK if names.check(source, SOURCES[:2], "source") == "pack" else paths.BUILD / "embeddings"
 
 
 def replace_file(path: Path, write: Callable[[Path], object]) -> None:
@@ -122,6 +122,8 @@ def read_scan(corpus: str, source: str = "pack") -> corpora.Scan:
         The table of utterances is not what a scan of the corpus gives.
     """
     entry = corpora.get(corpus)
+    if source == "any":
+        return read_scan(corpus, "pack" if (paths.PACK / "utterances" / f"{corpus}.csv").exists() else "audio")
     tables = []
     for kind in ("utterances", "quality", "problems"):
         path = folder(source) / kind / f"{corpus}.csv"
@@ -301,7 +303,7 @@ def load(ptm: str, corpus: str, source: str = "pack", pooling: str = "", dtype: 
     ptm, corpus
         Ids in the registries.
     source
-        "pack" or "audio".
+        "pack", "audio" or "any".
     pooling
         The extractor's pooling; "" for the model's default. The pack holds the default alone.
     dtype
@@ -316,6 +318,11 @@ def load(ptm: str, corpus: str, source: str = "pack", pooling: str = "", dtype: 
     """
     model = extractors.get(ptm)
     pooling = pooling or model.pooling
+    if source == "any":
+        try:
+            return load(ptm, corpus, "pack", pooling, dtype)
+        except NotStoredError:
+            source = "audio"
     make = command(ptm, corpus, pooling, dtype)
     utterances = read_scan(corpus, source).utterances
     made_by = key(identity(ptm, pooling, utterances, dtype)) if source == "audio" else ""

@@ -24,6 +24,7 @@ from crosscorpus import audio, names, paths
 Extract = Callable[[Sequence[np.ndarray]], np.ndarray]
 
 DTYPES = ("float32", "bfloat16")
+DEVICES = ("auto", "cpu", "cuda")
 
 NEIGHBOURS = 4
 """Utterances in a batch of the pooling `padded`, as in public code of one of the paper's authors."""
@@ -80,7 +81,14 @@ def registry() -> dict[str, Model]:
     """Return all known models by id, in the order of `data/models.yaml`."""
     entries: Mapping = yaml.safe_load((paths.DATA / "models.yaml").read_text(encoding="utf-8"))
     models: dict[str, Model] = {}
+    loaders = [file.stem for file in Path(__file__).parent.glob("*.py") if file.stem != "__init__"]
     for key, entry in entries.items():
+        what = f"{key} in data/models.yaml"
+        if "twin_of" in entry:
+            names.check(entry["twin_of"], models, f"twin_of of {what}")
+        else:
+            names.check_fields(entry, Model, what)
+            names.check(entry["loader"], loaders, f"loader of {what}")
         models[key] = _twin(key, models[entry["twin_of"]], **entry) if "twin_of" in entry else Model(key, **entry)
     return models
 
@@ -203,7 +211,7 @@ def choose_device(device: str) -> str:
     """Return "cuda" or "cpu" for "auto", "cuda" or "cpu"."""
     import torch  # heavy, and not needed to read the registry
 
-    names.check(device, ["auto", "cpu", "cuda"], "device")
+    names.check(device, DEVICES, "device")
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     return device
