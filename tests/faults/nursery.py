@@ -34,7 +34,27 @@ def fit(epochs=1, source="pack", workers=1):
     evaluate.grid(*grid, settings, source=source, workers=workers)
 
 
-JOBS = {"extract": extract, "fit": fit}
+def twice(of, given, late):
+    """Do a job in two processes at once, the second some seconds after the first."""
+    pids = []
+    for pause in (0, late):
+        time.sleep(pause)
+        pid = os.fork()
+        if not pid:
+            try:
+                JOBS[of](**given)
+            except BaseException:
+                traceback.print_exc()
+                sys.stderr.flush()
+                os._exit(1)
+            os._exit(0)
+        pids.append(pid)
+    ended = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]
+    if any(ended):
+        raise RuntimeError(f"they ended with {ended}")
+
+
+JOBS = {"extract": extract, "fit": fit, "twice": twice}
 
 
 def victim(job, folder, options, report):
@@ -44,8 +64,6 @@ def victim(job, folder, options, report):
         os.dup2(log.fileno(), 2)
         os.dup2(log.fileno(), 1)
         try:
-            if "as_user" in options:
-                os.setuid(options.pop("as_user"))
             paths.BUILD = Path(folder)
             JOBS[job](**options)
         except BaseException:
@@ -55,9 +73,9 @@ def victim(job, folder, options, report):
         os._exit(0)
 
 
-def run(job, folder, kill_after=None, options=None):
+def run(job, folder, kill_after=None, log=None, options=None):
     """Fork, wait, kill; return what became of it."""
-    report = f"{folder}.log"
+    report = log or f"{folder}.log"
     Path(report).parent.mkdir(parents=True, exist_ok=True)
     began = time.perf_counter()
     pid = os.fork()

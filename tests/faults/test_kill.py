@@ -17,6 +17,7 @@ import soundfile
 from sphinx.errors import ExtensionError
 
 from crosscorpus import audio, corpora, paths, store
+from tests.faults.conftest import is_full
 
 sys.path.insert(0, str(paths.ROOT / "book" / "_ext"))
 import executed
@@ -78,8 +79,8 @@ def nursery():
     with subprocess.Popen(command, cwd=paths.ROOT, env=environment, **pipes) as process:
         assert json.loads(process.stdout.readline()) == {"ready": True}
 
-        def ask(job, folder, kill_after=None, **options):
-            order = {"job": job, "folder": str(folder), "kill_after": kill_after, "options": options}
+        def ask(job, folder, kill_after=None, log=None, **options):
+            order = {"job": job, "folder": str(folder), "kill_after": kill_after, "log": log, "options": options}
             process.stdin.write(json.dumps(order) + "\n")
             process.stdin.flush()
             return json.loads(process.stdout.readline())
@@ -196,18 +197,20 @@ def kill_chapter(process, alone):
     return children if alone else []
 
 
-def test_chapters(checkout, draw, many, row):
+def test_chapters(request, checkout, draw, row):
     """Papermill and its kernel, or papermill alone, in chains of kills; then the chapter is run to its end.
 
     The kernel that is left when papermill alone is killed must end by itself.
     """
+    if not is_full(request.config):
+        pytest.skip("takes minutes: `make test-faults` kills chapters")
     counted = row("kill: chapters")
     whole = checkout("whole")
     began = time.perf_counter()
     assert start_chapter(whole).wait(300) == 0, (whole / "log").read_text()
     took = time.perf_counter() - began
     expected = files_of(whole / "_build")
-    kills, started, count = 0, 0, many(1, 50)
+    kills, started, count = 0, 0, 50
     while kills < count:
         folder, chain = checkout("killed"), []
         while len(chain) < min(CHAIN, count - kills):
