@@ -15,7 +15,7 @@ except ValueError as error:
 config.setdefault("gpus", 0)
 PROFILE, SOURCE = config["profile"], config["source"]
 RUN = f"_build/{PROFILE}"
-CHAPTERS = ["index", "data", "extraction", "heads", "same-corpus", "cross-corpus", "visualization", "audit"]
+CHAPTERS = [name for name in glob_wildcards("notebooks/{name,[^/]+}.ipynb").name if name != "model"]
 FACTS = glob_wildcards("data/{file,.+\\.(yaml|csv)}").file
 REGISTRIES = ["corpora.yaml", "models.yaml"]
 PACK = [f"embeddings/{f}" for f in glob_wildcards("data/embeddings/{file,.+\\.safetensors}").file]
@@ -171,7 +171,7 @@ rule train:
 
 
 # The chapters that read predictions. What the rule `train` made is in the store, so they only look it up.
-for chapter in ["heads", "same-corpus", "cross-corpus", "visualization", "index"]:
+for chapter in sorted({*CHAPTERS} - {"data", "extraction"}):
 
     rule:
         name:
