@@ -80,6 +80,8 @@ def embed(
     identity = store.identity(ptm, pooling, scan.utterances, dtype)
     whole = store.embeddings_path(ptm, corpus, pooling, store.key(identity), dtype=dtype)
     if not whole.exists() or _made_with_other_weights(ptm, whole, mirror):
+        for other in store.others(whole, identity):
+            logger.warning(other)
         on = extractors.choose_device(device)
         folder = weights.fetch(ptm, mirror)
         load = (ptm, pooling, on, folder, dtype)

@@ -325,21 +325,47 @@ def load(ptm: str, corpus: str, source: str = "pack", pooling: str = "", dtype: 
             source = "audio"
     make = command(ptm, corpus, pooling, dtype)
     utterances = read_scan(corpus, source).utterances
-    made_by = key(identity(ptm, pooling, utterances, dtype)) if source == "audio" else ""
-    path = embeddings_path(ptm, corpus, pooling, made_by, source, dtype)
+    asked = identity(ptm, pooling, utterances, dtype) if source == "audio" else {}
+    path = embeddings_path(ptm, corpus, pooling, key(asked), source, dtype)
     if not path.exists():
         raise NotStoredError(f"{paths.shown(path)}: not there; it is made by `{make}`")
     vectors, metadata = read_embeddings(path)
     check_vectors(vectors, utterances, model.dimension, str(path))
     if source == "pack":
         _check_pack(path, f"{ptm}/{corpus}", metadata)
-    made_with = (metadata.get("pooling", "unknown"), metadata.get("dtype", "unknown"))
-    if metadata.get("audio_hash") != audio_hash(utterances) or made_with != (pooling, dtype):
+    asked |= {"audio_hash": audio_hash(utterances), "pooling": pooling, "dtype": dtype}
+    differ = [name for name, value in asked.items() if metadata.get(name) != value]
+    if differ:
+        made_with = ", ".join(f"{name} {metadata.get(name, 'unknown')}" for name in differ)
         raise StoredWrongError(
-            f"{path}: made from other audio or otherwise ({' '.join(made_with)}) than asked for "
-            f"({pooling} {dtype}); make it again with `{make}`"
+            f"{path}: made from other audio or otherwise ({made_with}) than asked for "
+            f"({', '.join(f'{name} {asked[name]}' for name in differ)}); make it again with `{make}`"
         )
     return Embeddings(ptm, corpus, utterances, vectors, metadata, read_run(path))
+
+
+def others(path: Path, asked: Mapping[str, str]) -> list[str]:
+    """Say which embeddings of the same model, corpus and pooling are stored that were made otherwise, and how.
+
+    Parameters
+    ----------
+    path
+        The file that would be used; see `embeddings_path`.
+    asked
+        Its identity; see `identity`.
+    """
+    said = []
+    for file in sorted(path.parent.glob(f"{path.stem.rpartition('-')[0]}-*.safetensors")):
+        if file == path or len(file.stem) != len(path.stem):
+            continue
+        try:
+            metadata = read_embeddings(file)[1]
+        except (StoredWrongError, NotStoredError) as error:
+            said.append(str(error))
+            continue
+        differ = [f"{n} {metadata.get(n, 'unknown')}, not {v}" for n, v in asked.items() if metadata.get(n) != v]
+        said.append(f"{paths.shown(file)}: made otherwise ({'; '.join(differ)}); not used, and may be deleted")
+    return said
 
 
 def _listed(name: str) -> dict[str, str]:
