@@ -20,14 +20,14 @@ help: ## list the targets
 
 env: $(ENV) ## make the environment in .venv from the lock
 
-$(ENV): requirements.lock pyproject.toml
+$(ENV): requirements.lock requirements.hashed pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "Python 3.11 is needed, $(PYTHON) is %d.%d; name one with make PYTHON=/path/to/python3.11" % sys.version_info[:2])'
 	@start=$$(date +%s) && echo "Making the environment in .venv (some minutes, once)" \
 	  && $(PYTHON) -m venv .venv \
 	  && echo "  1 of 3: PyTorch" \
 	  && pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$$(grep '^torch==' requirements.lock)" \
 	  && echo "  2 of 3: everything else" \
-	  && pip install --quiet --disable-pip-version-check --no-deps -r requirements.lock \
+	  && pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.hashed \
 	  && echo "  3 of 3: this project" \
 	  && pip install --quiet --disable-pip-version-check --no-deps --editable . \
 	  && echo "The environment took $$(( $$(date +%s) - start )) s" && touch $@
@@ -102,9 +102,11 @@ reference: smoke ## keep the notebooks' outputs that `make test` compares with
 COMPILE := uv pip compile pyproject.toml --extra test --python-version 3.11 --no-annotate --no-header --quiet
 TIDY := sed -E '/^(nvidia-|cuda-|triton==)/d; s/^(torch==[0-9.]+)\+cpu/\1/'
 
-lock: env ## choose new versions for requirements.lock and requirements-opensmile.lock
+lock: env ## choose new versions for requirements.lock, with their hashes, and requirements-opensmile.lock
 	@pip install --quiet uv
 	@$(COMPILE) --upgrade | $(TIDY) > requirements.new && mv requirements.new requirements.lock
+	@uv pip compile requirements.lock --no-deps --generate-hashes --python-version 3.11 --no-annotate --no-header \
+	  --quiet --output-file requirements.hashed
 	@$(COMPILE) --extra opensmile --constraints requirements.lock | $(TIDY) \
 	  | grep -vxFf requirements.lock > requirements-opensmile.lock
 

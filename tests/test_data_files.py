@@ -212,6 +212,17 @@ def test_every_dependency_is_locked(lock):
     assert {re.match(r"[\w.-]+", line).group().lower().replace("_", "-") for line in wanted} <= locked
 
 
+def test_every_locked_package_has_hashes(lock):
+    """The environment is made from these: a wheel that is not one of them is refused."""
+    text = (paths.ROOT / "requirements.hashed").read_text(encoding="utf-8")
+    entries = [entry.split(" \\\n") for entry in re.split(r"\n(?=[a-z0-9])", text.strip())]
+    assert {entry[0] for entry in entries} == {f"{name}=={version}" for name, version in lock.items()}
+    for _, *hashes in entries:
+        assert hashes
+        assert all(re.fullmatch(r" *--hash=sha256:[0-9a-f]{64}", line) for line in hashes)
+    assert "--require-hashes -r requirements.hashed" in (paths.ROOT / "Makefile").read_text(encoding="utf-8")
+
+
 def test_the_lock_pins_every_package(lock):
     assert all(re.match(r"\d", version) for version in lock.values())
 
