@@ -12,7 +12,7 @@ export HF_HUB_DISABLE_TELEMETRY := 1
 SNAKEMAKE := snakemake --cores $(CORES) --nolock --rerun-incomplete --quiet host reason rules
 
 .DEFAULT_GOAL := help
-.PHONY: help env opensmile download book paper own smoke pack picture folds bench-extraction bench-training test test-faults audit \
+.PHONY: help env opensmile download book paper own smoke pack picture folds bench-extraction bench-training test test-faults audit-packages \
   reference lint format lock clean
 
 help: ## list the targets
@@ -89,7 +89,7 @@ test-faults: env ## kill, fill, damage and tamper, all of it; writes _build/benc
 # which is not the same as nothing to find.
 ADVISORIES := import json, urllib.request as u; json.load(u.urlopen("https://pypi.org/pypi/pip/25.0/json", timeout=20))["vulnerabilities"]
 
-audit: ## known vulnerabilities of the locked packages (needs the network)
+audit-packages: ## known vulnerabilities of the locked packages (needs the network)
 	@if $(PYTHON) -c '$(ADVISORIES)' 2>/dev/null; then \
 	  $(PYTHON) -m venv _build/audit && _build/audit/bin/pip install --quiet --disable-pip-version-check pip-audit \
 	  && _build/audit/bin/pip-audit --strict --no-deps --disable-pip -r requirements.lock -r requirements-opensmile.lock; \

@@ -103,18 +103,27 @@ def check_values(values: Mapping[str, Any]) -> None:
 
 
 def _heads() -> list[str]:
-    from crosscorpus import baselines, heads  # Keras takes seconds
+    from crosscorpus import heads  # Keras takes seconds
 
-    return [*heads.HEADS, *baselines.BASELINES]
+    return [*heads.HEADS, *_baselines()]
+
+
+def _baselines() -> list[str]:
+    from crosscorpus import baselines
+
+    return list(baselines.BASELINES)
 
 
 KNOWN: dict[str, tuple[str, Callable[[], Iterable[str]]]] = {
     "corpora": ("corpus", lambda: corpora.registry()),
+    "train_corpora": ("corpus", lambda: corpora.registry()),
     "ptms": ("model", lambda: extractors.registry()),
     "ptm": ("model", lambda: extractors.registry()),
     "heads": ("head", _heads),
     "head": ("head", _heads),
+    "baselines": ("baseline", _baselines),
     "regimes": ("regime", lambda: folds.REGIMES),
+    "regime": ("regime", lambda: folds.REGIMES),
     "source": ("source", lambda: store.SOURCES),
     "device": ("device", lambda: extractors.DEVICES),
     "dtype": ("dtype", lambda: extractors.DTYPES),

@@ -137,8 +137,13 @@ def test_training(nursery, tmp_path, draw, many, row):
 # -- chapters -------------------------------------------------------------------------------------------------
 
 PARAMETERS = {
-    "ptms": "mfcc", "corpora": "emodb", "heads": "fcn", "overrides": "epochs=1,fcn_widths=4", "workers": "1",
-}  # fmt: skip
+    "ptms": "mfcc",
+    "corpora": "emodb",
+    "heads": "fcn",
+    "baselines": "majority",
+    "overrides": "epochs=1,fcn_widths=4",
+    "workers": "1",
+}
 CHAIN = 5
 """Kills of one run after the other, before it is let to its end."""
 
