@@ -12,21 +12,22 @@ export HF_HUB_DISABLE_TELEMETRY := 1
 SNAKEMAKE := snakemake --cores $(CORES) --nolock --rerun-incomplete --quiet host reason rules
 
 .DEFAULT_GOAL := help
-.PHONY: help env opensmile download book paper smoke pack picture folds bench-extraction bench-training test reference lint format lock clean
+.PHONY: help env opensmile download book paper own smoke pack picture folds bench-extraction bench-training test test-faults audit-packages \
+  reference lint format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 env: $(ENV) ## make the environment in .venv from the lock
 
-$(ENV): requirements.lock pyproject.toml
+$(ENV): requirements.lock requirements.hashed pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "Python 3.11 is needed, $(PYTHON) is %d.%d; name one with make PYTHON=/path/to/python3.11" % sys.version_info[:2])'
 	@start=$$(date +%s) && echo "Making the environment in .venv (some minutes, once)" \
 	  && $(PYTHON) -m venv .venv \
 	  && echo "  1 of 3: PyTorch" \
 	  && pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$$(grep '^torch==' requirements.lock)" \
 	  && echo "  2 of 3: everything else" \
-	  && pip install --quiet --disable-pip-version-check --no-deps -r requirements.lock \
+	  && pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.hashed \
 	  && echo "  3 of 3: this project" \
 	  && pip install --quiet --disable-pip-version-check --no-deps --editable . \
 	  && echo "The environment took $$(( $$(date +%s) - start )) s" && touch $@
@@ -44,6 +45,11 @@ book: env ## run the chapters on the embedded data and build the site
 paper: download ## the full run from audio; what cannot be had is reported and skipped
 	@$(SNAKEMAKE) --configfile profiles/paper.yaml
 	@python -m crosscorpus.timings paper
+
+own: env ## your corpus beside the pack's: make own CORPUS=<id>; a page for each chapter in _build/own/notebooks/
+	@$(SNAKEMAKE) --configfile profiles/own.yaml \
+	  --config 'corpora=["emodb", "ravdess", "$(CORPUS)"]' 'overrides="$(OVERRIDES)"' -- $(or $(GOAL),chapters)
+	@python -m crosscorpus.timings own
 
 smoke: env ## every chapter in seconds, results without meaning
 	@$(SNAKEMAKE) --configfile profiles/smoke.yaml -- chapters
@@ -76,6 +82,19 @@ format: env ## put code and notebooks into the project's format
 test: lint ## lint, types, unit tests, notebooks as regression tests
 	@pytest -n 2 --dist loadfile --nbval-lax --nbval-current-env
 
+test-faults: env ## kill, fill, damage and tamper, all of it; writes _build/bench/faults.json
+	@pytest tests/faults --faults full -n 2 --dist loadfile
+
+# Apart from the environment, so that it needs none. Where advisories cannot be looked up, pip-audit finds nothing,
+# which is not the same as nothing to find.
+ADVISORIES := import json, urllib.request as u; json.load(u.urlopen("https://pypi.org/pypi/pip/25.0/json", timeout=20))["vulnerabilities"]
+
+audit-packages: ## known vulnerabilities of the locked packages (needs the network)
+	@if $(PYTHON) -c '$(ADVISORIES)' 2>/dev/null; then \
+	  $(PYTHON) -m venv _build/audit && _build/audit/bin/pip install --quiet --disable-pip-version-check pip-audit \
+	  && _build/audit/bin/pip-audit --strict --no-deps --disable-pip -r requirements.lock -r requirements-opensmile.lock; \
+	  else echo "NOT RUN: pypi.org gives no advisories here"; fi
+
 reference: smoke ## keep the notebooks' outputs that `make test` compares with
 	@python -m tests.keep_reference
 
@@ -83,9 +102,11 @@ reference: smoke ## keep the notebooks' outputs that `make test` compares with
 COMPILE := uv pip compile pyproject.toml --extra test --python-version 3.11 --no-annotate --no-header --quiet
 TIDY := sed -E '/^(nvidia-|cuda-|triton==)/d; s/^(torch==[0-9.]+)\+cpu/\1/'
 
-lock: env ## choose new versions for requirements.lock and requirements-opensmile.lock
+lock: env ## choose new versions for requirements.lock, with their hashes, and requirements-opensmile.lock
 	@pip install --quiet uv
 	@$(COMPILE) --upgrade | $(TIDY) > requirements.new && mv requirements.new requirements.lock
+	@uv pip compile requirements.lock --no-deps --generate-hashes --python-version 3.11 --no-annotate --no-header \
+	  --quiet --output-file requirements.hashed
 	@$(COMPILE) --extra opensmile --constraints requirements.lock | $(TIDY) \
 	  | grep -vxFf requirements.lock > requirements-opensmile.lock
 

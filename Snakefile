@@ -4,17 +4,20 @@
 import json
 
 from snakemake.exceptions import WorkflowError
-from snakemake.utils import validate
 
-from crosscorpus import chapters, dependencies, protocol, status
+from crosscorpus import chapters, dependencies, profiles, protocol, status
 
-validate(config, "profiles/schema.yaml")
+try:
+    profiles.check(config)
+except ValueError as error:
+    raise WorkflowError(str(error)) from None
 
 config.setdefault("gpus", 0)
 PROFILE, SOURCE = config["profile"], config["source"]
 RUN = f"_build/{PROFILE}"
-CHAPTERS = ["index", "data", "extraction", "heads", "same-corpus", "cross-corpus", "visualization", "audit"]
+CHAPTERS = [name for name in glob_wildcards("notebooks/{name,[^/]+}.ipynb").name if name != "model"]
 FACTS = glob_wildcards("data/{file,.+\\.(yaml|csv)}").file
+REGISTRIES = ["corpora.yaml", "models.yaml"]
 PACK = [f"embeddings/{f}" for f in glob_wildcards("data/embeddings/{file,.+\\.safetensors}").file]
 VARIANTS = [str(file) for file in protocol.files(config["overrides"])]
 MODELS = glob_wildcards("notebooks/models/{ptm}.ipynb").ptm
@@ -23,14 +26,14 @@ EXECUTE = "papermill --no-progress-bar --log-level ERROR --stderr-file - {input.
 # ipykernel warns on every start that it talks to this machine over TCP
 EXECUTE += " 2> >(grep -v 'running over TCP without encryption' >&2)"
 
-if SOURCE == "audio":
-    PAIRS = [(ptm, c) for ptm in config["ptms"] for c in config["corpora"] if status.can_extract(ptm, c)]
-else:
-    PAIRS = [(ptm, c) for ptm in config["ptms"] for c in config["corpora"] if status.is_stored(ptm, c, SOURCE)]
+ALL = [(ptm, corpus) for ptm in config["ptms"] for corpus in config["corpora"]]
+PACKED = [pair for pair in ALL if SOURCE != "audio" and status.is_stored(*pair, "pack")]
+MADE = [pair for pair in ALL if SOURCE != "pack" and pair not in PACKED and status.can_extract(*pair)]
+PAIRS = PACKED + MADE
 if not PAIRS:
     needs = status.needed(config["ptms"], config["corpora"], SOURCE)
     raise WorkflowError(f"nothing can be run with profile {PROFILE}. Needed:\n{needs.to_string(index=False)}")
-EMBEDDED = [f"{RUN}/embed/{ptm}-{corpus}.ipynb" for ptm, corpus in PAIRS] if SOURCE == "audio" else []
+EMBEDDED = [f"{RUN}/embed/{ptm}-{corpus}.ipynb" for ptm, corpus in MADE]
 TRAINED = [f"{RUN}/train/{ptm}-{corpus}.ipynb" for ptm, corpus in PAIRS]
 
 
@@ -103,6 +106,7 @@ rule embed:
     input:
         notebook="notebooks/model.ipynb",
         library=library("model"),
+        facts=expand("data/{file}", file=[f for f in FACTS if f in REGISTRIES or f.startswith("own/")]),
     output:
         f"{RUN}/embed/{{ptm}}-{{corpus}}.ipynb",
     params:
@@ -167,7 +171,7 @@ rule train:
 
 
 # The chapters that read predictions. What the rule `train` made is in the store, so they only look it up.
-for chapter in ["heads", "same-corpus", "cross-corpus", "visualization", "index"]:
+for chapter in sorted({*CHAPTERS} - {"data", "extraction"}):
 
     rule:
         name:

@@ -38,9 +38,9 @@ def made(build_folder):
     """Embeddings in the folder of what was made from audio, under the name that their identity gives."""
     scan = scan_of()
     store.write_scan("emodb", scan, store.folder("audio"))
-    key = store.key(store.identity(PTM, "clip", scan.utterances))
-    path = store.embeddings_path(PTM, "emodb", "clip", key)
-    store.write_embeddings(path, vectors_of(scan.utterances), metadata_of(scan.utterances))
+    identity = store.identity(PTM, "clip", scan.utterances)
+    path = store.embeddings_path(PTM, "emodb", "clip", store.key(identity))
+    store.write_embeddings(path, vectors_of(scan.utterances), identity)
     return path
 
 
@@ -358,7 +358,7 @@ def test_load_refuses_embeddings_of_other_audio(packed):
 
 @pytest.mark.usefixtures("packed")
 def test_load_refuses_another_pooling_than_the_packs():
-    with pytest.raises(store.StoredWrongError, match=r"\(clip float32\) than asked for \(window float32\)"):
+    with pytest.raises(store.StoredWrongError, match=r"\(pooling clip\) than asked for \(pooling window\)"):
         store.load(PTM, "emodb", pooling="window")
 
 

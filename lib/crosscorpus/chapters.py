@@ -5,13 +5,13 @@ import functools
 import json
 import types
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from crosscorpus import figures, names, paths
+from crosscorpus import corpora, extractors, figures, folds, names, paths, protocol, store
 
 IPYTHON_NAMES = {"In", "Out", "exit", "quit", "open"}
 
@@ -61,9 +61,12 @@ def start(chapter: str, namespace: Mapping[str, Any]) -> types.SimpleNamespace:
     Raises
     ------
     names.UnknownNameError
-        A parameter was given that the chapter does not have; papermill itself only warns.
+        A parameter was given that the chapter does not have (papermill itself only warns), or a corpus, a model,
+        a head or the like that is not known.
     ParameterError
         A parameter has the wrong type.
+    ValueError
+        A setting of the protocol, among the overrides, cannot be used.
     """
     parameters = declared(chapter)
     for name, value in namespace.items():
@@ -72,12 +75,60 @@ def start(chapter: str, namespace: Mapping[str, Any]) -> types.SimpleNamespace:
         )
         if not ours:
             names.check(name, parameters, f"parameter of chapter {chapter}")
+    values = {name: _typed(name, namespace[name], kind) for name, (kind, _) in parameters.items()}
+    check_values(values)
     figures.use_style()
     warnings.filterwarnings("ignore", message="IProgress not found")  # tqdm's, where there are no widgets
     pd.set_option("display.max_colwidth", None, "display.precision", 2)
-    return types.SimpleNamespace(
-        **{name: _typed(name, namespace[name], kind) for name, (kind, _) in parameters.items()}
-    )
+    return types.SimpleNamespace(**values)
+
+
+def check_values(values: Mapping[str, Any]) -> None:
+    """Check parameters that name something, so that a misspelt name does not wait for its turn.
+
+    Raises
+    ------
+    names.UnknownNameError
+        A corpus, a model, a head, a regime, a source, a device or a dtype is not known.
+    ValueError
+        The overrides cannot be read; see `protocol.load`.
+    """
+    for name, value in values.items():
+        for one in value if isinstance(value, list) else [value]:
+            if name in KNOWN:
+                kind, known = KNOWN[name]
+                names.check(one, known(), kind)
+    if "overrides" in values:
+        protocol.load(values["overrides"])
+
+
+def _heads() -> list[str]:
+    from crosscorpus import heads  # Keras takes seconds
+
+    return [*heads.HEADS, *_baselines()]
+
+
+def _baselines() -> list[str]:
+    from crosscorpus import baselines
+
+    return list(baselines.BASELINES)
+
+
+KNOWN: dict[str, tuple[str, Callable[[], Iterable[str]]]] = {
+    "corpora": ("corpus", lambda: corpora.registry()),
+    "train_corpora": ("corpus", lambda: corpora.registry()),
+    "ptms": ("model", lambda: extractors.registry()),
+    "ptm": ("model", lambda: extractors.registry()),
+    "heads": ("head", _heads),
+    "head": ("head", _heads),
+    "baselines": ("baseline", _baselines),
+    "regimes": ("regime", lambda: folds.REGIMES),
+    "regime": ("regime", lambda: folds.REGIMES),
+    "source": ("source", lambda: store.SOURCES),
+    "device": ("device", lambda: extractors.DEVICES),
+    "dtype": ("dtype", lambda: extractors.DTYPES),
+}
+"""Parameters of chapters, and keys of profiles, that name something: what, and which names there are."""
 
 
 def _typed(name: str, value: Any, kind: str) -> Any:

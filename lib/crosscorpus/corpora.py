@@ -1,11 +1,13 @@
 """Speech corpora: the registry, file-name grammars, and the table of utterances of a folder.
 
-Everything that is a fact about a corpus stands in `data/corpora.yaml`; nothing here knows a corpus by name.
+Everything that is a fact about a corpus stands in `data/corpora.yaml`, or in a CSV table in `data/own/`; nothing
+here knows a corpus by name.
 """
 
 import functools
+import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -15,7 +17,7 @@ import pandas as pd
 import yaml
 from tqdm import tqdm
 
-from crosscorpus import audio, names, paths
+from crosscorpus import audio, names, paths, soundness
 
 COLUMNS = [
     "corpus",
@@ -55,6 +57,8 @@ class Corpus:
     known_issues: tuple[Mapping[str, str], ...] = ()
     download: Mapping[str, Any] = field(default_factory=dict)
     in_paper: bool = False
+    # Of a corpus that is a CSV table: the facts of each path.
+    table: Mapping[str, Mapping[str, Any]] | None = field(default=None, metadata={"of_file": False})
 
 
 @dataclass(frozen=True)
@@ -68,9 +72,84 @@ class Scan:
 
 @functools.cache
 def registry() -> dict[str, Corpus]:
-    """Return all known corpora by id, in the order of `data/corpora.yaml`."""
-    entries = yaml.safe_load((paths.DATA / "corpora.yaml").read_text(encoding="utf-8"))
-    return {key: Corpus(id=key, **entry) for key, entry in entries.items()}
+    """Return all known corpora by id: those of `data/corpora.yaml` in its order, then those of `data/own/*.csv`.
+
+    Raises
+    ------
+    names.UnknownNameError
+        An entry has a field that there is not, or an emotion that its counts do not have.
+    ValueError
+        An entry lacks a field, its pattern cannot be used, or a CSV table is wrong.
+    """
+    file = paths.DATA / "corpora.yaml"
+    entries: Mapping = yaml.safe_load(file.read_text(encoding="utf-8"))
+    known = {key: _entry(key, entry, paths.shown(file)) for key, entry in entries.items()}
+    emotions = {emotion for corpus in known.values() for emotion in corpus.emotions.values()}
+    for table in sorted((paths.DATA / "own").glob("*.csv")):
+        if table.stem in known:
+            raise ValueError(f"{paths.shown(table)}: a corpus {table.stem} is known already; rename the file")
+        known[table.stem] = _own(table, emotions)
+    return known
+
+
+def _entry(key: str, entry: Mapping[str, Any], file: str) -> Corpus:
+    names.check_fields(entry, Corpus, f"{key} in {file}")
+    for emotion in set(entry["emotions"].values()) ^ set(entry["counts"]):
+        other = "counts" if emotion in entry["emotions"].values() else "emotions"
+        known = entry["counts"] if other == "counts" else entry["emotions"].values()
+        names.check(emotion, known, f"emotion among the {other} of {key} in {file}")
+    try:
+        groups = re.compile(entry["pattern"]).groupindex
+    except re.error as error:
+        raise ValueError(f"{file}: the pattern of {key} is no regular expression ({error})") from error
+    if "emotion" not in groups:
+        raise ValueError(f"{file}: the pattern of {key} has no group `emotion`")
+    return Corpus(id=key, **entry)
+
+
+OWN_COLUMNS = ["path", "speaker", "emotion"]
+
+
+def _own(file: Path, emotions: Collection[str]) -> Corpus:
+    """Return the entry of a corpus that is a CSV table of paths, speakers and emotions."""
+    shown = paths.shown(file)
+    if not re.fullmatch("[a-z0-9-]+", file.stem):
+        raise ValueError(f"{shown}: the name may have small letters, digits and hyphens; rename the file")
+    table = read_table(file)
+    missing = [column for column in OWN_COLUMNS if column not in table]
+    if missing or not len(table):
+        what = f"has no column {', '.join(missing)}" if missing else "has no rows"
+        raise ValueError(f"{shown}: {what}; it needs {', '.join(OWN_COLUMNS)}, and a row for each audio file")
+    for line, row in enumerate(table.to_dict("records"), start=2):
+        names.check(row["emotion"], sorted(emotions), f"emotion in {shown}, line {line},")
+        if not row["path"]:
+            raise ValueError(f"{shown}, line {line}: no path; name the audio file")
+    twice = table.loc[table["path"].duplicated(), "path"]
+    if len(twice):
+        raise ValueError(f"{shown}: {twice.iloc[0]} is there twice; keep one of the two rows")
+    facts = {
+        row["path"]: {
+            "utterance": row["path"],
+            "speaker": row["speaker"],
+            "emotion_native": row["emotion"],
+            "emotion": row["emotion"],
+            "text_id": row.get("text_id", ""),
+        }
+        for row in table.to_dict("records")
+    }
+    return Corpus(
+        id=file.stem,
+        name=file.stem,
+        title=f"a corpus of your own ({shown})",
+        language="not stated",
+        licence="not stated",
+        home=shown,
+        pattern="",
+        emotions={emotion: emotion for emotion in sorted(set(table["emotion"]))},
+        counts=table["emotion"].value_counts().sort_index().to_dict(),
+        speakers=str(table["speaker"].nunique()),
+        table=facts,
+    )
 
 
 def get(corpus: str) -> Corpus:
@@ -97,10 +176,13 @@ def parse(corpus: Corpus, path: str | PurePosixPath) -> dict[str, Any] | None:
     A dict with `utterance`, `speaker` ("" where the corpus names none), `emotion_native`, `emotion` and
     `text_id` ("" likewise), or None where the name does not follow the grammar.
     """
+    if corpus.table is not None:
+        facts = corpus.table.get(PurePosixPath(path).as_posix())
+        return dict(facts) if facts else None
     stem = PurePosixPath(path).with_suffix("").as_posix()
     folder, _, last = stem.rpartition("/")
     stem = f"{folder}/{corpus.renamed.get(last, last)}".lstrip("/")
-    match = re.search(rf"(?:^|/)(?P<utterance>{corpus.pattern})$", stem)
+    match = re.search(rf"(?:^|/)(?P<utterance>{corpus.pattern})\Z", stem)
     if match is None or match["emotion"] not in corpus.emotions:
         return None
     found = match.groupdict()
@@ -116,11 +198,12 @@ def parse(corpus: Corpus, path: str | PurePosixPath) -> dict[str, Any] | None:
 def find(corpus: str, mirror: str | None = None) -> Path | None:
     """Return the folder with a corpus's audio, or None.
 
-    It is `corpora/<corpus>` below the mirror folder or, where that has none, below the folder of downloads.
+    It is `corpora/<corpus>` below the mirror folder or, where that has none, below the folder of downloads. Where
+    neither has one, the paths of a CSV table count from the table's own folder.
     """
-    get(corpus)
+    own = [paths.DATA / "own"] if get(corpus).table is not None else []
     folders = [root / "corpora" / corpus for root in (paths.mirror(mirror), paths.cache()) if root]
-    return next((folder for folder in folders if folder.is_dir()), None)
+    return next((folder for folder in [*folders, *own] if folder.is_dir()), None)
 
 
 def scan(corpus: str, folder: str | Path, workers: int = 1) -> Scan:
@@ -148,14 +231,11 @@ def scan(corpus: str, folder: str | Path, workers: int = 1) -> Scan:
     entry, root = get(corpus), Path(folder)
     if not root.is_dir():
         raise FileNotFoundError(f"{root}: no such folder; put the audio of {entry.name} there")
-    files = sorted(
-        path.relative_to(root).as_posix()
-        for path in root.rglob("*")
-        if path.suffix.lower() in audio.SUFFIXES and not path.is_dir()
-    )
-    problems: list[tuple[str, str, str, str]] = []
+    files, found = _audio_files(root) if entry.table is None else (sorted(entry.table), [])
+    problems = [(corpus, *problem) for problem in found]
     copies: dict[str, list[tuple[str, dict[str, Any]]]] = {}
-    for path in sorted(files, key=lambda p: (audio.SUFFIXES.index(PurePosixPath(p).suffix.lower()), p)):
+    suffixes = {suffix: number for number, suffix in enumerate(audio.SUFFIXES)}
+    for path in sorted(files, key=lambda p: (suffixes.get(PurePosixPath(p).suffix.lower(), 9), p)):
         unused = [why for pattern, why in entry.not_used.items() if re.search(pattern, path)]
         facts = parse(entry, path)
         if unused:
@@ -182,6 +262,39 @@ def scan(corpus: str, folder: str | Path, workers: int = 1) -> Scan:
     )
 
 
+def _audio_files(root: Path) -> tuple[list[str], list[tuple[str, str, str]]]:
+    """Return the audio files below a folder, and what of it cannot be looked at: path, reason, remedy.
+
+    A CSV table holds neither bytes that are no UTF-8 nor, unquoted, a carriage return.
+    """
+    files: list[str] = []
+    problems: list[tuple[str, str, str]] = []
+
+    def shown(path: str | os.PathLike[str]) -> str:
+        text = os.fsencode(os.path.relpath(path, root)).decode("utf-8", "backslashreplace")
+        return text.replace("\r", "\\r")
+
+    def cannot_be_listed(error: OSError) -> None:
+        remedy = "check its permissions, or leave it out"
+        problems.append((shown(error.filename), f"folder cannot be listed ({error.strerror})", remedy))
+
+    for folder, folders, names_here in os.walk(root, onerror=cannot_be_listed):
+        for name in folders:
+            if os.path.islink(os.path.join(folder, name)):
+                reason, remedy = "is a link to a folder, which is not followed", "put the folder itself there"
+                problems.append((shown(os.path.join(folder, name)), reason, remedy))
+        for name in names_here:
+            path = Path(folder, name)
+            if path.suffix.lower() not in audio.SUFFIXES:
+                continue
+            relative = path.relative_to(root).as_posix()
+            if shown(path) != relative:
+                problems.append((shown(path), "has a name that is not UTF-8 or breaks a line", "rename it"))
+            else:
+                files.append(relative)
+    return sorted(files), problems
+
+
 def _measure_first_good(
     corpus: str, root: Path, copies: list[tuple[str, dict[str, Any]]]
 ) -> tuple[dict[str, Any] | None, dict[str, Any] | None, list[tuple[str, str, str, str]]]:
@@ -192,9 +305,14 @@ def _measure_first_good(
             problems.append((corpus, path, *found))
             continue
         try:
+            soundness.check(root / path)
             samples, rate = audio.read(root / path)
+            soundness.check_samples(root / path, samples)
         except audio.AudioError as error:
             problems.append((corpus, path, error.reason, error.remedy))
+            continue
+        except MemoryError:
+            problems.append((corpus, path, "does not fit into memory", "cut it into utterances"))
             continue
         row = {"corpus": corpus, "path": path, **facts}
         row |= {"seconds": round(len(samples) / rate, 4), "sample_rate_native": rate}
@@ -209,6 +327,40 @@ def read_table(path: str | Path) -> pd.DataFrame:
     """Read a CSV table of utterances, labels or folds; identifiers such as "03" stay text."""
     text = ["corpus", "utterance", "path", "file", "speaker", "emotion_native", "text_id", "sha256"]
     return pd.read_csv(path, dtype=dict.fromkeys(text, str), keep_default_na=False, na_values={"seconds": [""]})
+
+
+def check_table(corpus: Corpus, table: pd.DataFrame) -> None:
+    """Check a table of utterances against the registry.
+
+    Raises
+    ------
+    ValueError
+        Other columns than `COLUMNS`, an utterance twice, an emotion that the corpus does not have, facts that are
+        not those that a file's name tells, or a duration, rate or hash that is none. The message names the first
+        utterance.
+    """
+    if list(table) != COLUMNS:
+        raise ValueError(f"its columns are {', '.join(table)} where {', '.join(COLUMNS)} are expected")
+    twice = table.loc[table["utterance"].duplicated(), "utterance"]
+    if len(twice):
+        raise ValueError(f"utterance {twice.iloc[0]} is there twice")
+    known = set(corpus.emotions.values())
+    for row in table.to_dict("records"):
+        what = f"utterance {row['utterance']}"
+        if row["corpus"] != corpus.id:
+            raise ValueError(f"{what} is of the corpus {row['corpus']}, not of {corpus.id}")
+        if row["emotion"] not in known:
+            names.check(row["emotion"], sorted(known), f"emotion of {what}")
+        for column, value in (parse(corpus, row["path"]) or {}).items():
+            if row[column] != value:
+                raise ValueError(f"{what} has the {column} {row[column]!r}, its file's name says {value!r}")
+        if not re.fullmatch("[0-9a-f]{64}", row["sha256"]):
+            raise ValueError(f"{what} has the sha256 {row['sha256']!r}, which is none")
+    for column in ("seconds", "sample_rate_native"):
+        wrong = ~(pd.to_numeric(table[column], errors="coerce") > 0)
+        if wrong.any():
+            first = table[wrong].iloc[0]
+            raise ValueError(f"utterance {first['utterance']} has {column} {first[column]!r}, which is none")
 
 
 def file_list(corpus: str) -> pd.DataFrame | None:

@@ -177,10 +177,11 @@ def unpack(archive: Path, to: Path, *, wanted: str = "*", limit: int = LARGEST) 
     part.mkdir(parents=True)
     try:
         left = min(limit, LARGEST_RATIO * archive.stat().st_size)
-        left -= _extract(archive, part, wanted, left)
+        left -= _extract(archive, part, wanted, left, str(archive))
         for inner in [path for path in part.rglob("*") if path.suffix.lower() == ".zip" and path.is_file()]:
             if not inner.name.startswith("._"):  # macOS keeps notes on a file under such a name
-                left -= _extract(inner, inner.with_suffix(""), "*", left)
+                name = f"{archive}, in it {inner.relative_to(part)}"
+                left -= _extract(inner, inner.with_suffix(""), "*", left, name)
                 inner.unlink()
         os.replace(part, to)
     finally:
@@ -188,8 +189,8 @@ def unpack(archive: Path, to: Path, *, wanted: str = "*", limit: int = LARGEST) 
     return to
 
 
-def _extract(archive: Path, to: Path, wanted: str, limit: int) -> int:
-    """Check all members, then write the wanted ones; return their bytes."""
+def _extract(archive: Path, to: Path, wanted: str, limit: int, shown: str) -> int:
+    """Check all members, then write the wanted ones; return their bytes. `shown` names the archive in errors."""
     chosen, total = [], 0
     try:
         # In this order, because zipfile also takes a tar file that ends with a zip.
@@ -197,14 +198,14 @@ def _extract(archive: Path, to: Path, wanted: str, limit: int) -> int:
             for name, size, is_folder, is_file, read in _members(opened):
                 parts = re.split(r"[/\\]", name)
                 if ".." in parts or not parts[0] or re.match("[A-Za-z]:", name) or "\0" in name:
-                    raise _refusal(archive, f"member {name!r} would be written elsewhere")
+                    raise _refusal(shown, f"member {name!r} would be written elsewhere")
                 if not (is_folder or is_file):
-                    raise _refusal(archive, f"member {name!r} is a link or a device")
+                    raise _refusal(shown, f"member {name!r} is a link or a device")
                 if is_file and fnmatch.fnmatchcase(name, wanted):
                     chosen.append((to.joinpath(*parts), read))
                     total += size
                 if total > limit:
-                    raise _refusal(archive, f"it unpacks to more than {limit} bytes")
+                    raise _refusal(shown, f"it unpacks to more than {limit} bytes")
             for path, read in chosen:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 # Both libraries give no more bytes than the member declares, so the limit holds.
@@ -215,11 +216,11 @@ def _extract(archive: Path, to: Path, wanted: str, limit: int) -> int:
     except Exception as error:  # damaged archives raise errors of a dozen kinds
         reason = f"cannot be unpacked ({type(error).__name__}: {error})"
         expected = "expected a whole zip or tar archive, and room for its content"
-        raise DownloadError(f"{archive}: {reason}; {expected}; fetch it again") from error
+        raise DownloadError(f"{shown}: {reason}; {expected}; fetch it again") from error
     return total
 
 
-def _refusal(archive: Path, reason: str) -> DownloadError:
+def _refusal(archive: str, reason: str) -> DownloadError:
     remedy = "expected plain files alone; nothing was unpacked, and this archive is not to be trusted"
     return DownloadError(f"{archive}: {reason}; {remedy}")
 

@@ -5,8 +5,12 @@ was stopped goes on where it was.
 """
 
 import concurrent.futures
+import hashlib
+import json
+import logging
 import multiprocessing
 import os
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,7 +21,7 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from crosscorpus import audio, corpora, extractors, names, store, versions, weights
+from crosscorpus import audio, corpora, extractors, names, status, store, versions, weights
 
 SHARD = {"cpu": 32, "cuda": 512}
 """Utterances that are written at a time: what a run that is stopped may have to do again, for each worker."""
@@ -27,6 +31,8 @@ BATCH_SECONDS = {"cpu": 32.0, "cuda": 480.0}
 """Seconds of audio that are encoded at a time, padding included, at most (but one utterance at least)."""
 READERS = 8
 """Threads that decode audio for a GPU."""
+
+logger = logging.getLogger(__name__)
 
 
 def embed(
@@ -74,6 +80,8 @@ def embed(
     identity = store.identity(ptm, pooling, scan.utterances, dtype)
     whole = store.embeddings_path(ptm, corpus, pooling, store.key(identity), dtype=dtype)
     if not whole.exists() or _made_with_other_weights(ptm, whole, mirror):
+        for other in store.others(whole, identity):
+            logger.warning(other)
         on = extractors.choose_device(device)
         folder = weights.fetch(ptm, mirror)
         load = (ptm, pooling, on, folder, dtype)
@@ -138,8 +146,13 @@ def _extract(
     model = extractors.get(ptm)
     neighbours = extractors.NEIGHBOURS if pooling == "padded" else 0
     shards = plan(utterances["seconds"].tolist(), on, neighbours)
-    files = [whole.with_suffix("") / f"{number:05d}.safetensors" for number in range(len(shards))]
     used = {"weights_sha256": weights.fingerprint(folder, model.files) if folder else ""}
+    device = versions.of_device(on)
+    libraries = ", ".join(f"{name} {version}" for name, version in versions.of_libraries().items())
+    # Parts by other weights, another device or other libraries are never gone on from.
+    part_of = hashlib.sha256(json.dumps([used, device, libraries]).encode()).hexdigest()[:16]
+    parts = whole.with_suffix("")
+    files = [parts / part_of / f"{number:05d}.safetensors" for number in range(len(shards))]
     to_do = [(s, f) for s, f in zip(shards, files, strict=True) if not _is_done(f, s)]
     started = time.perf_counter()
     with tqdm(total=len(utterances), desc=f"{model.name} on {corpus}", unit="utterance", mininterval=5) as bar:
@@ -148,25 +161,28 @@ def _extract(
         facts = on_device(load, utterances, root, to_do, workers, bar)
     elapsed = time.perf_counter() - started
     vectors = np.empty((len(utterances), model.dimension), dtype=np.float32)
-    for file in files:
-        part, rows = store.read_part(file)
-        vectors[rows] = part
+    try:
+        for file in files:
+            part, rows = store.read_part(file)
+            vectors[rows] = part
+        loaded = store.read_embeddings(files[0])[1]
+    except store.NotStoredError:
+        if not whole.exists():
+            raise
+        return shutil.rmtree(parts, ignore_errors=True)  # another run of the same has finished just now
     store.check_vectors(vectors, utterances, model.dimension, f"{model.name} on {corpus}")
     made_by = {
         "corpus": corpus,
         "dim": str(model.dimension),
-        "device": versions.of_device(on),
+        "device": device,
         "commit": versions.of_commit(),
-        "libraries": ", ".join(f"{name} {version}" for name, version in versions.of_libraries().items()),
+        "libraries": libraries,
     }
-    loaded = store.read_embeddings(files[0])[1]
     store.write_embeddings(whole, vectors, identity | used | loaded | made_by)
     if len(to_do) == len(shards):  # a resumed run has no honest figure
         speed = {"utterances_per_second": f"{len(utterances) / elapsed:.2f}", "seconds": f"{elapsed:.1f}"}
         store.write_run(whole, speed | facts)
-    for file in files:
-        file.unlink()
-    files[0].parent.rmdir()
+    shutil.rmtree(parts, ignore_errors=True)
 
 
 def _is_done(file: Path, shard: list[np.ndarray]) -> bool:
@@ -253,13 +269,57 @@ def loaded(load: Load) -> extractors.Extractor:
     return _loaded[load]
 
 
+def encode(extract: extractors.Extract, waveforms: Sequence[np.ndarray], divide: bool = True) -> np.ndarray:
+    """Return embeddings [utterances, dim]; where memory does not hold the batch, encode it in halves.
+
+    Parameters
+    ----------
+    extract
+        The extractor's function.
+    waveforms
+        float32 arrays, mono, 16 kHz.
+    divide
+        False where an embedding depends on the batch (pooling `padded`): then the error goes on.
+
+    Raises
+    ------
+    MemoryError
+        Not even one utterance fits, or the batch may not be divided.
+    """
+    try:
+        return extract(waveforms)
+    except Exception as error:
+        if not _is_out_of_memory(error):
+            raise
+        seconds = sum(map(len, waveforms)) / audio.SAMPLE_RATE
+        batch = f"{len(waveforms)} utterances ({seconds:.1f} s)"
+        if len(waveforms) == 1 or not divide:
+            raise MemoryError(
+                f"a batch of {batch} does not fit into memory and cannot be divided; free memory of the device, "
+                "use the parameter device=cpu, or leave out the longest utterances"
+            ) from error
+        half = len(waveforms) // 2
+        logger.warning("out of memory with %s: going on with %d and %d", batch, half, len(waveforms) - half)
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()  # outside of the handler, which keeps the failed batch alive
+    return np.concatenate([encode(extract, part) for part in (waveforms[:half], waveforms[half:])])
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    # TensorFlow's, without importing it; and what torch's allocator for CPUs raises
+    return type(error).__name__ == "ResourceExhaustedError" or "DefaultCPUAllocator" in str(error)
+
+
 def _write_shard(
     load: Load, rows: pd.DataFrame, waveforms: list[np.ndarray], shard: list[np.ndarray], file: Path
 ) -> int:
     extractor = loaded(load)
     vectors, at = [], 0
+    by_batch = load[1] == "padded"
     for batch in shard:
-        vectors.append(extractor.extract(waveforms[at : at + len(batch)]))
+        vectors.append(encode(extractor.extract, waveforms[at : at + len(batch)], divide=not by_batch))
         at += len(batch)
     together = np.concatenate(vectors)
     model = extractors.get(load[0])
@@ -287,7 +347,7 @@ def collect(
     workers: int = 0,
     dtype: str = "float32",
 ) -> dict[str, store.Embeddings]:
-    """Return the embeddings of several corpora: the pack's, or from audio by `embed`.
+    """Return the embeddings of several corpora: the pack's, or from audio by `embed`; see `store` for sources.
 
     What cannot be had is left out, with a printed line that says what it needs.
     """
@@ -295,8 +355,8 @@ def collect(
     found = {}
     for corpus in corpus_ids:
         try:
-            if source == "pack":
-                found[corpus] = store.load(ptm, corpus, source, pooling, dtype)
+            if source == "pack" or (source == "any" and status.is_stored(ptm, corpus, "pack")):
+                found[corpus] = store.load(ptm, corpus, "pack", pooling, dtype)
             else:
                 how = {"pooling": pooling, "device": device, "mirror": mirror, "workers": workers, "dtype": dtype}
                 found[corpus] = embed(ptm, corpus, **how)  # type: ignore[arg-type]

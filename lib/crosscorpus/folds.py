@@ -116,6 +116,35 @@ def path(corpus: str) -> Path:
     return paths.DATA / "folds" / f"{corpora.get(corpus).id}.csv"
 
 
+def read(corpus: str) -> pd.DataFrame:
+    """Return the committed folds of a corpus, a table with `COLUMNS`.
+
+    Raises
+    ------
+    FoldError
+        The file has other columns, another corpus, an unknown regime, a fold that is no number from 1 to the
+        protocol's count, or an utterance twice in a regime; the message names file and line.
+    """
+    file, n_folds = path(corpus), protocol.load()["n_folds"]
+    table = corpora.read_table(file)
+    again = "correct it, or deal the folds again with `make folds`"
+    if list(table) != COLUMNS:
+        expected = ", ".join(COLUMNS)
+        raise FoldError(f"{file}: its columns are {', '.join(table)} where {expected} are expected; {again}")
+    number = pd.to_numeric(table["fold"], errors="coerce")
+    for wrong, what in (
+        (table["corpus"] != corpus, f"the corpus must be {corpus}"),
+        (~table["regime"].isin(REGIMES), f"the regime must be one of {', '.join(REGIMES)}"),
+        (~number.isin(range(1, n_folds + 1)), f"the fold must be a number from 1 to {n_folds}"),
+        (table.duplicated(["regime", "utterance"]), "the utterance is in more than one fold of the regime"),
+    ):
+        if wrong.any():
+            line = int(np.argmax(wrong))
+            found = ",".join(map(str, table.iloc[line]))
+            raise FoldError(f"{file}, line {line + 2}: {found}: {what}; {again}")
+    return table.assign(fold=number.astype(int))
+
+
 def load(corpus: str, utterances: pd.DataFrame, regime: str | None = None) -> pd.DataFrame:
     """Return the folds of a table of utterances, in one regime or in all.
 
@@ -128,7 +157,7 @@ def load(corpus: str, utterances: pd.DataFrame, regime: str | None = None) -> pd
     A table with `COLUMNS`, checked by `check`. The regime `speaker` is missing where it is not `possible`.
     """
     if path(corpus).exists():
-        table = corpora.read_table(path(corpus))
+        table = read(corpus)
         table = table[table["utterance"].isin(utterances["utterance"])].reset_index(drop=True)
     else:
         table = make(corpus, utterances)

@@ -1,7 +1,9 @@
 """Names that a person types: corpora, models, heads, regimes, settings."""
 
+import dataclasses
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 
 class UnknownNameError(ValueError):
@@ -40,3 +42,24 @@ def check_all(names: Iterable[str] | str, known: Iterable[str], kind: str) -> li
     if not listed or listed == [""]:
         raise ValueError(f"no {kind} was named; known: {', '.join(choices)}")
     return [check(name, choices, kind) for name in listed]
+
+
+def check_fields(entry: Mapping[str, Any], kind: Any, what: str) -> None:
+    """Check that an entry of a data file has the fields of a dataclass: none unknown, none that it needs missing.
+
+    `id`, and what is annotated as not of a file (`metadata` with `of_file` False), are no fields of an entry.
+
+    Raises
+    ------
+    UnknownNameError
+        A field is unknown; the message suggests the nearest.
+    ValueError
+        A field is missing.
+    """
+    fields = {f.name: f for f in dataclasses.fields(kind) if f.name != "id" and f.metadata.get("of_file", True)}
+    for name in entry:
+        check(name, fields, f"field of {what}")
+    bare = dataclasses.MISSING
+    missing = [n for n, f in fields.items() if n not in entry and f.default is bare and f.default_factory is bare]
+    if missing:
+        raise ValueError(f"{what} has no {', '.join(missing)}; the head of the file explains the fields")

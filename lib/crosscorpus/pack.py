@@ -75,6 +75,8 @@ def _note(ptm: str, corpus: str, embeddings: store.Embeddings) -> None:
         **embeddings.metadata,
         **embeddings.run,
     }
+    table = paths.PACK / "utterances" / f"{corpus}.csv"
+    notes[f"utterances/{corpus}"] = {"sha256": store.table_hash(table)}
     text = json.dumps(notes, indent=2, sort_keys=True) + "\n"
     store.replace_file(path, lambda part: part.write_text(text, encoding="utf-8"))
 

@@ -12,14 +12,16 @@ NEAR_SILENCE_DBFS = -45.0
 def scan(corpus: str, source: str, mirror: str | None = None) -> corpora.Scan | None:
     """Return the tables of a corpus: the pack's, or fresh ones from its audio, which are stored too.
 
-    None where the pack does not have the corpus, or its audio is not in the mirror folder.
+    None where the pack does not have the corpus, or its audio is not in the mirror folder. With the source `any`,
+    audio is read where the pack does not have the corpus.
     """
     corpora.get(corpus)
-    if names.check(source, store.SOURCES, "source") == "pack":
+    if names.check(source, store.SOURCES, "source") != "audio":
         try:
             return store.read_scan(corpus, "pack")
         except store.NotStoredError:
-            return None
+            if source == "pack":
+                return None
     root = corpora.find(corpus, mirror)
     if root is None:
         return None

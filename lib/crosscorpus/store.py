@@ -2,13 +2,16 @@
 
 Two places hold the same things. `pack` is the part that the repository carries (`data/embeddings/`); `audio`
 is what was made here from audio (`_build/`). An embedding file of the latter is named by a hash of all that
-made it, so what was made otherwise is never found.
+made it, so what was made otherwise is never found. `any` is the pack where that has it, and `audio` elsewhere.
 """
 
+import contextlib
+import errno
 import functools
 import hashlib
 import json
 import os
+import re
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -21,7 +24,7 @@ from safetensors.numpy import save_file
 
 from crosscorpus import audio, corpora, extractors, names, paths, versions
 
-SOURCES = ("pack", "audio")
+SOURCES = ("pack", "audio", "any")
 
 
 class NotStoredError(FileNotFoundError):
@@ -30,6 +33,13 @@ class NotStoredError(FileNotFoundError):
 
 class StoredWrongError(ValueError):
     """A stored file that does not hold what it should; the message names file, reason and remedy."""
+
+
+class NotWrittenError(OSError):
+    """A file that could not be written; the message names it, the reason and the remedy."""
+
+
+FULL, READ_ONLY = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG), (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 @dataclass(frozen=True)
@@ -50,18 +60,43 @@ class Embeddings:
 
 def folder(source: str) -> Path:
     """Return the folder of a source, "pack" or "audio"."""
-    return paths.PACK if names.check(source, SOURCES, "source") == "pack" else paths.BUILD / "embeddings"
+    return paths.PACK if names.check(source, SOURCES[:2], "source") == "pack" else paths.BUILD / "embeddings"
 
 
 def replace_file(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a file so that it is either whole or not there: `write` gets a temporary path beside it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
-    try:
-        write(part)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    """Write a file so that it is either whole or not there: `write` gets a temporary path beside it.
+
+    Raises
+    ------
+    NotWrittenError
+        The disk is full, or nothing may be written there. What stood under the name before is still there.
+    """
+    for left in (2, 1, 0):
+        part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write(part)
+            return os.replace(part, path)
+        except (OSError, SafetensorError) as error:
+            number = _error_number(error)
+            if left and number == errno.ENOENT and not path.parent.is_dir():
+                continue  # another run of the same has finished just now, and swept the folder
+            if number not in (*FULL, *READ_ONLY):
+                raise
+            remedy = "free some space" if number in FULL else "make its folder writable, or choose another"
+            raise NotWrittenError(
+                f"{paths.shown(path)}: cannot be written ({os.strerror(number)}); {remedy}, and run again: it "
+                "goes on from what is stored"
+            ) from error
+        finally:
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
+
+
+def _error_number(error: OSError | SafetensorError) -> int:
+    # safetensors writes it as text: "... No space left on device (os error 28)"
+    found = re.search(r"os error (\d+)", str(error))
+    return int(found[1]) if found else getattr(error, "errno", None) or 0
 
 
 # -- utterances ---------------------------------------------------------------------------------------------
@@ -71,7 +106,9 @@ def write_scan(corpus: str, scan: corpora.Scan, to: Path) -> None:
     """Write a scan below a folder: `utterances/`, `quality/` and `problems/<corpus>.csv`."""
     tables = {"utterances": scan.utterances, "quality": scan.quality, "problems": scan.problems}
     for kind, table in tables.items():
-        replace_file(to / kind / f"{corpus}.csv", functools.partial(table.to_csv, index=False))
+        path, text = to / kind / f"{corpus}.csv", table.to_csv(index=False)
+        if not path.exists() or path.read_bytes() != text.encode():  # so a store that is whole may be read-only
+            replace_file(path, functools.partial(Path.write_bytes, data=text.encode()))
 
 
 def read_scan(corpus: str, source: str = "pack") -> corpora.Scan:
@@ -81,8 +118,12 @@ def read_scan(corpus: str, source: str = "pack") -> corpora.Scan:
     ------
     NotStoredError
         This source has no such table.
+    StoredWrongError
+        The table of utterances is not what a scan of the corpus gives.
     """
-    corpora.get(corpus)
+    entry = corpora.get(corpus)
+    if source == "any":
+        return read_scan(corpus, "pack" if (paths.PACK / "utterances" / f"{corpus}.csv").exists() else "audio")
     tables = []
     for kind in ("utterances", "quality", "problems"):
         path = folder(source) / kind / f"{corpus}.csv"
@@ -95,11 +136,28 @@ def read_scan(corpus: str, source: str = "pack") -> corpora.Scan:
                     else f"run `papermill notebooks/data.ipynb out.ipynb -p source audio -p corpora {corpus}`"
                 )
             )
-        tables.append(corpora.read_table(path))
+        try:
+            tables.append(corpora.read_table(path))
+            if kind == "utterances":
+                corpora.check_table(entry, tables[-1])
+                if source == "pack":
+                    _check_pack(path, f"utterances/{corpus}", {"sha256": table_hash(path)})
+        except StoredWrongError:
+            raise
+        except ValueError as error:
+            again = (
+                "make it again, or fetch the repository's again" if source == "pack" else "delete it and run again"
+            )
+            raise StoredWrongError(f"{paths.shown(path)}: {error}; {again}") from error
     return corpora.Scan(*tables)
 
 
 # -- embeddings ---------------------------------------------------------------------------------------------
+
+
+def table_hash(path: Path) -> str:
+    """Return the SHA-256 of a table's file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def audio_hash(utterances: pd.DataFrame) -> str:
@@ -134,9 +192,18 @@ def write_embeddings(
     if rows is not None:
         tensors["rows"] = np.ascontiguousarray(rows, dtype=np.int64)
     facts = {**metadata, "sha256": _sha256(tensors)}
+    facts[FACTS_HASH] = _sha256_of_facts(facts)
     # One text, because safetensors writes several in an order that changes from run to run.
     text = {"made_by": json.dumps(facts, sort_keys=True)}
     replace_file(path, lambda part: save_file(tensors, part, metadata=text))
+
+
+FACTS_HASH = "sha256_of_facts"
+"""What protects the metadata; files that were written before it came do without."""
+
+
+def _sha256_of_facts(facts: Mapping[str, str]) -> str:
+    return hashlib.sha256(json.dumps(dict(facts), sort_keys=True).encode()).hexdigest()
 
 
 def _sha256(tensors: Mapping[str, np.ndarray]) -> str:
@@ -176,11 +243,13 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             made_by = (file.metadata() or {}).get("made_by", "")
         metadata = json.loads(made_by) if made_by else {}
-    except (SafetensorError, ValueError) as error:
+        protected = metadata.pop(FACTS_HASH, None)
+    except (SafetensorError, ValueError, AttributeError, KeyError) as error:
         raise StoredWrongError(f"{path}: not a whole safetensors file ({error}); {again}") from error
     if not made_by:
         raise StoredWrongError(f"{path}: written by another version of this project or by something else; {again}")
-    if "embeddings" not in tensors or metadata.pop("sha256", None) != _sha256(tensors):
+    facts_changed = protected is not None and protected != _sha256_of_facts(metadata)
+    if "embeddings" not in tensors or metadata.pop("sha256", None) != _sha256(tensors) or facts_changed:
         raise StoredWrongError(f"{path}: its content is not what was written (its SHA-256 differs); {again}")
     return tensors, metadata
 
@@ -234,7 +303,7 @@ def load(ptm: str, corpus: str, source: str = "pack", pooling: str = "", dtype: 
     ptm, corpus
         Ids in the registries.
     source
-        "pack" or "audio".
+        "pack", "audio" or "any".
     pooling
         The extractor's pooling; "" for the model's default. The pack holds the default alone.
     dtype
@@ -249,21 +318,75 @@ def load(ptm: str, corpus: str, source: str = "pack", pooling: str = "", dtype: 
     """
     model = extractors.get(ptm)
     pooling = pooling or model.pooling
+    if source == "any":
+        try:
+            return load(ptm, corpus, "pack", pooling, dtype)
+        except NotStoredError:
+            source = "audio"
     make = command(ptm, corpus, pooling, dtype)
     utterances = read_scan(corpus, source).utterances
-    made_by = key(identity(ptm, pooling, utterances, dtype)) if source == "audio" else ""
-    path = embeddings_path(ptm, corpus, pooling, made_by, source, dtype)
+    asked = identity(ptm, pooling, utterances, dtype) if source == "audio" else {}
+    path = embeddings_path(ptm, corpus, pooling, key(asked), source, dtype)
     if not path.exists():
         raise NotStoredError(f"{paths.shown(path)}: not there; it is made by `{make}`")
     vectors, metadata = read_embeddings(path)
     check_vectors(vectors, utterances, model.dimension, str(path))
-    made_with = (metadata.get("pooling", "unknown"), metadata.get("dtype", "unknown"))
-    if metadata.get("audio_hash") != audio_hash(utterances) or made_with != (pooling, dtype):
+    if source == "pack":
+        _check_pack(path, f"{ptm}/{corpus}", metadata)
+    asked |= {"audio_hash": audio_hash(utterances), "pooling": pooling, "dtype": dtype}
+    differ = [name for name, value in asked.items() if metadata.get(name) != value]
+    if differ:
+        made_with = ", ".join(f"{name} {metadata.get(name, 'unknown')}" for name in differ)
         raise StoredWrongError(
-            f"{path}: made from other audio or otherwise ({' '.join(made_with)}) than asked for "
-            f"({pooling} {dtype}); make it again with `{make}`"
+            f"{path}: made from other audio or otherwise ({made_with}) than asked for "
+            f"({', '.join(f'{name} {asked[name]}' for name in differ)}); make it again with `{make}`"
         )
     return Embeddings(ptm, corpus, utterances, vectors, metadata, read_run(path))
+
+
+def others(path: Path, asked: Mapping[str, str]) -> list[str]:
+    """Say which embeddings of the same model, corpus and pooling are stored that were made otherwise, and how.
+
+    Parameters
+    ----------
+    path
+        The file that would be used; see `embeddings_path`.
+    asked
+        Its identity; see `identity`.
+    """
+    said = []
+    for file in sorted(path.parent.glob(f"{path.stem.rpartition('-')[0]}-*.safetensors")):
+        if file == path or len(file.stem) != len(path.stem):
+            continue
+        try:
+            metadata = read_embeddings(file)[1]
+        except (StoredWrongError, NotStoredError) as error:
+            said.append(str(error))
+            continue
+        differ = [f"{n} {metadata.get(n, 'unknown')}, not {v}" for n, v in asked.items() if metadata.get(n) != v]
+        said.append(f"{paths.shown(file)}: made otherwise ({'; '.join(differ)}); not used, and may be deleted")
+    return said
+
+
+def _listed(name: str) -> dict[str, str]:
+    """Return what the pack's list says of one of its files; empty where it says nothing."""
+    path = paths.PACK / "provenance.json"
+    try:
+        return json.loads(path.read_text(encoding="utf-8")).get(name, {}) if path.exists() else {}
+    except (ValueError, AttributeError) as error:
+        reason = f"not JSON ({error}); fetch the repository's again"
+        raise StoredWrongError(f"{paths.shown(path)}: {reason}") from error
+
+
+def _check_pack(path: Path, name: str, facts: Mapping[str, str]) -> None:
+    """Raise `StoredWrongError` where facts of a file of the pack are not those that the pack's list has."""
+    known = _listed(name)
+    differ = sorted(fact for fact in facts if known and facts[fact] != known.get(fact))
+    if differ:
+        raise StoredWrongError(
+            f"{paths.shown(path)}: its {differ[0]} is {facts[differ[0]]!r}, provenance.json beside it says "
+            f"{known.get(differ[0])!r}; fetch the repository's again, or make both with `make pack`"
+        )
 
 
 def command(ptm: str, corpus: str, pooling: str = "", dtype: str = "float32") -> str:

@@ -24,6 +24,7 @@ from crosscorpus import audio, names, paths
 Extract = Callable[[Sequence[np.ndarray]], np.ndarray]
 
 DTYPES = ("float32", "bfloat16")
+DEVICES = ("auto", "cpu", "cuda")
 
 NEIGHBOURS = 4
 """Utterances in a batch of the pooling `padded`, as in public code of one of the paper's authors."""
@@ -80,7 +81,14 @@ def registry() -> dict[str, Model]:
     """Return all known models by id, in the order of `data/models.yaml`."""
     entries: Mapping = yaml.safe_load((paths.DATA / "models.yaml").read_text(encoding="utf-8"))
     models: dict[str, Model] = {}
+    loaders = [file.stem for file in Path(__file__).parent.glob("*.py") if file.stem != "__init__"]
     for key, entry in entries.items():
+        what = f"{key} in data/models.yaml"
+        if "twin_of" in entry:
+            names.check(entry["twin_of"], models, f"twin_of of {what}")
+        else:
+            names.check_fields(entry, Model, what)
+            names.check(entry["loader"], loaders, f"loader of {what}")
         models[key] = _twin(key, models[entry["twin_of"]], **entry) if "twin_of" in entry else Model(key, **entry)
     return models
 
@@ -164,7 +172,8 @@ def load(
     names.UnknownNameError
         The model, the pooling or the dtype is not known.
     NotAvailableError
-        A library that the model needs is not installed, or its weights were not given.
+        A library that the model needs is not installed, its weights were not given, or they are a pickle of more
+        than tensors or no safetensors file: then nothing of it was run.
     """
     model = get(ptm)
     chosen = names.check(pooling or model.pooling, poolings(ptm), "pooling")
@@ -174,7 +183,16 @@ def load(
     inner, on = model.pooling if chosen == "peak" else chosen, choose_device(device)
     if on == "cuda":
         _use_whole_float32()
-    extractor = loader(ptm).load(model, weights, inner, on, dtype)
+    try:
+        extractor = loader(ptm).load(model, weights, inner, on, dtype)
+    except Exception as error:
+        if type(error).__name__ not in ("UnpicklingError", "SafetensorError"):
+            raise
+        # Without torch's own message, which advises to execute the file.
+        raise NotAvailableError(
+            f"{model.name}: a file in {weights} is no plain file of weights ({type(error).__name__}), and nothing "
+            f"of it was executed; expected {', '.join(model.files)} of {model.handle}: remove it, fetch it again"
+        ) from None
     if chosen == "peak":
         plain = extractor.extract
         extractor = dataclasses.replace(extractor, extract=lambda w: plain([audio.scale_to_peak(x) for x in w]))
@@ -193,7 +211,7 @@ def choose_device(device: str) -> str:
     """Return "cuda" or "cpu" for "auto", "cuda" or "cpu"."""
     import torch  # heavy, and not needed to read the registry
 
-    names.check(device, ["auto", "cpu", "cuda"], "device")
+    names.check(device, DEVICES, "device")
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     return device
