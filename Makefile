@@ -12,8 +12,8 @@ export HF_HUB_DISABLE_TELEMETRY := 1
 SNAKEMAKE := snakemake --cores $(CORES) --nolock --rerun-incomplete --quiet host reason rules
 
 .DEFAULT_GOAL := help
-.PHONY: help env opensmile download book paper own smoke pack picture folds bench-extraction bench-training test test-faults audit-packages \
-  reference lint format lock clean
+.PHONY: help env opensmile download book paper own smoke pack picture pdf folds bench-extraction bench-training test \
+  test-site test-mutations test-faults audit-packages reference lint format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -61,6 +61,9 @@ pack: env ## make data/embeddings/ again from audio and weights, and compare
 picture: book ## draw the README's picture again
 	@python -m crosscorpus.headline
 
+pdf: book ## print the book to _build/crosscorpus.pdf, with a Chromium on this machine
+	@python -m crosscorpus.pdf
+
 folds: env ## make data/folds/ again from the file lists
 	@python -m crosscorpus.folds
 
@@ -70,17 +73,24 @@ bench-extraction: env ## measure extraction against the plain way; writes _build
 bench-training: env ## measure training against the plain way; writes _build/bench/training.json
 	@python -m benchmarks.training
 
-lint: env ## style, format and types
+lint: env ## style, format, types and spelling
 	@ruff check
 	@ruff format --check
 	@mypy
+	@codespell
 
 format: env ## put code and notebooks into the project's format
 	@ruff check --fix
 	@ruff format
 
-test: lint ## lint, types, unit tests, notebooks as regression tests
+test: lint ## lint, types, unit tests, notebooks as regression tests, the site in a browser
 	@pytest -n 2 --dist loadfile --nbval-lax --nbval-current-env
+
+test-site: book ## look at every page of the built book in a browser
+	@pytest -n 0 tests/test_site.py --site _build/html
+
+test-mutations: env ## put faults into the library, one after the other, and see that tests notice
+	@pytest -n 2 tests/test_mutations.py --all-faults
 
 test-faults: env ## kill, fill, damage and tamper, all of it; writes _build/bench/faults.json
 	@pytest tests/faults --faults full -n 2 --dist loadfile

@@ -72,6 +72,20 @@ rule chapters:
         expand(f"{RUN}/notebooks/models/{{ptm}}.ipynb", ptm=config["ptms"]),
 
 
+rule cues:
+    input:
+        notebook="notebooks/cues.ipynb",
+        library=library("cues"),
+    output:
+        f"{RUN}/notebooks/cues.ipynb",
+    params:
+        values=values("cues"),
+    benchmark:
+        f"{RUN}/timings/cues.tsv"
+    shell:
+        EXECUTE
+
+
 rule data:
     input:
         notebook="notebooks/data.ipynb",

@@ -1,4 +1,5 @@
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -6,6 +7,37 @@ import pytest
 import soundfile
 
 from crosscorpus import corpora, paths
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+NO_CHROMIUM = (
+    "no Chromium on this machine (Debian: apt-get install chromium): pages were not looked at in a browser"
+)
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--site", metavar="FOLDER", help="a built site to test, instead of one made of kept notebooks"
+    )
+    parser.addoption("--all-faults", action="store_true", help="test every fault of test_mutations, not a few")
+
+
+def pytest_unconfigure(config):
+    """Say in the last line what was not looked at; xdist's workers stay silent."""
+    if CHROMIUM is None and not hasattr(config, "workerinput"):
+        print(f"Note: {NO_CHROMIUM}.")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if CHROMIUM is None:
+        pytest.skip(NO_CHROMIUM)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture

@@ -1,9 +1,10 @@
-"""Keep the executed copies of the profile *smoke* for comparison (`make reference`), without their images.
+"""Keep the executed copies of the profile *smoke* for comparison (`make reference`), without images and sound.
 
-nbval does not compare images, and they would make up most of the files.
+nbval does not compare them, and they would make up most of the files.
 """
 
 import json
+import re
 from pathlib import Path
 
 from crosscorpus import paths
@@ -23,6 +24,9 @@ def main() -> None:
                 data = output.get("data", {})
                 for kind in [kind for kind in data if kind.startswith("image/")]:
                     del data[kind]
+                if "text/html" in data:
+                    html = "".join(data["text/html"])
+                    data["text/html"] = re.sub(r"(data:audio/wav;base64,)[\w+/=]+", r"\1", html)
         kept = KEPT / file.relative_to(made)
         kept.parent.mkdir(parents=True, exist_ok=True)
         kept.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -9,6 +9,7 @@ from crosscorpus import chapters, names, paths
 
 CHAPTERS = [
     "index",
+    "cues",
     "data",
     "extraction",
     "model",

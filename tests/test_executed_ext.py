@@ -1,6 +1,7 @@
 """The Sphinx extension that puts executed notebooks into the pages, on a tiny project."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import nbformat
@@ -64,10 +65,10 @@ class Project:
         self.copy(name, profile).parent.mkdir(parents=True, exist_ok=True)
         nbformat.write(notebook, self.copy(name, profile))
 
-    def build(self, jobs: int = 1) -> list[str]:
+    def build(self, jobs: int = 1, extensions: Sequence[str] = ("myst_nb", "executed")) -> list[str]:
         """Build as `jupyter-book build -W` does, and return the pages that were read."""
         config = {
-            "extensions": ["myst_nb", "executed"],
+            "extensions": list(extensions),
             "exclude_patterns": ["_build"],
             "nb_execution_mode": "off",
             "html_theme": "basic",
@@ -123,6 +124,14 @@ def test_text_may_name_parameters(project: Project) -> None:
     project.build()
     assert "<h1>3<" in project.page("notebooks/one")
     assert "Not {{ other }}." in project.page("notebooks/one")
+
+
+def test_captions_may_name_parameters() -> None:
+    import executed as extension
+
+    cell = {"cell_type": "code", "metadata": {"mystnb": {"figure": {"name": "fig-{{ seed }}", "width": 3}}}}
+    extension.fill_in([cell], {"seed": 3})
+    assert cell["metadata"]["mystnb"] == {"figure": {"name": "fig-3", "width": 3}}
 
 
 def test_profile_is_chosen_by_the_environment(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,27 +1,50 @@
-"""The whole site, built strictly from the kept copies of the notebooks, and looked at in a browser."""
+"""The whole site: built strictly from the kept copies of the notebooks, and looked at in a browser.
 
+`pytest tests/test_site.py --site _build/html` (`make test-site`) tests a site that was built already.
+"""
+
+import collections
+import contextlib
+import functools
+import http.server
+import itertools
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
+from bs4 import BeautifulSoup
 
-from crosscorpus import paths
+from crosscorpus import paths, pdf
 
 ROOT = paths.ROOT
 KEPT = Path(__file__).parent / "notebooks"
+KEPT_MODELS = {file.stem for file in (KEPT / "models").iterdir()}
 PICTURE = '<svg xmlns="http://www.w3.org/2000/svg" width="10" height="10"/>'
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+CONTENTS = re.findall(r"(?:root|file): (\S+)", (ROOT / "_toc.yml").read_text(encoding="utf-8"))
+MEGABYTE = 1_000_000
+MOST_PAGE, MOST_SITE = 3 * MEGABYTE, 40 * MEGABYTE
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory):
+def site(request, tmp_path_factory):
+    """Return a built site's folder: the one that was named, or one built here from the kept notebooks."""
+    named = request.config.getoption("--site")
+    if named:
+        folder = Path(named).resolve()
+        assert (folder / "index.html").exists(), f"{named} holds no built site: run `make book`"
+        return folder
+    return build(tmp_path_factory.mktemp("site"))
+
+
+def build(folder):
     """Build the book in a copy of the sources; kept copies have no images, so each figure gets a small one."""
-    folder = tmp_path_factory.mktemp("site")
     for name in ("_config.yml", "_toc.yml"):
         shutil.copy(ROOT / name, folder)
     for name in ("book", "notebooks"):
@@ -32,25 +55,25 @@ def site(tmp_path_factory):
     for page in (ROOT / "notebooks" / "models").iterdir():  # pages that are not kept look like one that is
         kept.setdefault(Path("models") / page.name, KEPT / "models" / "wavlm-base.ipynb")
     (executed / "models").mkdir()
+    timings = folder / "_build" / "smoke" / "timings"
+    timings.mkdir()
     for name, file in kept.items():
-        notebook = json.loads(file.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8")
+        notebook = json.loads(text)
         notebook["metadata"]["papermill"] = {"end_time": "2026-01-01T00:00:00"}
         for cell in notebook["cells"]:
             for output in cell.get("outputs", []):
                 if "<Figure" in "".join(output.get("data", {}).get("text/plain", "")):
                     output["data"]["image/svg+xml"] = PICTURE
         (executed / name).write_text(json.dumps(notebook), encoding="utf-8")
-    command = [
-        Path(sys.executable).with_name("jupyter-book"),
-        "build",
-        str(folder),
-        "-W",
-        "-n",
-        "--keep-going",
-        "--quiet",
-    ]
+        for offered in re.findall(r"_build/smoke/downloads/[\w.-]+", text):  # files are not kept
+            (folder / offered).parent.mkdir(exist_ok=True)
+            (folder / offered).write_text("kept copies have no files\n")
+        step = str(name.with_suffix("")).replace("models/", "model-")
+        (timings / f"{step}.tsv").write_text("s\tmax_rss\n7.4\t100\n")
+    command = [Path(sys.executable).with_name("jupyter-book"), "build", str(folder), "-W", "-n", "--keep-going"]
     environment = os.environ | {"CROSSCORPUS_PROFILE": "smoke"}
-    run = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    run = subprocess.run([*command, "--quiet"], capture_output=True, text=True, env=environment, check=False)
     assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
     return folder / "_build" / "html"
 
@@ -59,9 +82,17 @@ def pages(site):
     return sorted(p for p in site.rglob("*.html") if "_static" not in p.parts)
 
 
+@pytest.fixture(scope="module")
+def parsed(site):
+    """Return the pages of the contents, parsed, by name."""
+    return {n: BeautifulSoup((site / f"{n}.html").read_text(encoding="utf-8"), "html.parser") for n in CONTENTS}
+
+
+# -- what needs no browser --------------------------------------------------------------------------------------
+
+
 def test_every_page_of_the_contents_is_there(site):
-    listed = re.findall(r"(?:root|file): (\S+)", (ROOT / "_toc.yml").read_text(encoding="utf-8"))
-    assert [name for name in listed if not (site / f"{name}.html").exists()] == []
+    assert [name for name in CONTENTS if not (site / f"{name}.html").exists()] == []
 
 
 def test_internal_links_and_anchors_exist(site):
@@ -72,7 +103,7 @@ def test_internal_links_and_anchors_exist(site):
             target, _, anchor = link.partition("#")
             if re.match(r"[a-z]+:", link) or (not target and not anchor):
                 continue
-            file = (page.parent / target.partition("?")[0]).resolve() if target else page
+            file = (page.parent / unquote(target.partition("?")[0])).resolve() if target else page
             if not file.exists() or (anchor and file in ids and anchor not in ids[file]):
                 broken.append((page.name, link))
     assert broken == []
@@ -101,37 +132,249 @@ def test_the_address_that_is_printed_leads_to_the_first_page(site):
     assert 'url=notebooks/index.html"' in (site / "index.html").read_text(encoding="utf-8")
 
 
+def test_pages_lead_on_in_the_order_of_the_contents(site, parsed):
+    for name, following in itertools.pairwise(CONTENTS):
+        for page, title, other in ((name, "next page", following), (following, "previous page", name)):
+            (link,) = parsed[page].find_all("a", title=title)
+            assert (site / page).parent.joinpath(link["href"]).resolve() == site / f"{other}.html"
+
+
+def test_each_page_says_how_long_it_takes(parsed):
+    for name, page in parsed.items():
+        (line,) = page.find_all("p", class_="page-facts")
+        assert re.match(r"\d+ min to read", line.text), name
+        assert ("to run again" in line.text) == name.startswith("notebooks/"), name
+
+
+def test_the_download_button_of_a_chapter_gives_the_executed_notebook(site, parsed):
+    for name in CONTENTS:
+        if name.startswith("notebooks/"):
+            (link,) = parsed[name].find_all("a", class_="btn-download-source-button")
+            assert link["href"].endswith(".ipynb")
+            cells = json.loads((site / name).parent.joinpath(link["href"]).read_text(encoding="utf-8"))["cells"]
+            assert any(cell.get("outputs") for cell in cells), name
+
+
+def test_figures_have_text_and_number_and_are_referred_to(parsed):
+    referred = {a["href"].partition("#")[2] for page in parsed.values() for a in page.find_all("a", href=True)
+                if a.find(class_="std-numref")}  # fmt: skip
+    for name, page in parsed.items():
+        for figure in page.select(".bd-article figure"):
+            assert len(figure.img["alt"]) > 30, (name, figure.get("id"))
+            assert figure.find(class_="caption-number"), (name, figure.get("id"))
+            assert figure["id"] in referred, f"{name}: no text refers to {figure['id']}"
+        for image in page.select(".bd-article img"):
+            assert image.find_parent("figure"), f"{name}: {image['src']} has no caption"
+
+
+def test_formulas_that_stand_alone_are_numbered(parsed):
+    formulas = [(name, f) for name, page in parsed.items() for f in page.select(".bd-article div.math")]
+    assert formulas
+    assert [name for name, formula in formulas if not formula.find(class_="eqno")] == []
+
+
+def test_terms_of_the_glossary_are_linked_from_the_text(parsed):
+    defined = {dt["id"]: dt.text for dt in parsed["book/glossary"].select("dl.glossary dt[id]")}
+    linked = {a["href"].partition("#")[2] for name, page in parsed.items() if name != "book/glossary"
+              for a in page.select("a[href*='glossary.html#term-']")}  # fmt: skip
+    groups = [[dt["id"] for dt in dl] for dl in _entries(parsed["book/glossary"])]
+    assert [defined[group[0]] for group in groups if not linked & set(group)] == []
+
+
+def _entries(page):
+    """Group the terms that share a definition."""
+    group = []
+    for child in page.select("dl.glossary > *"):
+        if child.name == "dt":
+            group.append(child)
+        elif group:
+            yield group
+            group = []
+
+
+def test_tables_that_scroll_are_named_and_reached_by_keyboard(parsed):
+    boxes = [box for page in parsed.values() for box in page.select(".table-box")]
+    assert boxes
+    for box in boxes:
+        assert box["tabindex"] == "0"
+        assert box["aria-label"].startswith("Table: ")
+        assert all(th.text.strip() and th.get("scope") for th in box.select("thead th"))
+
+
+def test_the_site_is_not_heavy(site):
+    assert sum(file.stat().st_size for file in site.rglob("*") if file.is_file()) < MOST_SITE
+
+
+# -- in a browser -----------------------------------------------------------------------------------------------
+
+
 @pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine: pages were not looked at in a browser")
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as p:
-        flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        browser = p.chromium.launch(executable_path=CHROMIUM, args=flags)
-        yield browser
-        browser.close()
+def shown(request, site):
+    """Return the pages that are looked at: not those of models that are not kept, which are copies of one."""
+    copies = set() if request.config.getoption("--site") else {p.stem for p in pages(site)} - KEPT_MODELS
+    leads_on = {site / "index.html"}
+    return [p for p in pages(site) if p not in leads_on and not (p.parent.name == "models" and p.stem in copies)]
+
+
+@pytest.fixture(scope="module")
+def server(site):
+    class Silent(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *args):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Silent, directory=site)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@contextlib.contextmanager
+def watched(browser, found, *, width=1440, mode="light", own=("file:", "data:", "blob:")):
+    """Open a page whose errors, failed and foreign requests are noted in `found`."""
+    context = browser.new_context(
+        viewport={"width": width, "height": 900}, color_scheme=mode, reduced_motion="reduce"
+    )
+    page = context.new_page()
+
+    def name():
+        return page.url.rpartition("/")[2]
+
+    page.on("console", lambda m: found.append((name(), m.text)) if m.type == "error" else None)
+    page.on("pageerror", lambda e: found.append((name(), str(e))))
+    page.on("request", lambda r: None if r.url.startswith(own) else found.append((name(), "asks for", r.url)))
+    # A request that is under way when the page is left is aborted: no failure of the page.
+    page.on(
+        "requestfailed", lambda r: None if "ABORTED" in r.failure else found.append((name(), r.failure, r.url))
+    )
+    yield page
+    context.close()
+
+
+def violations(page, **options):
+    from axe_playwright_python.sync_playwright import Axe
+
+    options = {"resultTypes": ["violations"], "preload": False, **options}  # it would ask for the styles once more
+    results = Axe().run(page, options=options).response
+    return [
+        (page.url.rpartition("/")[2], violation["id"], node["target"], node["html"][:200])
+        for violation in results["violations"]
+        if violation["impact"] in ("serious", "critical")
+        for node in violation["nodes"]
+    ]
 
 
 @pytest.mark.parametrize("mode", ["light", "dark"])
-def test_pages_open_from_disk_without_errors_at_phone_width(site, browser, mode):
-    context = browser.new_context(viewport={"width": 360, "height": 800}, color_scheme=mode)
+def test_pages_from_disk_work_and_can_be_used_by_everyone(shown, browser, mode):
     found = []
-    for file in set(pages(site)) - {site / "index.html"}:  # which leads on to the first page at once
-        page = context.new_page()
-        page.on("console", lambda m, f=file: found.append((f.name, m.text)) if m.type == "error" else None)
-        page.on("pageerror", lambda e, f=file: found.append((f.name, str(e))))
-        page.on(
-            "request",
-            lambda r, f=file: (
-                None if r.url.startswith(("file:", "data:", "blob:")) else found.append((f.name, r.url))
-            ),
-        )
-        page.on("requestfailed", lambda r, f=file: found.append((f.name, r.url)))
-        page.goto(file.as_uri())
-        width = page.evaluate("document.documentElement.scrollWidth")
-        if width > 360:
-            found.append((file.name, f"{width} px wide"))
-        page.close()
-    context.close()
+    with watched(browser, found, mode=mode) as page:
+        for file in shown:
+            page.goto(file.as_uri())
+            found += violations(page)
     assert found == []
+
+
+def test_pages_fit_a_phone(shown, browser):
+    found = []
+    with watched(browser, found, width=360) as page:
+        for file in shown:
+            page.goto(file.as_uri())
+            width = page.evaluate("document.documentElement.scrollWidth")
+            if width > 360:
+                found.append((file.name, f"{width} px wide"))
+            found += violations(page, runOnly=["scrollable-region-focusable"])
+    assert found == []
+
+
+def test_pages_from_a_server_work_and_are_not_heavy(site, shown, server, browser):
+    found, weight = [], collections.Counter()
+    with watched(browser, found, own=(server, "data:", "blob:")) as page:
+        page.on("response", lambda r: weight.update({page.url: int(r.headers.get("content-length", 0))}))
+        for file in shown:
+            # A fresh cache for each page: its whole weight counts.
+            page.context.new_cdp_session(page).send("Network.clearBrowserCache")
+            page.goto(f"{server}/{file.relative_to(site)}")
+    assert found == []
+    assert len(weight) >= len(shown)
+    assert {url: size for url, size in weight.items() if size > MOST_PAGE} == {}
+
+
+def test_search_works_from_disk(site, browser):
+    found = []
+    with watched(browser, found) as page:
+        page.goto((site / "notebooks" / "index.html").as_uri())
+        page.keyboard.press("Control+k")
+        page.keyboard.type("silhouette")
+        page.keyboard.press("Enter")
+        first = page.locator("#search-results li a").first
+        first.wait_for()
+        first.click()
+        assert "visualization.html" in page.url
+    assert found == []
+
+
+def test_tables_are_searched_and_sorted(site, browser):
+    found = []
+    with watched(browser, found) as page:
+        page.goto((site / "notebooks" / "extraction.html").as_uri())
+        box = page.locator(".table-box", has=page.locator("th", has_text="dimension")).first
+        rows = box.locator("tbody tr")
+        column = [cell.text.strip() for cell in _cells(box, "dimension")]
+        box.get_by_role("button", name="dimension").click()
+        assert [c.text.strip() for c in _cells(box, "dimension")] == sorted(column, key=int)
+        box.get_by_role("button", name="dimension").press("Enter")
+        assert [int(c.text) for c in _cells(box, "dimension")] == sorted(map(int, column), reverse=True)
+        box.get_by_role("button", name="dimension").click()
+        assert [cell.text.strip() for cell in _cells(box, "dimension")] == column
+        page.get_by_role("searchbox", name="Find rows").first.fill("whisper")
+        assert 0 < rows.locator("visible=true").count() < len(column)
+        assert all("whisper" in row.lower() for row in rows.locator("visible=true").all_inner_texts())
+    assert found == []
+
+
+def _cells(box, column):
+    table = BeautifulSoup(box.inner_html(), "html.parser")
+    place = [cell.text.strip() for cell in table.select("thead tr")[-1].find_all(["th", "td"])].index(column)
+    return [row.find_all(["th", "td"])[place] for row in table.select("tbody tr")]
+
+
+def test_views_are_chosen_from_and_tell_counts(site, browser):
+    found = []
+    with watched(browser, found) as page:
+        page.goto((site / "notebooks" / "cross-corpus.html").as_uri())
+        grid = page.locator("div.interactive[data-view=grid]")
+        before = grid.locator("tbody td").all_inner_texts()
+        grid.get_by_label("folds").select_option("speaker")
+        assert grid.locator("tbody td").all_inner_texts() != before
+        grid.locator("tbody td").first.hover()
+        assert re.search(
+            r"trained on .* tested on .*: [\d.]+.*; \d+ test utterances", grid.locator("output").inner_text()
+        )
+        confusion = page.locator("div.interactive[data-view=predictions]")
+        confusion.get_by_label("tested on").select_option(index=1)
+        confusion.locator("tbody td").first.focus()
+        assert re.search(r"taken for .*: \d+ of \d+", confusion.locator("output").inner_text())
+        page.goto((site / "notebooks" / "visualization.html").as_uri())
+        points = page.locator("div.interactive[data-view=points]")
+        drawn = points.locator(".plane > svg path").count()
+        assert drawn > 10
+        points.get_by_label("panel").select_option(index=1)
+        assert points.locator(".plane > svg path").count() != drawn
+        points.locator(".plane > svg path").first.dispatch_event("mouseenter")
+        assert ": " in points.locator("output").inner_text()
+    assert found == []
+
+
+def test_without_scripts_the_views_are_tables(site, browser):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto((site / "notebooks" / "cross-corpus.html").as_uri())
+    assert page.locator("div.interactive[data-view=grid] table").is_visible()
+    assert page.locator(".table-box tbody tr").first.is_visible()
+    context.close()
+
+
+def test_the_page_that_is_printed_has_all_chapters(request, site):
+    profile = "demo" if request.config.getoption("--site") else "smoke"
+    text = pdf.single_page(profile, site.parents[1]).read_text(encoding="utf-8")
+    assert [name for name in CONTENTS[1:] if f'id="document-{name}"' not in text] == []
+    assert 'href="_build/' not in text

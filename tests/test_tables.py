@@ -191,3 +191,68 @@ def test_a_long_table_is_cut_and_says_so():
 def test_ids_in_a_table_for_a_figure_become_names():
     found = tables.named(pd.DataFrame({"ptm": ["xls-r-300m"], "corpus": ["all"], "n": [3]}))
     assert found.to_dict("list") == {"ptm": ["XLS-R"], "corpus": ["all"], "n": [3]}
+
+
+def test_headers_say_what_they_are_for_and_blanks_are_no_headers():
+    html = tables.show(pd.DataFrame({"x": [1]}, index=pd.Index(["emodb"], name="corpus")), index=True).data
+    assert re.search(r'<td class="blank level0" ?></td>', html)
+    assert re.search(r'<th scope="col" [^>]*>x</th>', html)
+    assert re.search(r'<th scope="row" [^>]*>Emo-DB</th>', html)
+    assert html.count("<th ") == 2
+
+
+def test_the_box_of_a_table_is_named_and_reached_by_keyboard():
+    html = tables.show(pd.DataFrame({"train_corpus": ["emodb"], "a<b": [1]})).data
+    assert '<div class="table-box" role="group" aria-label="Table: trained on, a&lt;b" tabindex="0">' in html
+
+
+def test_rows_of_a_pair_share_a_shade():
+    row = {
+        f"{p}{m}{e}": 1.0
+        for p in ("", "paper_")
+        for m in ("accuracy", "macro_f1")
+        for e in ("", "_sd", "_difference")
+    }
+    pairs = [("emodb", "emodb"), ("emodb", "emodb"), ("emodb", "ravdess")]
+    table = pd.DataFrame([{"ptm": "whisper-base", "head": "fcn", "regime": "speaker", "train_corpus": a,
+                           "test_corpus": b, **row} for a, b in pairs])  # fmt: skip
+    rows = re.findall(r"<tr>.*?</tr>", tables.beside_paper(table).data, flags=re.DOTALL)[2:]
+    assert [set(re.findall(r"(?:odd|even)-block", row)) for row in rows] == [{"odd-block"}] * 2 + [{"even-block"}]
+
+
+# -- downloads --------------------------------------------------------------------------------------------------
+
+
+def test_a_table_is_offered_as_csv_and_parquet_with_all_its_digits(build_folder):
+    table = pd.DataFrame({"ptm": ["xls-r-300m", None], "accuracy": [1 / 3, np.nan]}, index=[7, 8])
+    html = tables.offer(table, "demo/all-scores").data
+    folder = build_folder / "demo" / "downloads"
+    for back in (pd.read_csv(folder / "all-scores.csv"), pd.read_parquet(folder / "all-scores.parquet")):
+        pd.testing.assert_frame_equal(back, table.reset_index(drop=True), check_exact=True, check_dtype=False)
+    assert re.findall(r'href="([^"]+)" download', html) == [
+        "_build/demo/downloads/all-scores.csv",
+        "_build/demo/downloads/all-scores.parquet",
+    ]
+    assert "Download all scores, 2 rows" in html
+
+
+def test_what_is_too_large_is_named_but_not_linked(build_folder, monkeypatch):
+    monkeypatch.setattr(tables, "MOST_MEGABYTES", 0)
+    html = tables.offer(pd.DataFrame({"x": [1]}), "by hand/x").data
+    assert "href" not in html
+    assert "too large" in html
+    assert (build_folder / "by hand" / "downloads" / "x.csv").exists()
+
+
+def test_a_shown_table_may_be_offered_whole(build_folder):
+    table = pd.DataFrame({"x": range(30)}, index=pd.RangeIndex(30, name="n"))
+    html = tables.show(table, index=True, most=10, download="demo/numbers").data
+    assert "The first 10 of 30 rows." in html
+    assert list(pd.read_csv(build_folder / "demo" / "downloads" / "numbers.csv")["n"]) == list(range(30))
+
+
+@pytest.mark.parametrize("name", ["scores", "demo/Scores", "../demo/x", "demo/x.csv", "demo/a/b"])
+def test_a_name_of_another_form_is_refused(name, build_folder):
+    with pytest.raises(ValueError, match="<profile>/<table>"):
+        tables.offer(pd.DataFrame({"x": [1]}), name)
+    assert not build_folder.exists()

@@ -3,9 +3,9 @@
 The sources, `notebooks/<name>.ipynb`, hold no outputs; `make book` leaves executed copies in
 `_build/<profile>/notebooks/`, with the profile in the environment variable CROSSCORPUS_PROFILE. A copy that is
 missing, stopped, failed or out of date ends the build: a page never shows its source without results. Pages are
-read again when a copy that they show, or glue values from, has changed. In the text of a notebook, `{{ name }}`
-stands for the value of that parameter: so one source, executed for several models, gives pages with titles of
-their own.
+read again when a copy that they show, or glue values from, has changed. In the text of a notebook and in the
+captions of its figures, `{{ name }}` stands for the value of that parameter: so one source, executed for several
+models, gives pages with titles of their own.
 """
 
 import ast
@@ -116,13 +116,20 @@ def parameters(cells: list[dict[str, Any]]) -> dict[str, object]:
 
 
 def fill_in(cells: list[dict[str, Any]], values: dict[str, object]) -> None:
-    """Put parameters' values into the text of a notebook."""
+    """Put parameters' values into the text of a notebook, and into the captions and names of its figures."""
+
+    def filled(part: Any) -> Any:
+        if isinstance(part, dict):
+            return {key: filled(inner) for key, inner in part.items()}
+        if isinstance(part, str):
+            return re.sub(r"\{\{ (\w+) \}\}", lambda name: str(values.get(name[1], name[0])), part)
+        return part
+
     for cell in cells:
         if cell["cell_type"] == "markdown":
-            text = "".join(cell["source"])
-            for name, value in values.items():
-                text = re.sub(rf"\{{\{{ {re.escape(name)} \}}\}}", lambda _, value=value: str(value), text)
-            cell["source"] = text
+            cell["source"] = filled("".join(cell["source"]))
+        elif "mystnb" in cell["metadata"]:
+            cell["metadata"]["mystnb"] = filled(cell["metadata"]["mystnb"])
 
 
 def shown(cell: dict[str, Any]) -> tuple[str, object, set[str]]:

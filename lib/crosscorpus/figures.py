@@ -360,6 +360,23 @@ def points(panels: Mapping[str, pd.DataFrame], by: str) -> Figure:
     return fig
 
 
+def spectrograms(waveforms: Mapping[str, np.ndarray], rate: int, highest: float = 4000.0) -> Figure:
+    """Draw narrow-band spectrograms up to a frequency (Hz), a panel for each title, on one scale of level (dB)."""
+    fig, axes = plt.subplots(
+        1, len(waveforms), figsize=(2.7 * len(waveforms) + 0.6, 2.8), squeeze=False, sharey=True
+    )
+    drawn = None
+    for ax, (title, samples) in zip(axes[0], waveforms.items(), strict=True):
+        *_, drawn = ax.specgram(
+            samples, NFFT=512, Fs=rate, noverlap=384, cmap="Blues", vmin=-110, vmax=-30, rasterized=True
+        )
+        ax.set(title=title, xlabel="time (s)", ylim=(0, highest))
+    axes[0, 0].set_ylabel("frequency (Hz)")
+    if drawn is not None:
+        fig.colorbar(drawn, ax=axes[0], label="level (dB/Hz)")
+    return fig
+
+
 def _nothing(why: str) -> Figure:
     fig = plt.figure(figsize=(6.5, 1))
     fig.text(0.5, 0.5, why, ha="center", va="center")

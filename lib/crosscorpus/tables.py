@@ -1,17 +1,19 @@
 """Every table of the book, in one style."""
 
+import functools
 import hashlib
 import html
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
 from IPython.display import HTML, Markdown
 from pandas.io.formats.style import Styler
 
-from crosscorpus import corpora, extractors, figures, names
+from crosscorpus import corpora, extractors, figures, names, paths, store
 
 NO_BREAK = "\N{NO-BREAK SPACE}"
 
@@ -19,6 +21,9 @@ P_VALUES = ("p", "p_adjusted")  # columns that need three decimals
 
 FEW = 6
 """Clusters (speakers) below which a bootstrap interval is too short; see `metrics.bootstrap`."""
+
+# A file for download is not larger than this: a page's reader waits for it, and the site holds them all.
+MOST_MEGABYTES = 10
 
 # Columns of identifiers: how their values are shown.
 VALUES: dict[str, Callable[[str], str]] = {
@@ -82,6 +87,7 @@ def show(
     most: int = 200,
     thousands: bool = False,
     scientific: bool = False,
+    download: str = "",
 ) -> HTML | Markdown:
     """Style a table: names for ids, few digits, a dash where there is no value.
 
@@ -101,6 +107,8 @@ def show(
         Whether whole numbers get commas.
     scientific
         Whether numbers far below 1 are shown as 1.2e-07.
+    download
+        Where given, the whole table is offered under this name; see `offer`.
     """
     if not len(table):
         return Markdown(otherwise)
@@ -112,6 +120,7 @@ def show(
         shown.index = shown.index.map(
             lambda value: corpora.get(value).name if value in corpora.registry() else value
         )
+    shown = shown.rename_axis(index=None, columns=None)  # else the header has a second row for these
     shown.columns = shown.columns.map(lambda name: NAMES.get(name, str(name).replace("_", " ")))
     plus = {NAMES.get(name, name.replace("_", " ")): f"{{:+.{digits}f}}" for name in signed}
     plus |= {NAMES.get(name, name): "{:.3f}" for name in P_VALUES}
@@ -121,7 +130,8 @@ def show(
     style = style if index else style.hide(axis="index")
     if len(table) > most:
         style = style.set_caption(f"The first {most} of {len(table)} rows.")
-    return _rendered(style)
+    links = offer(table.reset_index() if index else table, download).data if download else ""
+    return _rendered(style, links)
 
 
 def _markup(text: str) -> str:
@@ -144,11 +154,12 @@ def named(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(**{c: [_shown_id(c, value) for value in table[c]] for c in VALUES.keys() & set(table)})
 
 
-def beside_paper(table: pd.DataFrame) -> HTML | Markdown:
-    """Style our scores with their intervals beside the paper's, a row per cell and regime.
+def beside_paper(table: pd.DataFrame, download: str = "") -> HTML | Markdown:
+    """Style our scores with their intervals beside the paper's; rows of one pair of corpora share a shade.
 
     `table` is what `reference.beside` returns of `metrics.interval`, with the column `guard` of `guards.mark` if
-    there is one. A difference is bold where the paper's value is outside the interval.
+    there is one. A difference is bold where the paper's value is outside the interval. Where `download` is given,
+    the table is offered under this name, with all its digits; see `offer`.
     """
     if not len(table):
         return Markdown("There is no pair of corpora to show: embeddings are missing.")
@@ -178,7 +189,8 @@ def beside_paper(table: pd.DataFrame) -> HTML | Markdown:
     style = shown.style.hide(axis="index").format(formats, na_rep="–")
     for column, which in bold.items():
         style = style.apply(lambda _, w=which: np.where(w, "font-weight: bold", ""), subset=[column])
-    return _rendered(style, "one-line")
+    style = style.set_td_classes(_blocks(table[["ptm", "train_corpus", "test_corpus"]].agg(tuple, axis=1), shown))
+    return _rendered(style, "one-line", links=offer(table, download).data if download else "")
 
 
 def _span(low: float, high: float) -> str:
@@ -190,7 +202,7 @@ def _clusters(row: Any) -> str:
     return f"{row.n_clusters}{NO_BREAK}{row.clusters}{few}"
 
 
-def grid_like_paper(table: pd.DataFrame) -> HTML | Markdown:
+def grid_like_paper(table: pd.DataFrame, download: str = "") -> HTML | Markdown:
     """Style scores as the paper's Table I: a row per training corpus and model, columns by test corpus and head.
 
     A cell is accuracy | macro-F1. It is the darker, the higher its accuracy is among those of its block, a pair of
@@ -201,6 +213,8 @@ def grid_like_paper(table: pd.DataFrame) -> HTML | Markdown:
     ----------
     table
         What `metrics.summary` returns, of one regime.
+    download
+        Where given, the table is offered under this name, with all its digits; see `offer`.
     """
     if not len(table):
         return Markdown("There is nothing to show: embeddings are missing.")
@@ -224,7 +238,8 @@ def grid_like_paper(table: pd.DataFrame) -> HTML | Markdown:
     )
     wide = wide.sort_index().sort_index(axis=1).astype(object).fillna("")
     wide.index.names = [None] * wide.index.nlevels
-    return _rendered(wide["text"].style.apply(lambda _: wide["look"], axis=None), "one-line")
+    links = offer(table, download).data if download else ""
+    return _rendered(wide["text"].style.apply(lambda _: wide["look"], axis=None), "one-line", links=links)
 
 
 def by_head(table: pd.DataFrame, rows: Sequence[str], metric: str = "accuracy") -> HTML | Markdown:
@@ -250,9 +265,61 @@ def by_head(table: pd.DataFrame, rows: Sequence[str], metric: str = "accuracy") 
     return _rendered(style.highlight_max(subset=list(wide), axis=1, props="font-weight: bold"))
 
 
-def _rendered(style: Styler, kind: str = "") -> HTML:
+def _blocks(of: Iterable[object], shown: pd.DataFrame) -> pd.DataFrame:
+    """Return a class for each cell: rows next to each other that are `of` the same thing are a block."""
+    block = pd.Series(list(of), index=shown.index)
+    number = (block != block.shift()).cumsum() % 2
+    classes = number.map({0: "even-block", 1: "odd-block"})
+    return pd.DataFrame(dict.fromkeys(shown, classes), columns=shown.columns)
+
+
+def _rendered(style: Styler, kind: str = "", links: str = "") -> HTML:
     # The same table gives the same bytes: pandas would draw its ids at random.
     digest = hashlib.sha256(style.data.to_csv().encode()).hexdigest()
-    return HTML(
-        style.set_uuid(digest[:8]).set_table_attributes(f'class="{f"paper-table {kind}".strip()}"').to_html()
-    )
+    named = style.set_uuid(digest[:8]).set_table_attributes(f'class="{f"paper-table {kind}".strip()}"')
+    table = named.to_html(sparse_index=False)  # a row that is sorted or found alone must say what it is of
+    # What readers who listen need: no headers without text, and which cells a header is for.
+    table = re.sub(r"<th( [^>]*)>(?:&nbsp;)?</th>", r"<td\1></td>", table)
+    table = re.sub(r'<th (id="[^"]*level\d+_)(row|col)', r'<th scope="\2" \1\2', table)
+    columns = ", ".join(dict.fromkeys(str(c[-1] if isinstance(c, tuple) else c) for c in style.data.columns))
+    label = html.escape(f"Table: {columns}")
+    # A box that scrolls must be reached by keyboard too.
+    box = f'<div class="table-box" role="group" aria-label="{label}" tabindex="0">\n{table}</div>'
+    return HTML(box + links)
+
+
+def offer(table: pd.DataFrame, name: str) -> HTML:
+    """Write a table for download, as CSV and as Parquet, and return the links.
+
+    The files are `_build/<profile>/downloads/<table>.csv` and `.parquet`, and have the table's own names of
+    columns and all digits. Links are relative to the project's root, where notebooks are executed; in the book
+    they lead to copies beside the pages. Above `MOST_MEGABYTES` a file is written but not linked.
+
+    Parameters
+    ----------
+    table
+        What is offered, without its index.
+    name
+        `<profile>/<table>`, such as "demo/cross-corpus".
+
+    Raises
+    ------
+    ValueError
+        The name is not of this form.
+    """
+    if not re.fullmatch(r"[\w -]+/[a-z0-9-]+", name):
+        raise ValueError(f"{name}: a table is offered as <profile>/<table>, such as demo/cross-corpus")
+    profile, file = name.split("/")
+    links = []
+    for kind, write in (("csv", table.to_csv), ("parquet", table.to_parquet)):
+        path = paths.BUILD / profile / "downloads" / f"{file}.{kind}"
+        store.replace_file(path, functools.partial(write, index=False))
+        size, label = path.stat().st_size / 1e6, {"csv": "CSV", "parquet": "Parquet"}[kind]
+        shown = f"{size:.1f} MB" if size >= 1 else f"{max(1, 1000 * size):.0f} kB"
+        address = f"_build/{quote(profile)}/downloads/{path.name}"
+        if size <= MOST_MEGABYTES:
+            links.append(f'<a href="{address}" download>{label}</a> ({shown})')
+        else:
+            links.append(f"{label} (too large for a page, {shown}: <code>{html.escape(address)}</code>)")
+    rows = f"{len(table):,} rows"
+    return HTML(f'<p class="downloads">Download {file.replace("-", " ")}, {rows}: {", ".join(links)}</p>')

@@ -1,0 +1,123 @@
+"""Sphinx extension: what every page of the site gets besides its text.
+
+- A line below the title: how long the page takes to read and, for a chapter, how long it took to run.
+- The tables that a chapter offers (`tables.offer`) stand beside the pages, and links lead there.
+- The download button of a chapter gives the executed notebook.
+- Where the site will be published (environment variable CROSSCORPUS_REPOSITORY, the address of the public
+  repository), chapters have a button that opens them on Binder.
+- Small repairs of the theme's markup for readers who listen to pages.
+"""
+
+import html
+import math
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import pandas as pd
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.config import Config
+from sphinx.util.osutil import relative_uri
+
+import executed
+
+REPOSITORY_SETTING = "CROSSCORPUS_REPOSITORY"
+WORDS_PER_MINUTE = 200
+NOT_READ = (nodes.literal_block, nodes.raw, nodes.math_block, nodes.comment)
+OFFERED = re.compile(r'href="(_build/[^"]+/downloads/[^"]+)"')
+
+
+def launch(app: Sphinx, config: Config) -> None:
+    """Give chapters a launch button where the public repository is named (event config-inited)."""
+    repository = os.environ.get(REPOSITORY_SETTING)
+    if repository:
+        config.html_theme_options |= {
+            "repository_url": repository,
+            "launch_buttons": {"binderhub_url": "https://mybinder.org", "notebook_interface": "jupyterlab"},
+        }
+
+
+def finish(app: Sphinx, docname: str, template: str, context: dict[str, Any], doctree: nodes.document) -> None:
+    """Finish a page before it is written (event html-page-context)."""
+    toctree = context.get("generate_toctree_html")
+    if toctree is not None:
+        context["generate_toctree_html"] = lambda *args, **options: name_toggles(toctree(*args, **options))
+    if doctree is None:
+        return
+    body = plain_citations(context["body"])
+    if app.builder.name == "html":
+        body = body.replace("</h1>", f'</h1>\n<p class="page-facts">{facts(app, docname, doctree)}</p>', 1)
+        context["body"] = OFFERED.sub(lambda link: f'href="{offer(app, docname, link[1])}"', body)
+    else:  # the book as one page, for printing: no files lie beside it
+        context["body"] = OFFERED.sub("", body)
+
+
+def facts(app: Sphinx, docname: str, doctree: nodes.document) -> str:
+    """Return how long a page takes to read and, for a chapter, to run."""
+    minutes = math.ceil(words(doctree) / WORDS_PER_MINUTE)
+    parts = [f"{minutes} min to read"]
+    seconds = seconds_to_run(app, docname)
+    if seconds is not None:
+        again = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+        parts.append(f"{again} to run again with what is stored (profile {html.escape(executed.profile())})")
+    return " · ".join(parts)
+
+
+def words(doctree: nodes.document) -> int:
+    """Count the words of a page's prose: code, formulas and computed tables are not read word by word."""
+    texts = (text for text in doctree.findall(nodes.Text) if not isinstance(text.parent, NOT_READ))
+    return sum(len(re.findall(r"\w\S*", text)) for text in texts)
+
+
+def seconds_to_run(app: Sphinx, docname: str) -> float | None:
+    """Return what a chapter took when it last ran, as Snakemake noted it; None where it did not."""
+    if executed.copy_of(app, docname) is None:
+        return None
+    step = docname.removeprefix(executed.FOLDER).replace("models/", "model-")
+    file = Path(app.srcdir) / "_build" / executed.profile() / "timings" / f"{step}.tsv"
+    return float(pd.read_csv(file, sep="\t")["s"].iloc[0]) if file.exists() else None
+
+
+def offer(app: Sphinx, docname: str, link: str) -> str:
+    """Copy a table that a chapter offers beside the pages, and return the address of the copy."""
+    source = Path(app.srcdir) / unquote(html.unescape(link))
+    if not source.exists():
+        copy = executed.copy_of(app, docname)
+        raise executed.fail(source, f"{docname} offers it, but it is not there; delete {copy}")
+    target = Path(app.outdir) / "_downloads" / source.name
+    target.parent.mkdir(exist_ok=True)
+    shutil.copyfile(source, target)
+    return relative_uri(app.builder.get_target_uri(docname), f"_downloads/{source.name}")
+
+
+def name_toggles(toctree: str) -> str:
+    """Name the arrows that open a part of the table of contents."""
+    return str(toctree).replace("<summary>", '<summary aria-label="Pages of this chapter">')
+
+
+def plain_citations(body: str) -> str:
+    """Drop roles of the bibliography that its markup does not fulfil: a list without items."""
+    body = body.replace('<div role="list" class="citation-list">', '<div class="citation-list">')
+    return body.replace(' role="doc-biblioentry"', "")
+
+
+def give_executed(app: Sphinx, exception: Exception | None) -> None:
+    """Put executed notebooks where the download buttons lead (event build-finished)."""
+    if exception is None and app.builder.name == "html":
+        for docname in app.env.found_docs:
+            copy = executed.copy_of(app, docname)
+            if copy is not None:
+                target = Path(app.outdir) / "_sources" / f"{docname}.ipynb"
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(copy, target)
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    app.connect("config-inited", launch)
+    app.connect("html-page-context", finish, priority=900)  # after the theme's
+    app.connect("build-finished", give_executed)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

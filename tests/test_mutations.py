@@ -1,0 +1,161 @@
+"""Would a fault be noticed? Each is put into a copy of the library, and the tests named beside it must turn red.
+
+A few run with the rest; `make test-mutations` runs them all.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from typing import NamedTuple
+
+import pytest
+
+from crosscorpus import paths
+
+COPIED = ("lib", "tests")
+SECONDS = 120  # a fault may also hang; alone on a machine each takes a few
+
+
+class Fault(NamedTuple):
+    """Text of a module that is replaced, what it stands for, and the tests that must notice."""
+
+    name: str
+    module: str
+    old: str
+    new: str
+    tests: str
+    often: bool = False  # runs with all other tests, not only with --all-faults
+
+
+FAULTS = [
+    Fault(
+        "F1 without its factor of two", "metrics.py",
+        "_ratio(2 * right, n + predicted)", "_ratio(right, n + predicted)",
+        "tests/test_metrics.py::test_scores_of_a_hand_worked_case", often=True,
+    ),
+    Fault(
+        "spread over folds with n, not n - 1", "metrics.py",
+        "cells.std().add_suffix", "cells.std(ddof=0).add_suffix",
+        "tests/test_metrics.py::test_seeds_are_averaged_before_folds",
+    ),
+    Fault(
+        "loss out of domain with the wrong sign", "metrics.py",
+        'loss=joined["in_domain"] - joined["out_of_domain"]', 'loss=joined["out_of_domain"] - joined["in_domain"]',
+        "tests/test_metrics.py::test_the_loss_is_against_the_test_corpus_own_head",
+    ),
+    Fault(
+        "ours minus paper turned round", "reference.py",
+        'table[metric] - table[f"paper_{metric}"]', 'table[f"paper_{metric}"] - table[metric]',
+        "tests/test_reference.py",
+    ),
+    Fault(
+        "scaling that sees the validation part", "train.py",
+        "StandardScaler().fit(task.X[part])", "StandardScaler().fit(task.X)",
+        "tests/test_train.py::test_scaling_uses_the_training_part_alone",
+    ),
+    Fault(
+        "the last epoch kept, not the best", "train.py",
+        "ready, stopping.best, losses", "ready, weights, losses",
+        "tests/test_train.py::test_early_stopping_keeps_the_best_epoch",
+    ),
+    Fault(
+        "validation that parts what belongs together", "train.py",
+        "grouped.split(y, y, groups)", "grouped.split(y, y, np.arange(len(y)))",
+        "tests/test_train.py::test_validation_keeps_groups_whole",
+    ),
+    Fault(
+        "folds of speakers that part speakers", "folds.py",
+        'utterances["emotion"], together), start=1)', 'utterances["emotion"], utterances.index), start=1)',
+        "tests/test_folds.py::test_committed_folds_are_what_make_builds",
+    ),
+    Fault(
+        "a head tested on what it was trained on", "evaluate.py",
+        'rest = (rows["fold"] != fold)', 'rest = (rows["fold"] >= 0)',
+        "tests/test_evaluate.py::test_no_test_utterance_is_ever_trained_on",
+    ),
+    Fault(
+        "a head with one hidden layer fewer", "heads.py",
+        'protocol["fcn_widths"], protocol)', 'protocol["fcn_widths"][1:], protocol)',
+        "tests/notebooks/heads.ipynb --nbval-lax --nbval-current-env",
+    ),
+    Fault(
+        "channels added up, not averaged", "audio.py",
+        "samples.mean(axis=1, dtype=np.float32)", "samples.sum(axis=1, dtype=np.float32)",
+        "tests/test_audio.py",
+    ),
+    Fault(
+        "a key that forgets the model's revision", "store.py",
+        '"revision": model.revision,', '"revision": "",',
+        "tests/test_store.py::test_a_new_revision_of_a_model_gives_a_new_key",
+    ),
+    Fault(
+        "stored embeddings that nobody checks", "store.py",
+        'metadata.pop("sha256", None) != _sha256(tensors)', 'metadata.pop("sha256", None) is None',
+        "tests/test_store.py::test_a_changed_byte_is_noticed", often=True,
+    ),
+    Fault(
+        "p-values that are not adjusted", "comparison.py",
+        'adjusted = holm(p) if correction == "holm"', 'adjusted = p if correction == "holm"',
+        "tests/test_comparison.py::test_the_correction_is_over_all_rows",
+    ),
+    Fault(
+        "ranks from the worst", "comparison.py",
+        "whole.rank(axis=1, ascending=False)", "whole.rank(axis=1, ascending=True)",
+        "tests/test_comparison.py::test_the_highest_score_ranks_first_and_ties_share_a_rank",
+    ),
+    Fault(
+        "neighbours from the same speaker", "checks.py",
+        "other = speaker[:, None] != speaker[None, :]", "other = ~np.eye(len(speaker), dtype=bool)",
+        "tests/test_checks.py::test_nearest_neighbours_are_of_other_speakers",
+    ),
+    Fault(
+        "a misspelt name let through", "names.py",
+        "    raise UnknownNameError(", "    return name\n    raise UnknownNameError(",
+        "tests/test_names.py", often=True,
+    ),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory):
+    """Copy the library and its tests; the rest of the project is linked."""
+    root = tmp_path_factory.mktemp("mutant")
+    for entry in paths.ROOT.iterdir():
+        if entry.name in COPIED:
+            skip = shutil.ignore_patterns("__pycache__", "*.egg-info")
+            shutil.copytree(entry, root / entry.name, ignore=skip)
+        elif entry.name not in ("_build", ".git"):
+            (root / entry.name).symlink_to(entry)
+    return root
+
+
+def run(root, tests):
+    environment = os.environ | {"PYTHONPATH": str(root / "lib"), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-n", "0", "-p", "no:cacheprovider", *tests.split()]
+    return subprocess.run(
+        command, cwd=root, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
+    )
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_a_fault_is_noticed(fault, sources, request):
+    if not (fault.often or request.config.getoption("--all-faults")):
+        pytest.skip("`make test-mutations` puts every fault into the library")
+    module = sources / "lib" / "crosscorpus" / fault.module
+    right = module.read_text(encoding="utf-8")
+    assert right.count(fault.old) == 1, f"{fault.module} has changed: put the fault where it would be now"
+    module.write_text(right.replace(fault.old, fault.new), encoding="utf-8")
+    try:
+        result = run(sources, fault.tests)
+    finally:
+        module.write_text(right, encoding="utf-8")
+    assert result.returncode == pytest.ExitCode.TESTS_FAILED, result.stdout[-2000:] + result.stderr[-2000:]
+    assert " failed" in result.stdout.splitlines()[-1]
+
+
+def test_without_a_fault_the_same_tests_pass(sources, request):
+    everything = request.config.getoption("--all-faults")
+    tests = dict.fromkeys(test for f in FAULTS if f.often or everything for test in f.tests.split())
+    result = run(sources, " ".join(tests))
+    assert result.returncode == pytest.ExitCode.OK, result.stdout[-3000:]

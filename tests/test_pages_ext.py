@@ -1,0 +1,96 @@
+"""The Sphinx extension that finishes pages, on a tiny project; the whole site is the matter of test_site.py."""
+
+import json
+import types
+
+import pytest
+from bs4 import BeautifulSoup
+from docutils import nodes
+from docutils.core import publish_doctree
+from sphinx.errors import ExtensionError
+
+from tests.test_executed_ext import EXTENSION, Project, executed, new_output
+
+
+@pytest.fixture(autouse=True)
+def _here(monkeypatch):
+    monkeypatch.syspath_prepend(str(EXTENSION))
+    monkeypatch.delenv("CROSSCORPUS_PROFILE", raising=False)
+
+
+@pytest.fixture
+def project(tmp_path):
+    """One chapter, which offers a table and took 7.4 s."""
+    project = Project(tmp_path, ["one"])
+    copy = executed("one")
+    link = '<a href="_build/demo/downloads/scores.csv" download>CSV</a>'
+    copy.cells[-1]["outputs"].append(new_output("display_data", data={"text/html": link}))
+    project.put("one", copy)
+    (tmp_path / "_build" / "demo" / "timings").mkdir()
+    (tmp_path / "_build" / "demo" / "timings" / "one.tsv").write_text("s\tmax_rss\n7.4\t100\n")
+    (tmp_path / "_build" / "demo" / "downloads").mkdir()
+    (tmp_path / "_build" / "demo" / "downloads" / "scores.csv").write_text("x\n1\n")
+    return project
+
+
+def shown(project):
+    project.build(extensions=["myst_nb", "executed", "pages"])
+    return {name: BeautifulSoup(project.page(name), "html.parser") for name in ("index", "notebooks/one")}
+
+
+def test_a_chapter_says_how_long_it_takes_to_read_and_to_run(project):
+    pages = shown(project)
+    assert pages["index"].find(class_="page-facts").text == "1 min to read"
+    facts = pages["notebooks/one"].find(class_="page-facts").text
+    assert facts == "1 min to read · 7 s to run again with what is stored (profile demo)"
+
+
+def test_a_chapter_that_nobody_timed_says_how_long_it_takes_to_read(project):
+    (project.root / "_build" / "demo" / "timings" / "one.tsv").unlink()
+    assert shown(project)["notebooks/one"].find(class_="page-facts").text == "1 min to read"
+
+
+def test_an_offered_table_stands_beside_the_pages(project):
+    link = shown(project)["notebooks/one"].find("a", download=True)["href"]
+    assert (project.root / "_build" / "html" / "notebooks" / link).resolve().read_text() == "x\n1\n"
+
+
+def test_a_table_that_is_offered_but_gone_stops_the_build(project):
+    (project.root / "_build" / "demo" / "downloads" / "scores.csv").unlink()
+    with pytest.raises(ExtensionError, match=r"scores.csv.*not there; delete .*one.ipynb"):
+        shown(project)
+
+
+def test_the_source_of_a_page_is_the_executed_notebook(project):
+    shown(project)
+    source = json.loads((project.root / "_build" / "html" / "_sources" / "notebooks" / "one.ipynb").read_text())
+    assert source["cells"][-1]["outputs"]
+
+
+def test_words_are_those_of_the_prose():
+    import pages
+
+    tree = publish_doctree("Three short words::\n\n    and = code\n\nTwo *more*.\n")
+    assert pages.words(tree) == 5
+    assert isinstance(tree, nodes.document)
+
+
+def test_only_a_named_repository_gives_a_launch_button(monkeypatch):
+    import pages
+
+    config = types.SimpleNamespace(html_theme_options={"kept": 1})
+    monkeypatch.delenv(pages.REPOSITORY_SETTING, raising=False)
+    pages.launch(None, config)
+    assert config.html_theme_options == {"kept": 1}
+    monkeypatch.setenv(pages.REPOSITORY_SETTING, "https://github.com/someone/crosscorpus")
+    pages.launch(None, config)
+    assert config.html_theme_options["repository_url"] == "https://github.com/someone/crosscorpus"
+    assert config.html_theme_options["launch_buttons"]["binderhub_url"]
+
+
+def test_markup_is_repaired():
+    import pages
+
+    assert pages.name_toggles("<summary><i></i></summary>").startswith('<summary aria-label="')
+    body = '<div role="list" class="citation-list"><div class="citation" role="doc-biblioentry">x</div></div>'
+    assert "role" not in pages.plain_citations(body)
