@@ -18,6 +18,9 @@ CHAPTERS = [
     "cross-corpus",
     "visualization",
     "audit",
+    "claims",
+    "beside",
+    "leakage",
 ]
 TYPES = {"str", "int", "float", "bool", "list[str]", "list[int]", "list[float]"}
 

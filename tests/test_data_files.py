@@ -307,7 +307,20 @@ def test_the_paper_profile_has_all_models_and_corpora_of_the_paper():
 
 @pytest.mark.parametrize(
     "chapter",
-    ["index", "data", "extraction", "model", "heads", "same-corpus", "cross-corpus", "visualization", "audit"],
+    [
+        "index",
+        "data",
+        "extraction",
+        "model",
+        "heads",
+        "same-corpus",
+        "cross-corpus",
+        "visualization",
+        "audit",
+        "claims",
+        "beside",
+        "leakage",
+    ],
 )
 def test_the_defaults_of_a_chapter_are_the_demo_profiles(chapter):
     values = read("profiles/demo.yaml")

@@ -52,7 +52,19 @@ def test_every_model_of_the_paper_has_a_page_and_all_pages_are_in_the_contents()
 
 
 @pytest.mark.parametrize(
-    "name", ["data", "heads", "same-corpus", "cross-corpus", "extraction", "audit", *NAMES[-2:]]
+    "name",
+    [
+        "data",
+        "heads",
+        "same-corpus",
+        "cross-corpus",
+        "extraction",
+        "audit",
+        "claims",
+        "beside",
+        "leakage",
+        *NAMES[-2:],
+    ],
 )
 def test_some_outputs_are_compared(name):
     checked = [c for c in cells(KEPT / f"{name}.ipynb") if "nbval-check-output" in c["metadata"].get("tags", [])]

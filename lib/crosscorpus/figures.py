@@ -8,7 +8,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.artist import Artist
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 
 from crosscorpus import corpora, extractors
@@ -476,4 +479,79 @@ def f1_within_bounds(cells: pd.DataFrame, curves: Mapping[str, tuple[np.ndarray,
     axes[0, 0].set_ylabel("macro-F1 (%)")
     handles, names = axes[0, 0].get_legend_handles_labels()
     fig.legend(handles, names, loc="outside lower center", ncols=len(names))
+    return fig
+
+
+VERDICTS = {  # of verdict.VERDICTS: colour, sign
+    "inside our interval": ("#0072B2", "="),
+    "above": ("#E69F00", "+"),
+    "below": ("#CC79A7", "\N{MINUS SIGN}"),
+    "not yet run": ("#E6E6E6", ""),
+}
+
+
+def _verdict_name(kind: str) -> str:
+    sign = VERDICTS[kind][1]
+    return f"{sign} paper {kind}{'' if kind.startswith('inside') else ' it'}" if sign else kind
+
+
+def verdict_map(table: pd.DataFrame) -> Figure:
+    """Draw the verdict on each cell of the paper's table: rows are pairs of corpora, columns models and heads.
+
+    `table` is what `verdict.cells` returns, of one metric; a panel for each regime.
+    """
+    regimes = list(dict.fromkeys(table["regime"]))
+    pairs = list(dict.fromkeys(zip(table["train_corpus"], table["test_corpus"], strict=True)))
+    models = list(dict.fromkeys(zip(table["ptm"], table["head"], strict=True)))
+    kinds = list(VERDICTS)
+    colours = ListedColormap([colour for colour, _ in VERDICTS.values()])
+    size = (0.26 * len(models) * len(regimes) + 2.2, 0.2 * len(pairs) + 1.9)
+    fig, axes = plt.subplots(1, len(regimes), figsize=size, sharey=True, squeeze=False)
+    for ax, regime in zip(axes[0], regimes, strict=True):
+        part = table[table["regime"] == regime]
+        wide = part.pivot(index=["train_corpus", "test_corpus"], columns=["ptm", "head"], values="verdict")
+        codes = wide.loc[pairs, models].map(kinds.index).to_numpy(dtype=int)
+        ax.pcolormesh(
+            codes[::-1], cmap=colours, vmin=-0.5, vmax=len(kinds) - 0.5, edgecolors="white", linewidth=0.8
+        )
+        for (i, j), code in np.ndenumerate(codes[::-1]):
+            dark = kinds[code] == "inside our interval"
+            sign = VERDICTS[kinds[code]][1]
+            ax.text(
+                j + 0.5, i + 0.45, sign, ha="center", va="center", color="white" if dark else "black", fontsize=9
+            )
+        labels = [f"{model_name(ptm)} {head_name(head)}" for ptm, head in models]
+        ax.set_xticks(np.arange(len(models)) + 0.5, labels, rotation=90, fontsize=8)
+        ax.set_yticks(np.arange(len(pairs)) + 0.5, [pair_name(*pair) for pair in pairs[::-1]], fontsize=8)
+        ax.tick_params(length=0)
+        ax.spines[:].set_visible(False)
+        ax.set_title(f"{regime} folds")
+    handles = [Patch(color=colour, label=_verdict_name(kind)) for kind, (colour, _) in VERDICTS.items()]
+    fig.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+    return fig
+
+
+def verdict_shares(counts: pd.DataFrame) -> Figure:
+    """Draw how many of the cells that were run have the paper's value inside, above and below our interval.
+
+    `counts` is what `verdict.counts` returns.
+    """
+    if not counts["run"].sum():
+        return _nothing("None of the paper's cells has been run.")
+    labels = [
+        f"{METRICS[metric].removesuffix(' (%)')}, {regime} folds"
+        for metric, regime in zip(counts["metric"], counts["regime"], strict=True)
+    ]
+    fig, ax = plt.subplots(figsize=(6.5, 0.34 * len(counts) + 1.1))
+    left = np.zeros(len(counts))
+    for kind, (colour, _) in list(VERDICTS.items())[:-1]:
+        width = counts[kind].to_numpy(dtype=float)[::-1]
+        bars = ax.barh(labels[::-1], width, left=left, color=colour, label=_verdict_name(kind))
+        shown = [f"{w:.0f}" if w else "" for w in width]
+        ax.bar_label(bars, shown, label_type="center", color="white" if kind == "inside our interval" else "black")
+        left += width
+    ax.set_xlabel("cells that were run")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.tick_params(axis="y", length=0)
+    fig.legend(loc="outside lower center", ncols=3)
     return fig

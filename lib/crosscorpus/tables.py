@@ -34,10 +34,11 @@ VALUES: dict[str, Callable[[str], str]] = {
     "a": lambda value: figures.model_name(value) if value in extractors.registry() else figures.head_name(value),
     "b": lambda value: figures.model_name(value) if value in extractors.registry() else figures.head_name(value),
     "head": figures.head_name,
+    "metric": lambda metric: NAMES.get(metric, metric),
 }
 
 # Columns whose names readers would not want to see.
-NAMES = {
+NAMES: dict[str, str] = {
     "ptm": "model",
     "train_corpus": "trained on",
     "test_corpus": "tested on",
@@ -271,6 +272,29 @@ def _blocks(of: Iterable[object], shown: pd.DataFrame) -> pd.DataFrame:
     number = (block != block.shift()).cumsum() % 2
     classes = number.map({0: "even-block", 1: "odd-block"})
     return pd.DataFrame(dict.fromkeys(shown, classes), columns=shown.columns)
+
+
+def verdicts(table: pd.DataFrame) -> HTML | Markdown:
+    """Style the paper's cells beside ours, a row each; `table` is what `verdict.wide` returns."""
+    if not len(table):
+        return Markdown("None of the paper's cells has been run.")
+    columns: dict[tuple[str, str], pd.Series | list[str]] = {
+        ("", "train → test"): [
+            figures.pair_name(*pair) for pair in zip(table["train_corpus"], table["test_corpus"], strict=True)
+        ],
+        ("", "model"): table["ptm"].map(VALUES["ptm"]),
+        ("", "head"): table["head"].map(VALUES["head"]),
+        ("", "paper"): table["published"],
+    }
+    for regime in [c.removesuffix("_verdict") for c in table if c.endswith("_verdict")]:
+        label, of = f"{regime} folds", {end: table[f"{regime}_{end}"] for end in ("ours", "low", "high")}
+        columns[label, "ours"] = of["ours"]
+        columns[label, "interval"] = [_span(*ends) for ends in zip(of["low"], of["high"], strict=True)]
+        columns[label, "difference"] = table[f"{regime}_difference"]
+        columns[label, "paper is"] = table[f"{regime}_verdict"].str.replace("inside our interval", "inside")
+    shown = pd.DataFrame(columns)
+    formats = {c: {"ours": "{:.1f}", "paper": "{:.2f}", "difference": "{:+.1f}"}.get(c[1]) for c in shown}
+    return _rendered(shown.style.hide(axis="index").format(formats, na_rep="–"), "one-line")
 
 
 def _rendered(style: Styler, kind: str = "", links: str = "") -> HTML:
