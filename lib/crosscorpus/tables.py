@@ -132,7 +132,7 @@ def show(
     if len(table) > most:
         style = style.set_caption(f"The first {most} of {len(table)} rows.")
     links = offer(table.reset_index() if index else table, download).data if download else ""
-    return _rendered(style, links)
+    return _rendered(style, links=links)
 
 
 def _markup(text: str) -> str:
