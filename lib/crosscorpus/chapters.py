@@ -2,6 +2,7 @@
 
 import ast
 import functools
+import importlib
 import json
 import types
 import warnings
@@ -102,16 +103,14 @@ def check_values(values: Mapping[str, Any]) -> None:
         protocol.load(values["overrides"])
 
 
+# Imported by name: a page does not change with what a head or a baseline does (`dependencies`), and Keras takes
+# seconds, which a page without heads is spared.
 def _heads() -> list[str]:
-    from crosscorpus import heads  # Keras takes seconds
-
-    return [*heads.HEADS, *_baselines()]
+    return [*importlib.import_module("crosscorpus.heads").HEADS, *_baselines()]
 
 
 def _baselines() -> list[str]:
-    from crosscorpus import baselines
-
-    return list(baselines.BASELINES)
+    return list(importlib.import_module("crosscorpus.baselines").BASELINES)
 
 
 KNOWN: dict[str, tuple[str, Callable[[], Iterable[str]]]] = {
