@@ -11,6 +11,7 @@ import logging
 import multiprocessing
 import os
 import shutil
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -79,7 +80,7 @@ def embed(
     store.write_scan(corpus, scan, store.folder("audio"))
     identity = store.identity(ptm, pooling, scan.utterances, dtype)
     whole = store.embeddings_path(ptm, corpus, pooling, store.key(identity), dtype=dtype)
-    if not whole.exists() or _made_with_other_weights(ptm, whole, mirror):
+    if not whole.exists() or not store.is_protected(whole) or _made_with_other_weights(ptm, whole, mirror):
         for other in store.others(whole, identity):
             logger.warning(other)
         on = extractors.choose_device(device)
@@ -226,7 +227,20 @@ def on_cpu(
 def processes(count: int) -> concurrent.futures.ProcessPoolExecutor:
     """Return so many new worker processes."""
     spawn = multiprocessing.get_context("spawn")
-    return concurrent.futures.ProcessPoolExecutor(count, mp_context=spawn, initializer=_bound_memory)
+    return concurrent.futures.ProcessPoolExecutor(count, mp_context=spawn, initializer=_begin_process)
+
+
+def _begin_process() -> None:
+    _bound_memory()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    # A worker whose parent was killed would wait for work for ever.
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _bound_memory() -> None:

@@ -228,6 +228,18 @@ def read_embeddings(path: Path) -> tuple[np.ndarray, dict[str, str]]:
     return tensors["embeddings"], metadata
 
 
+def is_protected(path: Path) -> bool:
+    """Return whether a hash protects what a file says made it; not so in files by older versions of this project.
+
+    Without it, a changed name of a fact could not be told from a file that never had that fact.
+    """
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return FACTS_HASH in json.loads((file.metadata() or {}).get("made_by", "{}"))
+    except (SafetensorError, ValueError):
+        return True  # no whole file: reading it says so
+
+
 def read_part(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Read a part of a corpus: vectors, and their positions in its table of utterances; as `read_embeddings`."""
     tensors, _ = _read(path)
@@ -333,6 +345,11 @@ def load(ptm: str, corpus: str, source: str = "pack", pooling: str = "", dtype: 
     check_vectors(vectors, utterances, model.dimension, str(path))
     if source == "pack":
         _check_pack(path, f"{ptm}/{corpus}", metadata)
+    elif not is_protected(path):
+        raise StoredWrongError(
+            f"{path}: no hash protects what made it: an older version wrote it, or it was changed; delete it, it "
+            f"will be made again by `{make}`"
+        )
     asked |= {"audio_hash": audio_hash(utterances), "pooling": pooling, "dtype": dtype}
     differ = [name for name, value in asked.items() if metadata.get(name) != value]
     if differ:

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -81,11 +82,15 @@ def follow(project, section):
     }  # fmt: skip
     steps, began = blocks(section), time.monotonic()
     for step in steps:
-        run = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", step],
-            cwd=folder, env=environment, capture_output=True, text=True, timeout=60 * MINUTES,
-        )  # fmt: skip
-        assert run.returncode == 0, f"{step}\n{run.stdout[-3000:]}\n{run.stderr[-5000:]}"
+        command = ["bash", "-euo", "pipefail", "-c", step]
+        own = {"cwd": folder, "env": environment, "start_new_session": True}
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **own) as run:
+            try:
+                said, _ = run.communicate(timeout=60 * MINUTES)
+            except subprocess.TimeoutExpired:
+                os.killpg(run.pid, signal.SIGKILL)  # with the kernels that it has started
+                raise
+        assert run.returncode == 0, f"{step}\n{said[-8000:]}"
     return len(steps), time.monotonic() - began
 
 

@@ -134,6 +134,40 @@ def test_training(nursery, tmp_path, draw, many, row):
     killed_and_resumed(run, tmp_path / "whole", tmp_path, many(2, 50), draw, row("kill: training"))
 
 
+WORKERS = """
+import sys, pathlib
+from crosscorpus import extraction, paths
+paths.BUILD = pathlib.Path(sys.argv[1])
+extraction.SHARD = {"cpu": 1}
+if __name__ == "__main__":
+    extraction.embed("mfcc", "emodb", mirror=sys.argv[2], device="cpu", workers=2)
+"""
+
+
+def test_workers_end_when_their_parent_is_killed(mirror, tmp_path, row):
+    """Only the parent gets SIGKILL, as from a kernel that is short of memory."""
+    counted = row("kill: parent of workers")
+    script = tmp_path / "run.py"
+    script.write_text(WORKERS)
+    command = [sys.executable, str(script), str(tmp_path / "store"), mirror]
+    environment = os.environ | {"PYTHONPATH": str(paths.ROOT / "lib")}
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    parent, workers, until = psutil.Process(process.pid), [], time.monotonic() + 120
+    while (
+        process.poll() is None and time.monotonic() < until and not list(tmp_path.glob("store/**/*.safetensors"))
+    ):
+        workers = parent.children(recursive=True)
+        time.sleep(0.02)
+    assert len(workers) >= 2
+    process.kill()
+    process.wait()
+    _, alive = psutil.wait_procs(workers, timeout=60)
+    for one in alive:
+        one.kill()
+    counted.count("lost" if alive else "survived", f"{len(alive)} processes are left behind")
+    counted.check()
+
+
 # -- chapters -------------------------------------------------------------------------------------------------
 
 PARAMETERS = {

@@ -81,10 +81,14 @@ def test_an_old_file_under_the_new_name_is_refused(old_store, mirror, row):
     utterances = embed(mirror).utterances
     new = store.embeddings_path("mfcc", "emodb", "clip", store.key(store.identity("mfcc", "clip", utterances)))
     shutil.copy(only_old(), new)
+    with pytest.raises(store.StoredWrongError, match="an older version wrote it"):
+        store.load("mfcc", "emodb", "audio")
+    counted.count("survived")
+    store.write_embeddings(new, *store.read_embeddings(new))  # as this version would have written it
     with pytest.raises(store.StoredWrongError, match=r"made from other audio or otherwise \(code "):
         store.load("mfcc", "emodb", "audio")
     counted.count("survived")
-    counted.check()
+    counted.check(at_least=2)
 
 
 def test_parts_by_an_older_version_are_not_gone_on_from(mirror, build_folder, monkeypatch, row):
