@@ -46,9 +46,11 @@ paper: download ## the full run from audio; what cannot be had is reported and s
 	@$(SNAKEMAKE) --configfile profiles/paper.yaml
 	@python -m crosscorpus.timings paper
 
-own: env ## your corpus beside the pack's: make own CORPUS=<id>; a page for each chapter in _build/own/notebooks/
+GRID := $(foreach chapter,data same-corpus cross-corpus,_build/own/notebooks/$(chapter).ipynb)
+
+own: env ## your corpus in the grid beside the pack's: make own CORPUS=<id>; pages in _build/own/notebooks/
 	@$(SNAKEMAKE) --configfile profiles/own.yaml \
-	  --config 'corpora=["emodb", "ravdess", "$(CORPUS)"]' 'overrides="$(OVERRIDES)"' -- $(or $(GOAL),chapters)
+	  --config 'corpora=["emodb", "ravdess", "$(CORPUS)"]' 'overrides="$(OVERRIDES)"' -- $(or $(GOAL),$(GRID))
 	@python -m crosscorpus.timings own
 
 smoke: env ## every chapter in seconds, results without meaning

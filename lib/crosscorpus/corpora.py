@@ -94,10 +94,11 @@ def registry() -> dict[str, Corpus]:
 
 def _entry(key: str, entry: Mapping[str, Any], file: str) -> Corpus:
     names.check_fields(entry, Corpus, f"{key} in {file}")
-    for emotion in set(entry["emotions"].values()) ^ set(entry["counts"]):
-        other = "counts" if emotion in entry["emotions"].values() else "emotions"
-        known = entry["counts"] if other == "counts" else entry["emotions"].values()
-        names.check(emotion, known, f"emotion among the {other} of {key} in {file}")
+    harmonised, counted = list(entry["emotions"].values()), list(entry["counts"])
+    for emotion in harmonised:
+        names.check(emotion, counted, f"emotion (not among the counts) of {key} in {file}")
+    for emotion in counted:
+        names.check(emotion, harmonised, f"emotion among the counts of {key} in {file}")
     try:
         groups = re.compile(entry["pattern"]).groupindex
     except re.error as error:
