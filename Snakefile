@@ -72,48 +72,25 @@ rule chapters:
         expand(f"{RUN}/notebooks/models/{{ptm}}.ipynb", ptm=config["ptms"]),
 
 
-rule cues:
-    input:
-        notebook="notebooks/cues.ipynb",
-        library=library("cues"),
-    output:
-        f"{RUN}/notebooks/cues.ipynb",
-    params:
-        values=values("cues"),
-    benchmark:
-        f"{RUN}/timings/cues.tsv"
-    shell:
-        EXECUTE
+# The chapters that need no embeddings.
+PLAIN = ["audit", "cues", "data"]
+for chapter in PLAIN:
 
-
-rule data:
-    input:
-        notebook="notebooks/data.ipynb",
-        library=library("data"),
-        facts=expand("data/{file}", file=FACTS),
-    output:
-        f"{RUN}/notebooks/data.ipynb",
-    params:
-        values=values("data"),
-    benchmark:
-        f"{RUN}/timings/data.tsv"
-    shell:
-        EXECUTE
-
-
-rule audit:
-    input:
-        notebook="notebooks/audit.ipynb",
-        library=library("audit"),
-        facts=expand("data/{file}", file=FACTS),
-    output:
-        f"{RUN}/notebooks/audit.ipynb",
-    params:
-        values=values("audit"),
-    benchmark:
-        f"{RUN}/timings/audit.tsv"
-    shell:
-        EXECUTE
+    rule:
+        name:
+            chapter
+        input:
+            notebook=f"notebooks/{chapter}.ipynb",
+            library=library(chapter),
+            facts=expand("data/{file}", file=FACTS),
+        output:
+            f"{RUN}/notebooks/{chapter}.ipynb",
+        params:
+            values=values(chapter),
+        benchmark:
+            f"{RUN}/timings/{chapter}.tsv"
+        shell:
+            EXECUTE
 
 
 rule embed:
@@ -185,7 +162,7 @@ rule train:
 
 
 # The chapters that read predictions. What the rule `train` made is in the store, so they only look it up.
-for chapter in sorted({*CHAPTERS} - {"audit", "cues", "data", "extraction"}):
+for chapter in sorted({*CHAPTERS} - {*PLAIN, "extraction"}):
 
     rule:
         name:

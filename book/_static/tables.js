@@ -4,10 +4,10 @@
   const SEARCHED_FROM = 12; // rows
   const SORTED_FROM = 4;
 
-  // "83.2 ± 1.4", "+9.8", "1,234" and "375.0" are numbers; a dash is nothing, and nothing goes last.
+  // "83.2 ± 1.4", "83.2 | 80.1 †", "+9.8" and "1,234" are numbers; a dash is nothing, and nothing goes last.
   const number = (text) => {
     const plain = text.replaceAll(",", "").replace("\u2212", "-");
-    return /^[-+]?[\d.]+(e[-+]?\d+)?(\s*±.*)?( ?%)?$/.test(plain) ? parseFloat(plain) : NaN;
+    return /^[-+]?[\d.]+(e[-+]?\d+)?(\s*[±|†%].*)?$/.test(plain) ? parseFloat(plain) : NaN;
   };
   const textOf = (row, column) => row.cells[column]?.textContent.trim() ?? "";
   const isNothing = (text) => text === "" || text === "–";

@@ -45,7 +45,7 @@ def grid(scores: pd.DataFrame) -> HTML | Markdown:
     data = {
         "choices": {
             "model": [extractors.get(ptm).name for ptm in models],
-            "head": [head.upper() for head in heads],
+            "head": [figures.head_name(head) for head in heads],
             "folds": regimes,
             "score": list(METRIC_NAMES.values()),
         },
@@ -72,7 +72,7 @@ def predictions(table: pd.DataFrame, emotions: Sequence[str]) -> HTML | Markdown
         return Markdown(NOTHING)
     columns: dict[str, Callable[[str], str]] = {
         "ptm": lambda ptm: extractors.get(ptm).name,
-        "head": str.upper,
+        "head": figures.head_name,
         "regime": str,
         "train_corpus": lambda corpus: corpora.get(corpus).name,
         "test_corpus": lambda corpus: corpora.get(corpus).name,
