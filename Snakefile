@@ -13,7 +13,7 @@ validate(config, "profiles/schema.yaml")
 config.setdefault("gpus", 0)
 PROFILE, SOURCE = config["profile"], config["source"]
 RUN = f"_build/{PROFILE}"
-CHAPTERS = ["index", "data", "extraction", "heads", "same-corpus", "cross-corpus", "visualization"]
+CHAPTERS = ["index", "data", "extraction", "heads", "same-corpus", "cross-corpus", "visualization", "ambiguities"]
 FACTS = glob_wildcards("data/{file,.+\\.(yaml|csv)}").file
 PACK = [f"embeddings/{f}" for f in glob_wildcards("data/embeddings/{file,.+\\.safetensors}").file]
 MODELS = glob_wildcards("notebooks/models/{ptm}.ipynb").ptm
@@ -128,6 +128,21 @@ rule extraction:
         values=values("extraction"),
     benchmark:
         f"{RUN}/timings/extraction.tsv"
+    shell:
+        EXECUTE
+
+
+rule ambiguities:
+    input:
+        notebook="notebooks/ambiguities.ipynb",
+        library=library("ambiguities"),
+        facts=expand("data/{file}", file=FACTS),
+    output:
+        f"{RUN}/notebooks/ambiguities.ipynb",
+    params:
+        values=values("ambiguities"),
+    benchmark:
+        f"{RUN}/timings/ambiguities.tsv"
     shell:
         EXECUTE
 

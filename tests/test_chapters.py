@@ -8,6 +8,7 @@ import pytest
 from crosscorpus import chapters, names, paths
 
 CHAPTERS = ["index", "data", "extraction", "model", "heads", "same-corpus", "cross-corpus", "visualization"]
+CHAPTERS += ["ambiguities"]
 TYPES = {"str", "int", "float", "bool", "list[str]", "list[int]", "list[float]"}
 
 every_chapter = pytest.mark.parametrize("chapter", CHAPTERS)

@@ -10,7 +10,7 @@ from crosscorpus import chapters, corpora, extractors, figures, heads, paths, pr
 
 CORPORA = list(corpora.registry().values())
 MODELS = list(extractors.registry().values())
-PROFILES = ["smoke", "demo", "paper"]
+PROFILES = ["smoke", "demo", "paper", "sensitivity"]
 
 each_corpus = pytest.mark.parametrize("corpus", CORPORA, ids=lambda entry: entry.id)
 each_model = pytest.mark.parametrize("model", MODELS, ids=lambda entry: entry.id)
@@ -226,7 +226,7 @@ def validator():
     return jsonschema.Draft202012Validator(schema)
 
 
-def test_the_profiles_are_three():
+def test_the_profiles_are_four():
     files = {file.stem for file in (paths.ROOT / "profiles").glob("*.yaml")} - {"schema"}
     assert files == set(PROFILES)
 

@@ -51,7 +51,9 @@ def test_every_model_of_the_paper_has_a_page_and_all_pages_are_in_the_contents()
     assert sorted(pages) == sorted(listed)
 
 
-@pytest.mark.parametrize("name", ["data", "heads", "same-corpus", "cross-corpus", "extraction", *NAMES[-2:]])
+@pytest.mark.parametrize(
+    "name", ["ambiguities", "data", "heads", "same-corpus", "cross-corpus", "extraction", *NAMES[-2:]]
+)
 def test_some_outputs_are_compared(name):
     checked = [c for c in cells(KEPT / f"{name}.ipynb") if "nbval-check-output" in c["metadata"].get("tags", [])]
     assert checked
