@@ -208,6 +208,12 @@ def test_headers_say_what_they_are_for_and_blanks_are_no_headers():
     assert html.count("<th ") == 2
 
 
+def test_names_of_levels_are_headers_of_their_row():
+    html = tables.grid_like_paper(grid_rows()).data
+    assert re.search(r'<th scope="row" class="index_name level0" ?>tested on</th>', html)
+    assert not re.search(r"<th (?!scope)", html)
+
+
 def test_the_box_of_a_table_is_named_and_reached_by_keyboard():
     html = tables.show(pd.DataFrame({"train_corpus": ["emodb"], "a<b": [1]})).data
     assert '<div class="table-box" role="group" aria-label="Table: trained on, a&lt;b" tabindex="0">' in html

@@ -5,7 +5,7 @@
 - The download button of a chapter gives the executed notebook.
 - Where the site will be published (environment variable CROSSCORPUS_REPOSITORY, the address of the public
   repository), chapters have a button that opens them on Binder.
-- Small repairs of the theme's markup for readers who listen to pages.
+- Small repairs of the markup for readers who listen to pages or use a keyboard: formulas scroll on a phone.
 """
 
 import html
@@ -48,7 +48,7 @@ def finish(app: Sphinx, docname: str, template: str, context: dict[str, Any], do
         context["generate_toctree_html"] = lambda *args, **options: name_toggles(toctree(*args, **options))
     if doctree is None:
         return
-    body = plain_citations(context["body"])
+    body = plain_citations(context["body"]).replace('<div class="math ', '<div tabindex="0" class="math ')
     if app.builder.name == "html":
         body = body.replace("</h1>", f'</h1>\n<p class="page-facts">{facts(app, docname, doctree)}</p>', 1)
         context["body"] = OFFERED.sub(lambda link: f'href="{offer(app, docname, link[1])}"', body)

@@ -22,7 +22,7 @@
     const rows = [...body.rows]; // in the order of the page
     [...head.cells].forEach((cell, column) => {
       const name = cell.textContent.trim();
-      if (!name) return;
+      if (!name || cell.classList.contains("index_name")) return; // the latter names the header's row
       const button = document.createElement("button");
       button.type = "button";
       button.className = "sort";

@@ -305,6 +305,9 @@ def _rendered(style: Styler, kind: str = "", links: str = "") -> HTML:
     # What readers who listen need: no headers without text, and which cells a header is for.
     table = re.sub(r"<th( [^>]*)>(?:&nbsp;)?</th>", r"<td\1></td>", table)
     table = re.sub(r'<th (id="[^"]*level\d+_)(row|col)', r'<th scope="\2" \1\2', table)
+    table = table.replace(
+        '<th class="index_name', '<th scope="row" class="index_name'
+    )  # names a row of the header
     columns = ", ".join(dict.fromkeys(str(c[-1] if isinstance(c, tuple) else c) for c in style.data.columns))
     label = html.escape(f"Table: {columns}")
     # A box that scrolls must be reached by keyboard too.
