@@ -103,6 +103,14 @@ def test_changed_embeddings_are_trained_again(stored, monkeypatch):
     assert not first.equals(second)
 
 
+def test_poolings_of_one_model_run_together_are_told_apart(pair, build_folder):
+    other = store.Embeddings("whisper-base", "emodb", pair[0].utterances, pair[0].vectors * 2 + 1, {})
+    units = [evaluate.Unit("fcn", "stratified", 0, e, [e], FAST) for e in (pair[0], other)]
+    together = evaluate.run(units, workers=1)
+    assert together[0] != together[1]
+    assert together == [evaluate.run([unit], workers=1)[0] for unit in units]
+
+
 def test_number_of_workers_changes_no_byte(stored, build_folder):
     def tables():
         grid(seeds=(0, 1), workers=workers)

@@ -1,3 +1,6 @@
+import hashlib
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -19,10 +22,10 @@ def made(build_folder, tmp_path, monkeypatch):
     )
     scan = corpora.Scan(table, quality, pd.DataFrame(columns=corpora.PROBLEM_COLUMNS))
 
-    def make(vectors, **changes):
+    def make(vectors, pooling="clip", **changes):
         store.write_scan("emodb", scan, store.folder("audio"))
-        identity = store.identity("whisper-base", "clip", table)
-        path = store.embeddings_path("whisper-base", "emodb", "clip", store.key(identity))
+        identity = store.identity("whisper-base", pooling, table)
+        path = store.embeddings_path("whisper-base", "emodb", pooling, store.key(identity))
         store.write_embeddings(path, vectors, identity | {"corpus": "emodb", "dim": "4"} | changes)
 
     return make
@@ -87,6 +90,25 @@ def test_a_larger_difference_replaces_it(made):
     assert not np.array_equal(store.load("whisper-base", "emodb", "pack").vectors, VECTORS)
 
 
+def test_another_pooling_is_packed_beside_the_default_in_half_precision(made):
+    made(VECTORS)
+    update()
+    third = VECTORS / 3  # not exact in float16
+    made(third, pooling="window")
+    assert "Whisper on emodb, pooling window: written" in pack.update("whisper-base", "emodb", "window")
+    packed = store.load("whisper-base", "emodb", "pack", "window")
+    assert packed.vectors.dtype == np.float32
+    np.testing.assert_array_equal(packed.vectors, third.astype(np.float16))
+    assert packed.metadata["stored_as"] == "float16"
+    np.testing.assert_array_equal(store.load("whisper-base", "emodb", "pack").vectors, VECTORS)
+    notes = json.loads((paths.PACK / "provenance.json").read_text(encoding="utf-8"))
+    assert {name: note["pooling"] for name, note in notes.items()} == {
+        "whisper-base/emodb": "clip",
+        "whisper-base/emodb-window": "window",
+    }
+    assert pack.update("whisper-base", "emodb", "window").endswith("bit for bit what is committed")
+
+
 def test_newer_code_is_noted(made, monkeypatch):
     with monkeypatch.context() as before:
         before.setattr(versions, "of_code", lambda *_: "older")
@@ -109,7 +131,17 @@ def test_difference_of_unlike_shapes_is_infinite():
 def test_the_committed_pack_is_whole():
     """Row counts of the two corpora, all their emotions, and vectors that fit their tables."""
     expected = {"emodb": (535, 7), "ravdess": (1440, 8)}
-    for ptm, corpus in pack.contents():
-        packed = store.load(ptm, corpus, "pack")
+    for ptm, corpus, pooling in pack.contents():
+        packed = store.load(ptm, corpus, "pack", pooling)
         assert (len(packed.vectors), packed.utterances["emotion"].nunique()) == expected[corpus]
         assert corpora.compare(packed.utterances, corpus).empty
+
+
+def test_provenance_tells_of_everything_in_the_pack():
+    notes = json.loads((paths.PACK / "provenance.json").read_text(encoding="utf-8"))
+    for ptm, corpus, pooling in pack.contents():
+        packed = store.load(ptm, corpus, "pack", pooling)
+        note = notes.pop(f"{ptm}/{corpus}-{pooling}" if pooling else f"{ptm}/{corpus}")
+        assert note["vectors_sha256"] == hashlib.sha256(packed.vectors.tobytes()).hexdigest()
+        assert packed.metadata.items() <= note.items()
+    assert not notes

@@ -177,6 +177,15 @@ def test_any_layout_and_precision_is_stored_as_float32(tmp_path, change):
     np.testing.assert_array_equal(back, vectors.astype(np.float32))
 
 
+def test_half_precision_is_read_as_float32_and_noted(tmp_path):
+    vectors = vectors_of(range(5)) / 3
+    store.write_embeddings(tmp_path / "a.safetensors", vectors, {"pooling": "window"}, stored_as="float16")
+    back, metadata = store.read_embeddings(tmp_path / "a.safetensors")
+    assert back.dtype == np.float32
+    np.testing.assert_array_equal(back, vectors.astype(np.float16))
+    assert metadata == {"pooling": "window", "stored_as": "float16"}
+
+
 @pytest.mark.parametrize("left", [0, 4, 20, 1_000, -1])
 def test_a_truncated_file_is_refused(tmp_path, left):
     path = tmp_path / "a.safetensors"
@@ -357,7 +366,13 @@ def test_load_refuses_embeddings_of_other_audio(packed):
 
 
 @pytest.mark.usefixtures("packed")
-def test_load_refuses_another_pooling_than_the_packs():
+def test_load_does_not_find_another_pooling_than_the_packs():
+    with pytest.raises(store.NotStoredError, match=r"emodb-window\.safetensors: not there; .*-p pooling window"):
+        store.load(PTM, "emodb", pooling="window")
+
+
+def test_load_refuses_another_pooling_under_the_name_of_the_one_asked_for(packed):
+    packed.rename(packed.with_name("emodb-window.safetensors"))
     with pytest.raises(store.StoredWrongError, match=r"\(pooling clip\) than asked for \(pooling window\)"):
         store.load(PTM, "emodb", pooling="window")
 

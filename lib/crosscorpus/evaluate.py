@@ -251,16 +251,17 @@ def available(
 
 def _files(unit: Unit, known: dict[tuple, str], device: str) -> tuple[Path, Path]:
     libraries = versions.of_libraries()
-    here = [(e, e.ptm, e.corpus) for e in (unit.trained_on, *unit.tests)]
-    for e, *which in here:
-        if ("vectors", *which) not in known:
-            known["vectors", *which] = _hash(e)
+    here = [unit.trained_on, *unit.tests]
+    for e in here:
+        # By object: one model and corpus can come with several poolings. Units keep their embeddings alive.
+        if ("vectors", id(e.vectors)) not in known:
+            known["vectors", id(e.vectors)] = _hash(e)
         if ("folds", unit.regime, e.corpus) not in known:
             known["folds", unit.regime, e.corpus] = _hash_folds(e, unit.regime)
     identity = {
         "unit": json.dumps(list(unit.keys.values())),
-        "embeddings": json.dumps([(e.corpus, known["vectors", *which]) for e, *which in here]),
-        "folds": json.dumps([known["folds", unit.regime, e.corpus] for e, *_ in here]),
+        "embeddings": json.dumps([(e.corpus, known["vectors", id(e.vectors)]) for e in here]),
+        "folds": json.dumps([known["folds", unit.regime, e.corpus] for e in here]),
         "protocol": json.dumps(unit.protocol, sort_keys=True),
         "code": _code(unit.head),
         "device": device if unit.head in heads.HEADS else "cpu",
@@ -292,7 +293,10 @@ def _run(unit: Unit, files: tuple[Path, Path]) -> None:
 
 def _run_stacked(jobs: list[tuple[Unit, tuple[Path, Path]]], device: str) -> None:
     """Train the heads of many units on a GPU at once, as many as go into a stack."""
-    kinds = [(unit.head, unit.trained_on.vectors.shape[1], unit.trained_on.corpus) for unit, _ in jobs]
+    kinds = [
+        (unit.head, unit.trained_on.vectors.shape[1], unit.trained_on.corpus, json.dumps(unit.protocol))
+        for unit, _ in jobs
+    ]
     for kind in tqdm(dict.fromkeys(kinds), desc="training heads", unit="kind of stack", mininterval=5):
         alike = [job for job, other in zip(jobs, kinds, strict=True) if other == kind]
         protocol = alike[0][0].protocol

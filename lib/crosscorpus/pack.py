@@ -19,6 +19,8 @@ from crosscorpus import extraction, extractors, paths, store
 
 TOLERANCE = 1e-4
 """Largest relative L2 difference of one embedding between machines; the same machine gives the same bytes."""
+ROUNDED = 5e-4
+"""The same where the pack holds vectors as float16: half a unit in its last place is 2^-11, or 4.9e-4."""
 
 
 def difference(fresh: np.ndarray, committed: np.ndarray) -> float:
@@ -31,44 +33,48 @@ def difference(fresh: np.ndarray, committed: np.ndarray) -> float:
     return float(gap.max())
 
 
-def update(ptm: str, corpus: str) -> str:
+def update(ptm: str, corpus: str, pooling: str = "") -> str:
     """Bring one model and corpus of the pack up to date from the store; return a line that says what was done.
+
+    A pooling other than the model's default is there for comparisons alone, and is stored as float16.
 
     Raises
     ------
     store.NotStoredError
         The store has no such embeddings; the message names the command that makes them.
     """
-    fresh = store.load(ptm, corpus, "audio")
-    target = store.embeddings_path(ptm, corpus, "", "", "pack")
-    what = f"{extractors.get(ptm).name} on {corpus}"
+    fresh = store.load(ptm, corpus, "audio", pooling)
+    target = store.embeddings_path(ptm, corpus, pooling, "", "pack")
+    what = f"{extractors.get(ptm).name} on {corpus}" + (f", pooling {pooling}" if pooling else "")
+    stored_as, tolerance = ("float16", ROUNDED) if pooling else ("float32", TOLERANCE)
+    rounded = fresh.vectors.astype(stored_as).astype(np.float32)
     try:
-        committed = store.load(ptm, corpus, "pack")
-        gap = difference(fresh.vectors, committed.vectors)
+        committed = store.load(ptm, corpus, "pack", pooling)
+        gap = difference(rounded, committed.vectors)
         same_rows = list(fresh.utterances["utterance"]) == list(committed.utterances["utterance"])
         same_code = committed.metadata.get("code") == fresh.metadata["code"]
     except (store.NotStoredError, store.StoredWrongError):
         gap, same_rows, same_code = float("inf"), False, False
     if same_rows and gap == 0 and same_code:
         return f"{what}: bit for bit what is committed"
-    if same_rows and 0 < gap <= TOLERANCE:
-        return f"{what}: equal to what is committed within {TOLERANCE:g} (largest relative difference {gap:.1e})"
+    if same_rows and 0 < gap <= tolerance:
+        return f"{what}: equal to what is committed within {tolerance:g} (largest relative difference {gap:.1e})"
     for kind in ("utterances", "quality", "problems"):
         source = store.folder("audio") / kind / f"{corpus}.csv"
         to = paths.PACK / kind / source.name
         store.replace_file(to, functools.partial(shutil.copyfile, source))
-    store.write_embeddings(target, fresh.vectors, fresh.metadata)
+    store.write_embeddings(target, fresh.vectors, fresh.metadata, stored_as=stored_as)
     store.write_run(target, fresh.run)
-    _note(ptm, corpus, fresh)
+    _note(f"{ptm}/{target.stem}", store.load(ptm, corpus, "pack", pooling))
     found = "nothing like it was committed" if gap == float("inf") else f"largest relative difference {gap:.1e}"
     found = "the same vectors bit for bit, by newer code" if same_rows and gap == 0 else found
     return f"{what}: written to {target.relative_to(paths.ROOT)} ({found})"
 
 
-def _note(ptm: str, corpus: str, embeddings: store.Embeddings) -> None:
+def _note(name: str, embeddings: store.Embeddings) -> None:
     path = paths.PACK / "provenance.json"
     notes = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    notes[f"{ptm}/{corpus}"] = {
+    notes[name] = {
         "date": datetime.date.today().isoformat(),
         "utterances": len(embeddings.vectors),
         "vectors_sha256": hashlib.sha256(embeddings.vectors.tobytes()).hexdigest(),
@@ -81,19 +87,21 @@ def _note(ptm: str, corpus: str, embeddings: store.Embeddings) -> None:
     store.replace_file(path, lambda part: part.write_text(text, encoding="utf-8"))
 
 
-def contents() -> list[tuple[str, str]]:
-    """Return the (model, corpus) pairs of the pack."""
+def contents() -> list[tuple[str, str, str]]:
+    """Return what the pack holds: model, corpus, and pooling, "" for the model's default."""
     listed = yaml.safe_load((paths.DATA / "pack.yaml").read_text(encoding="utf-8"))
-    return [(ptm, corpus) for ptm in listed["ptms"] for corpus in listed["corpora"]]
+    kinds = [(ptm, "") for ptm in listed["ptms"]]
+    kinds += [(ptm, pooling) for ptm, poolings in listed["poolings"].items() for pooling in poolings]
+    return [(ptm, corpus, pooling) for ptm, pooling in kinds for corpus in listed["corpora"]]
 
 
 def main() -> None:
     """Extract what the store lacks, then update every part of the pack; say what a missing part needs."""
     missing = 0
-    for ptm, corpus in contents():
+    for ptm, corpus, pooling in contents():
         try:
-            extraction.embed(ptm, corpus)
-            print(update(ptm, corpus))
+            extraction.embed(ptm, corpus, pooling=pooling)
+            print(update(ptm, corpus, pooling))
         except extractors.NotAvailableError as error:
             print(f"left as it is: {ptm} on {corpus}: {error}")
             missing += 1

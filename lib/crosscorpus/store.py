@@ -176,19 +176,28 @@ def embeddings_path(
 ) -> Path:
     """Return the file of one corpus's embeddings; `made_by` is their key (the pack's names do without)."""
     if source == "pack":
-        return folder(source) / ptm / f"{corpus}.safetensors"
+        variant = "" if pooling in ("", extractors.get(ptm).pooling) else f"-{pooling}"
+        return folder(source) / ptm / f"{corpus}{variant}.safetensors"
     how = pooling if dtype == "float32" else f"{pooling}-{dtype}"
     return folder(source) / ptm / f"{corpus}-{how}-{made_by}.safetensors"
 
 
 def write_embeddings(
-    path: Path, vectors: np.ndarray, metadata: Mapping[str, str], rows: np.ndarray | None = None
+    path: Path,
+    vectors: np.ndarray,
+    metadata: Mapping[str, str],
+    rows: np.ndarray | None = None,
+    *,
+    stored_as: str = "float32",
 ) -> None:
-    """Write float32 vectors [utterances, dim] and what made them, atomically; the same input gives the same bytes.
+    """Write vectors [utterances, dim] and what made them, atomically; the same input gives the same bytes.
 
     `rows`, for a part of a corpus, are the positions [utterances] of the vectors in its table of utterances.
+    `stored_as` "float16" takes half the room, rounds, and is noted in the metadata.
     """
-    tensors = {"embeddings": np.ascontiguousarray(vectors, dtype=np.float32)}
+    tensors = {"embeddings": np.ascontiguousarray(vectors, dtype=stored_as)}
+    if stored_as != "float32":
+        metadata = {**metadata, "stored_as": stored_as}
     if rows is not None:
         tensors["rows"] = np.ascontiguousarray(rows, dtype=np.int64)
     facts = {**metadata, "sha256": _sha256(tensors)}
@@ -215,7 +224,7 @@ def _sha256(tensors: Mapping[str, np.ndarray]) -> str:
 
 
 def read_embeddings(path: Path) -> tuple[np.ndarray, dict[str, str]]:
-    """Read vectors and metadata, checked against the hash that they were written with.
+    """Read vectors (float32) and metadata, checked against the hash that they were written with.
 
     Raises
     ------
@@ -225,7 +234,7 @@ def read_embeddings(path: Path) -> tuple[np.ndarray, dict[str, str]]:
         The file is cut short, is no safetensors file, or was changed.
     """
     tensors, metadata = _read(path)
-    return tensors["embeddings"], metadata
+    return tensors["embeddings"].astype(np.float32, copy=False), metadata
 
 
 def is_protected(path: Path) -> bool:
@@ -317,7 +326,7 @@ def load(ptm: str, corpus: str, source: str = "pack", pooling: str = "", dtype: 
     source
         "pack", "audio" or "any".
     pooling
-        The extractor's pooling; "" for the model's default. The pack holds the default alone.
+        The extractor's pooling; "" for the model's default. The pack holds few others; see `data/pack.yaml`.
     dtype
         What they were computed in; see `extractors.load`. The pack holds float32 alone.
 
