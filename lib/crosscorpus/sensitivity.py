@@ -1,8 +1,8 @@
 """What the paper leaves open, and how far each choice moves our results (`make sensitivity`).
 
-The register of choices is `data/ambiguities.yaml`. Each of its options that can be run is run with everything else
-at its default, so that a difference is that option's alone; a few choices are combined in all ways, to see how near
-to the paper's Table I any of them comes. What comes out is one table, committed as `data/results/sensitivity.csv`.
+The register of choices is `data/ambiguities.yaml`. Each of its options that can be run is run with everything
+else at its default, so that a difference is that option's alone. A few choices are combined in all ways, to see how
+near to the paper's Table I any combination comes. The table that comes out is `data/results/sensitivity.csv`.
 """
 
 import argparse
@@ -73,7 +73,7 @@ def choices() -> pd.DataFrame:
 
 
 def options() -> pd.DataFrame:
-    """Return the options, a row each: choice, option, evidence, and `how` a run is told ("" where it cannot be)."""
+    """Return the options, a row each: choice, option, evidence, and `how` a run is told of it ("" for no way)."""
     rows = []
     for choice, entry in register()["choices"].items():
         for option, given in entry["options"].items():
@@ -155,7 +155,7 @@ class Variant:
 
 
 def changed(setting: Setting, choice: str, option: Entry) -> Setting | None:
-    """Return a setting with an option of a choice, or None where it does not concern model or head, or has no run."""
+    """Return a setting with an option of a choice; None where it has no run, or is none for the model or head."""
     heads = register()["choices"].get(choice, {}).get("heads", [setting.head])
     run = dict(option.get("run", {}))
     if not run or setting.head not in heads:
@@ -277,7 +277,7 @@ def run(
         for (corpus, e), seed in itertools.product(here.items(), setting.seeds):
             unit = evaluate.Unit(setting.head, setting.regime, seed, e, list(here.values()), settled)
             units[dataclasses.replace(setting, seeds=(seed,)), corpus] = unit
-    before = {file for file in (paths.BUILD / "predictions").rglob("*.parquet")}
+    before = set((paths.BUILD / "predictions").rglob("*.parquet"))
     files = evaluate.run(list(units.values()), workers, device)
     trained = len({predictions for predictions, _ in files} - before)
     made = dict(zip(units, (predictions for predictions, _ in files), strict=True))
