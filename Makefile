@@ -12,8 +12,8 @@ export HF_HUB_DISABLE_TELEMETRY := 1
 SNAKEMAKE := snakemake --cores $(CORES) --nolock --rerun-incomplete --quiet host reason rules
 
 .DEFAULT_GOAL := help
-.PHONY: help env opensmile download book paper own smoke pack picture pdf folds bench-extraction bench-training test \
-  test-site test-mutations test-faults audit-packages reference lint format lock clean
+.PHONY: help env opensmile download book paper own smoke pack picture pdf folds sensitivity bench-extraction \
+  bench-training test test-site test-mutations test-faults audit-packages reference lint format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -68,6 +68,9 @@ pdf: book ## print the book to _build/crosscorpus.pdf, with a Chromium on this m
 
 folds: env ## make data/folds/ again from the file lists
 	@python -m crosscorpus.folds
+
+sensitivity: env ## measure what each choice moves that the paper leaves open; writes data/results/sensitivity.csv
+	@python -m crosscorpus.sensitivity
 
 bench-extraction: env ## measure extraction against the plain way; writes _build/bench/extraction.json
 	@python -m benchmarks.extraction

@@ -72,8 +72,8 @@ rule chapters:
         expand(f"{RUN}/notebooks/models/{{ptm}}.ipynb", ptm=config["ptms"]),
 
 
-# The chapters that need no embeddings.
-PLAIN = ["audit", "cues", "data"]
+# The chapters that need neither embeddings nor predictions.
+PLAIN = ["ambiguities", "audit", "cues", "data"]
 for chapter in PLAIN:
 
     rule:

@@ -18,6 +18,7 @@ CHAPTERS = [
     "cross-corpus",
     "visualization",
     "audit",
+    "ambiguities",
     "claims",
     "beside",
     "leakage",

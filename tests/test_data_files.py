@@ -10,7 +10,7 @@ from crosscorpus import baselines, chapters, corpora, extractors, figures, heads
 
 CORPORA = list(corpora.registry().values())
 MODELS = list(extractors.registry().values())
-PROFILES = ["smoke", "demo", "paper", "own"]
+PROFILES = ["smoke", "demo", "paper", "own", "sensitivity"]
 
 each_corpus = pytest.mark.parametrize("corpus", CORPORA, ids=lambda entry: entry.id)
 each_model = pytest.mark.parametrize("model", MODELS, ids=lambda entry: entry.id)

@@ -482,6 +482,70 @@ def f1_within_bounds(cells: pd.DataFrame, curves: Mapping[str, tuple[np.ndarray,
     return fig
 
 
+TORNADO = {"choice": "another option", "control": "a control", "seed": "another seed"}
+
+
+def tornado(table: pd.DataFrame, train_corpus: str, test_corpus: str, score: str = "accuracy") -> Figure:
+    """Draw how far each change moves one train-test pair, largest first, a panel for each head.
+
+    Parameters
+    ----------
+    table
+        What `sensitivity.beside_paper` returns, for one model. Drawn are its choices and controls; other seeds are
+        pale, because they are what chance alone does.
+    train_corpus, test_corpus
+        Ids of the pair.
+    score
+        "accuracy" or "macro_f1".
+    """
+    label = {"accuracy": "accuracy", "macro_f1": "macro-F1"}[score]
+    here = table[(table["train_corpus"] == train_corpus) & (table["test_corpus"] == test_corpus)]
+    moved = here[here["study"].isin(["choice", "control"])]
+    if not len(moved):
+        return _nothing("There is nothing to show: no effects of this pair.")
+    heads = list(moved["head"].unique())
+    n = int(moved["head"].value_counts().max())
+    fig, axes = plt.subplots(1, len(heads), figsize=(4.6 * len(heads), 0.21 * n + 1.3), squeeze=False)
+    ends = [f"{score}_{end}" for end in ("effect", "low", "high")]
+    far = float(moved[ends].abs().to_numpy().max())
+    for ax, head in zip(axes[0], heads, strict=True):
+        part = moved[moved["head"] == head]
+        part = part.loc[part[ends[0]].abs().sort_values(kind="stable").index]  # the last is on top
+        y = np.arange(len(part))
+        kinds = np.where(
+            part["study"] == "control", "control", np.where(part["choice"] == "seed", "seed", "choice")
+        )
+        effect, low, high = (part[end].to_numpy() for end in ends)
+        for kind, colour in (("choice", "#56B4E9"), ("control", "#E69F00"), ("seed", "#BBBBBB")):
+            rows = kinds == kind
+            ax.barh(y[rows], effect[rows], color=colour, height=0.75, label=TORNADO[kind])
+        ax.hlines(y, low, high, color="#333333", linewidth=1, label="95 % interval")
+        default = here[(here["study"] == "default") & (here["head"] == head)]
+        gap = default[f"paper_{score}"] - default[score]
+        if gap.notna().any():
+            shown = ax.axvline(
+                gap.iloc[0], color=PAPER_COLOUR, linestyle="--", linewidth=1, label="the paper's value"
+            )
+            far = max(far, abs(float(gap.iloc[0])))
+            shown.set_zorder(0)
+        ax.axvline(0, color="#333333", linewidth=0.8)
+        ax.set_yticks(y, [f"{c}: {o}" if o else c for c, o in zip(part["choice"], part["option"], strict=True)])
+        ax.tick_params(axis="y", length=0)
+        ax.spines["left"].set_visible(False)
+        ax.grid(axis="x", color="#E6E6E6", linewidth=0.7)
+        ax.set_axisbelow(True)
+        ax.set(
+            title=f"{head.upper()}: {default[score].iloc[0]:.1f} % by default",
+            xlabel=f"change of {label} (points)",
+        )
+        ax.set_ylim(-0.7, n - 0.3)
+    for ax in axes[0]:
+        ax.set_xlim(-1.08 * far, 1.08 * far)
+    handles, names = axes[0, 0].get_legend_handles_labels()
+    fig.legend(handles, names, loc="outside lower center", ncols=len(names))
+    return fig
+
+
 VERDICTS = {  # of verdict.VERDICTS: colour, sign
     "inside our interval": ("#0072B2", "="),
     "above": ("#E69F00", "+"),

@@ -1,8 +1,8 @@
 """What the paper leaves open, and how far each choice moves our results (`make sensitivity`).
 
 The register of choices is `data/ambiguities.yaml`. Each of its options that can be run is run with everything
-else at its default, so that a difference is that option's alone. A few choices are combined in all ways, to see how
-near to the paper's Table I any combination comes. The table that comes out is `data/results/sensitivity.csv`.
+else at its default, so that a difference is that option's alone. A few choices are combined in all ways, to see
+how near to the paper's Table I any combination comes. What comes out is `data/results/sensitivity.csv`.
 """
 
 import argparse
@@ -229,9 +229,18 @@ def _combinations(default: Setting) -> list[Variant]:
         setting = default
         for choice, _, given in together:
             setting = changed(setting, choice, given) or setting
-        name = ", ".join(f"{choice}: {option}" for choice, option, _ in together)
+        name = _named((choice, option) for choice, option, _ in together)
         found.append(Variant("combination", "", name, setting, default))
     return found
+
+
+def default_combination() -> str:
+    """Return the name of the combination in which all choices are at their default."""
+    return _named((choice, register()["choices"][choice]["default"]) for choice in register()["combinations"])
+
+
+def _named(options: Iterable[tuple[str, str]]) -> str:
+    return ", ".join(f"{choice}: {option}" for choice, option in options)
 
 
 # -- the run --------------------------------------------------------------------------------------------------
@@ -243,7 +252,7 @@ def run(
     source: str = "pack",
     workers: int = 0,
     device: str = "auto",
-) -> tuple[pd.DataFrame, int]:
+) -> tuple[pd.DataFrame, dict[str, int]]:
     """Train what is not stored yet, and return the effects of all variants.
 
     Variants without embeddings are left out, with a printed line that says what they need.
@@ -265,8 +274,9 @@ def run(
         One row per variant and train-test pair, `COLUMNS`. `accuracy` and `macro_f1` are means over folds and
         seeds, as the paper has them, in percent. Effects are what `effect` returns; empty for the default. `seeds`
         are written with spaces.
-    trained
-        How many heads were trained on all folds; the others were stored.
+    counts
+        `heads_in_all`: heads, each trained on all folds of a corpus, that the table is made from; `trained`: those
+        of them that were trained now, as the others were stored.
     """
     settings = list(dict.fromkeys(s for v in variants for s in (v.reference, v.setting)))
     embeddings = _embeddings(settings, corpus_ids, source)
@@ -279,7 +289,7 @@ def run(
             units[dataclasses.replace(setting, seeds=(seed,)), corpus] = unit
     before = set((paths.BUILD / "predictions").rglob("*.parquet"))
     files = evaluate.run(list(units.values()), workers, device)
-    trained = len({predictions for predictions, _ in files} - before)
+    counts = {"heads_in_all": len(files), "trained": len({predictions for predictions, _ in files} - before)}
     made = dict(zip(units, (predictions for predictions, _ in files), strict=True))
     tables = [e.utterances for here in embeddings.values() for e in here.values()]
     utterances = pd.concat(tables)[["corpus", "utterance", "speaker"]].drop_duplicates()
@@ -289,7 +299,7 @@ def run(
         for corpus in embeddings[variant.setting.ptm, variant.setting.pooling, variant.setting.permutation]
         for row in _rows(variant, corpus, made, utterances)
     ]
-    return pd.DataFrame(rows, columns=COLUMNS), trained
+    return pd.DataFrame(rows, columns=COLUMNS), counts
 
 
 def _embeddings(
@@ -393,20 +403,31 @@ def effect(
 # -- what it says ---------------------------------------------------------------------------------------------
 
 
+def ends(score: str) -> list[str]:
+    """Return the columns of an effect and its interval: effect, low, high."""
+    return [f"{names.check(score, SCORES, 'score')}_{end}" for end in ("effect", "low", "high")]
+
+
+def n_clear(table: pd.DataFrame, score: str = "accuracy") -> int:
+    """Return in how many rows of a table of results the interval of the effect leaves out zero."""
+    _, low, high = ends(score)
+    return int(((table[low] > 0) | (table[high] < 0)).sum())
+
+
 def ranges(table: pd.DataFrame, score: str = "accuracy") -> pd.DataFrame:
     """Condense a table of results (see `run`): how far each choice moves cells.
 
     Returns
     -------
     One row per choice and option, largest mean first: choice, option, cells, mean (of absolute effects), least and
-    most (signed effects, in points), and `clear`: cells whose interval does not hold zero.
+    most (signed effects, in points), and `clear`: cells whose interval leaves out zero.
     """
     part = table[table["study"] == "choice"]
     rows = []
     for (choice, option), cells in part.groupby(["choice", "option"], sort=False):
-        moved = cells[f"{score}_effect"]
-        clear = (cells[f"{score}_low"] > 0) | (cells[f"{score}_high"] < 0)
-        rows.append((choice, option, len(cells), moved.abs().mean(), moved.min(), moved.max(), int(clear.sum())))
+        moved = cells[ends(score)[0]]
+        least, most = moved.min(), moved.max()
+        rows.append((choice, option, len(cells), moved.abs().mean(), least, most, n_clear(cells, score)))
     columns = ["choice", "option", "cells", "mean", "least", "most", "clear"]
     return pd.DataFrame(rows, columns=columns).sort_values(
         "mean", ascending=False, kind="stable", ignore_index=True
@@ -414,14 +435,13 @@ def ranges(table: pd.DataFrame, score: str = "accuracy") -> pd.DataFrame:
 
 
 def beside_paper(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of default and combinations with the paper's scores beside ours.
+    """Return a table of results with the paper's scores beside ours.
 
-    Columns: study, option, `BLOCK`, and for each of `SCORES` ours, `paper_<score>` and `<score>_off`, the absolute
-    difference in points. Cells that the paper does not have are left out.
+    New columns: `paper_<score>` and `<score>_off`, the absolute difference in points; missing where the paper has
+    no such cell.
     """
     paper = reference.table1().rename(columns={score: f"paper_{score}" for score in SCORES})
-    part = table.loc[table["study"].isin(["default", "combination"]), ["study", "option", *BLOCK, *SCORES]]
-    joined = part.merge(paper, on=BLOCK, how="inner", validate="many_to_one")
+    joined = table.merge(paper, on=BLOCK, how="left", validate="many_to_one")
     for score in SCORES:
         joined[f"{score}_off"] = (joined[score] - joined[f"paper_{score}"]).abs()
     return joined
@@ -433,13 +453,15 @@ def distances(table: pd.DataFrame) -> pd.DataFrame:
     Columns: option, cells, accuracy and macro_f1 (mean absolute difference, in points), and `largest`, the largest
     of the absolute differences in accuracy.
     """
-    part = beside_paper(table)
-    groups = part[part["study"] == "combination"].groupby("option", sort=False)
-    found = groups.agg(
-        cells=("head", "size"),
-        accuracy=("accuracy_off", "mean"),
-        macro_f1=("macro_f1_off", "mean"),
-        largest=("accuracy_off", "max"),
+    found = (
+        _combined(table)
+        .groupby("option", sort=False)
+        .agg(
+            cells=("head", "size"),
+            accuracy=("accuracy_off", "mean"),
+            macro_f1=("macro_f1_off", "mean"),
+            largest=("accuracy_off", "max"),
+        )
     )
     return found.sort_values("accuracy", kind="stable").reset_index()
 
@@ -449,11 +471,14 @@ def distance_of_unseen(table: pd.DataFrame, score: str = "accuracy") -> float:
 
     The nearest of several combinations is near by luck in part; a cell that took no part in the choice is not.
     """
-    part = beside_paper(table)
-    part = part[part["study"] == "combination"]
-    off = part.pivot(index="option", columns=BLOCK, values=f"{score}_off")
+    off = _combined(table).pivot(index="option", columns=BLOCK, values=f"{score}_off")
     left_out = [off[cell][off.drop(columns=[cell]).mean(axis=1).idxmin()] for cell in off]
     return float(np.mean(left_out))
+
+
+def _combined(table: pd.DataFrame) -> pd.DataFrame:
+    part = beside_paper(table)
+    return part[(part["study"] == "combination") & part["paper_accuracy"].notna()]
 
 
 # -- the committed results ------------------------------------------------------------------------------------
@@ -472,6 +497,23 @@ def results() -> tuple[pd.DataFrame, dict[str, Any]]:
     text = dict.fromkeys(["choice", "option", "seeds"], str)
     table = pd.read_csv(RESULTS, dtype=text, keep_default_na=False, na_values={c: [""] for c in COLUMNS[-6:]})
     return table, json.loads(RESULTS.with_suffix(".json").read_text(encoding="utf-8"))
+
+
+def made(facts: dict[str, Any]) -> pd.DataFrame:
+    """Return the provenance of a table of results as a table for readers: what, value."""
+    minutes = f"{facts['seconds'] / 60:.1f} min, {facts['workers']} processes side by side"
+    if facts["trained"] < facts["heads_in_all"]:
+        minutes += ", with what an earlier run had stored"
+    rows = {
+        "profile": facts["profile"],
+        "heads trained on all folds": f"{facts['trained']} of {facts['heads_in_all']}",
+        "time": minutes,
+        "device": facts["device"],
+        "commit": f"`{facts['commit']}`",
+        "date": facts["date"],
+        "libraries": ", ".join(f"{name} {version}" for name, version in facts["libraries"].items()),
+    }
+    return pd.DataFrame(rows.items(), columns=["what", "value"])
 
 
 def write(path: Path, table: pd.DataFrame, facts: dict[str, Any]) -> None:
@@ -500,7 +542,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     only = given.choices.split(",") if given.choices else None
     variants = plan(ptms, profile["heads"], profile["seeds"], profile["overrides"], only)
     started = time.perf_counter()
-    table, trained = run(variants, profile["corpora"], given.source, given.workers)
+    table, counts = run(variants, profile["corpora"], given.source, given.workers)
     seconds = time.perf_counter() - started
     facts = {
         **{key: profile[key] for key in ("profile", "corpora", "heads", "seeds", "overrides")},
@@ -511,13 +553,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "device": versions.of_device(extractors.choose_device("auto")),
         "libraries": versions.of_libraries(),
         "workers": given.workers or joblib.cpu_count(),
-        "trained": trained,
+        **counts,
         "seconds": round(seconds, 1),
     }
     path = RESULTS if whole else paths.BUILD / "sensitivity.csv"
     write(path, table, facts)
     print(ranges(table).to_string(index=False, float_format="{:.1f}".format))
-    print(f"{paths.shown(path)}: {len(table)} rows; {trained} heads trained in {seconds:.0f} s")
+    print(f"{paths.shown(path)}: {len(table)} rows; {counts['trained']} heads trained in {seconds:.0f} s")
 
 
 if __name__ == "__main__":
