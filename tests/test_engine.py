@@ -44,7 +44,10 @@ def assert_same(one, other, exactly=True):
 
 
 @pytest.mark.parametrize("dim", [21, 22])  # an odd and an even number of steps to pool
-@pytest.mark.parametrize("changes", ["", "dropout=0.0", "scaling=none,batch_size=150", "cnn_pool=3", "patience=1"])
+@pytest.mark.parametrize(
+    "changes",
+    ["", "dropout=0.0", "scaling=none,batch_size=150", "cnn_pool=3", "patience=1", "patience=1,kept_weights=last"],
+)
 @pytest.mark.parametrize("head", heads.HEADS)
 def test_one_by_one_gives_the_bytes_of_the_plain_way(head, changes, dim):
     settings = protocol.load(SHORT + changes)
@@ -174,14 +177,15 @@ def test_the_plain_way_follows_keras_s_own_fit(head):
         assert log.history["val_loss"][0] == pytest.approx(history["val_loss"][epoch - 1], rel=1e-3)
 
 
-def test_early_stopping_is_keras_s():
+@pytest.mark.parametrize(("kept", "epoch_kept"), [("best", 4), ("last", 7)])
+def test_early_stopping_is_keras_s(kept, epoch_kept):
     losses = [3.0, 2.0, 2.0, 2.5, 1.5, 1.6, 1.7, 1.8, 1.0]
-    callback = keras.callbacks.EarlyStopping("val_loss", patience=3, restore_best_weights=True)
+    callback = keras.callbacks.EarlyStopping("val_loss", patience=3, restore_best_weights=kept == "best")
     model = heads.build("fcn", 2, 2, protocol.load())
     model.stop_training = False
     callback.set_model(model)
     callback.on_train_begin()
-    ours = train.EarlyStopping(3)
+    ours = train.EarlyStopping(protocol.load({"patience": 3, "kept_weights": kept}))
     for epoch, loss in enumerate(losses):
         weights = [torch.full((2,), float(epoch))]
         callback.on_epoch_end(epoch, {"val_loss": loss})
@@ -190,7 +194,8 @@ def test_early_stopping_is_keras_s():
         if over:
             break
     assert epoch == 7
-    assert ours.best[0][0] == callback.best_epoch == 4
+    assert callback.best_epoch == 4
+    assert ours.kept[0][0] == epoch_kept
 
 
 def test_a_loss_that_is_not_finite_stops_the_run():

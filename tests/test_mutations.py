@@ -56,7 +56,7 @@ FAULTS = [
     ),
     Fault(
         "the last epoch kept, not the best", "train.py",
-        "ready, stopping.best, losses", "ready, weights, losses",
+        "ready, stopping.kept, losses", "ready, weights, losses",
         "tests/test_train.py::test_early_stopping_keeps_the_best_epoch",
     ),
     Fault(

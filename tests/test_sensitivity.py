@@ -81,7 +81,8 @@ def test_choices_and_options_are_listed_whole():
     how = listed.set_index(["choice", "option"])["how"]
     assert how["folds", "speaker"] == "`regimes` speaker"
     assert how["widths", "256, 128, 64"] == "`overrides` fcn_widths=256 128 64"
-    assert how["kept weights", "last"] == ""
+    assert how["kept weights", "last"] == "`overrides` kept_weights=last"
+    assert how["convolution", "frames"] == ""
 
 
 # -- the plan -------------------------------------------------------------------------------------------------
@@ -203,7 +204,7 @@ def test_no_change_is_no_effect():
 
 
 def test_what_is_hard_for_both_cancels():
-    """Speaker x goes from one right answer to two, y from none to one: their gain is the same, and beyond doubt."""
+    """Speaker x goes from one right answer to two, y from none to one: the same gain, beyond doubt."""
     found = sensitivity.effect(predicted("afaa"), predicted("aafa"), SPEAKERS)
     assert found["accuracy"] == pytest.approx((50, 50, 50))
 

@@ -77,16 +77,18 @@ def test_no_scaling_when_told_so(toy):
     assert fit("fcn", toy, protocol.load("scaling=none,epochs=1")).scaler is None
 
 
-def test_early_stopping_keeps_the_best_epoch(toy):
+@pytest.mark.parametrize("kept", ["best", "last"])
+def test_early_stopping_keeps_the_best_epoch_or_the_last(toy, kept):
     X, _, groups = toy
     y = np.random.default_rng(2).permutation(toy[1])  # only to be learnt by heart: validation soon gets worse
-    settings = protocol.load("patience=2,epochs=20,learning_rate=0.01")
+    settings = protocol.load(f"patience=2,epochs=20,learning_rate=0.01,kept_weights={kept}")
     fitted = fit("fcn", (X, y, groups), settings)
     assert fitted.history["val_loss"].idxmin() < len(fitted.history) - 1
     _, validation = train.split_validation(y, groups, 0.1, 0)
     p = train.predict(fitted, X[validation])
     loss = -np.log(np.clip(p[np.arange(len(p)), y[validation]], 1e-7, 1)).mean()
-    assert loss == pytest.approx(fitted.history["val_loss"].min(), abs=1e-5)
+    losses = fitted.history["val_loss"]
+    assert loss == pytest.approx(losses.min() if kept == "best" else losses.iloc[-1], abs=1e-5)
 
 
 def test_history_starts_at_epoch_one(toy):

@@ -238,7 +238,7 @@ def fit_one(task: train.Task, protocol: Protocol) -> train.Fitted:
         weights = [weight.requires_grad_() for weight in net.weights]
         adam = train.Adam(weights, protocol)
         losses: list[float] = []
-        stopping, step = train.EarlyStopping(protocol["patience"]), 0
+        stopping, step = train.EarlyStopping(protocol), 0
         for epoch in range(1, protocol["epochs"] + 1):
             total = torch.zeros(())
             for rows in torch.from_numpy(train.order(task.seed, epoch, len(y))).split(protocol["batch_size"]):
@@ -255,7 +255,7 @@ def fit_one(task: train.Task, protocol: Protocol) -> train.Fitted:
                 validation = float(train.cross_entropy(torch.cat(parts), y_validation))
             if stopping.after(validation, weights):
                 break
-        return train.finish(task.head, ready, stopping.best, losses, stopping.losses)
+        return train.finish(task.head, ready, stopping.kept, losses, stopping.losses)
 
 
 def _mask(layer: layers.Dropout, step: int, n: int) -> torch.Tensor:
@@ -299,7 +299,7 @@ def fit_stack(tasks: Sequence[train.Task], protocol: Protocol, device: str) -> l
         shares_validation = in_validation / counts[:, None]
         adam = StackedAdam(weights, protocol["learning_rate"])
         losses: list[list[float]] = [[] for _ in tasks]
-        stoppings = [train.EarlyStopping(protocol["patience"]) for _ in tasks]
+        stoppings = [train.EarlyStopping(protocol) for _ in tasks]
         going = torch.ones(len(tasks), device=device)
         each = torch.arange(len(tasks), device=device)[:, None]
         for epoch in range(1, protocol["epochs"] + 1):
@@ -320,7 +320,7 @@ def fit_stack(tasks: Sequence[train.Task], protocol: Protocol, device: str) -> l
             if not going.any():
                 break
         return [
-            train.finish(task.head, ready, stopping.best, loss, stopping.losses)
+            train.finish(task.head, ready, stopping.kept, loss, stopping.losses)
             for task, ready, loss, stopping in zip(tasks, readies, losses, stoppings, strict=True)
         ]
 

@@ -11,6 +11,8 @@ import hashlib
 import json
 import shutil
 import sys
+from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import yaml
@@ -65,21 +67,22 @@ def update(ptm: str, corpus: str, pooling: str = "") -> str:
         store.replace_file(to, functools.partial(shutil.copyfile, source))
     store.write_embeddings(target, fresh.vectors, fresh.metadata, stored_as=stored_as)
     store.write_run(target, fresh.run)
-    _note(f"{ptm}/{target.stem}", store.load(ptm, corpus, "pack", pooling))
+    _note(target, corpus, fresh.run)
     found = "nothing like it was committed" if gap == float("inf") else f"largest relative difference {gap:.1e}"
     found = "the same vectors bit for bit, by newer code" if same_rows and gap == 0 else found
     return f"{what}: written to {target.relative_to(paths.ROOT)} ({found})"
 
 
-def _note(name: str, embeddings: store.Embeddings) -> None:
+def _note(target: Path, corpus: str, run: Mapping[str, str]) -> None:
+    vectors, metadata = store.read_embeddings(target)
     path = paths.PACK / "provenance.json"
     notes = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    notes[name] = {
+    notes[f"{target.parent.name}/{target.stem}"] = {
         "date": datetime.date.today().isoformat(),
-        "utterances": len(embeddings.vectors),
-        "vectors_sha256": hashlib.sha256(embeddings.vectors.tobytes()).hexdigest(),
-        **embeddings.metadata,
-        **embeddings.run,
+        "utterances": len(vectors),
+        "vectors_sha256": hashlib.sha256(vectors.tobytes()).hexdigest(),
+        **metadata,
+        **run,
     }
     table = paths.PACK / "utterances" / f"{corpus}.csv"
     notes[f"utterances/{corpus}"] = {"sha256": store.table_hash(table)}

@@ -48,6 +48,7 @@ def load(overrides: str | dict[str, Any] = "") -> Protocol:
         )
     names.check(values["optimizer"], ["adam"], "optimizer")
     names.check(values["scaling"], ["standardise", "none"], "scaling")
+    names.check(values["kept_weights"], ["best", "last"], "kept_weights")
     names.check_all(values["emotions"], sorted(set(corpora.label_map()["emotion"])), "emotion")
     return values
 

@@ -353,7 +353,7 @@ def load(ptm: str, corpus: str, source: str = "pack", pooling: str = "", dtype: 
     vectors, metadata = read_embeddings(path)
     check_vectors(vectors, utterances, model.dimension, str(path))
     if source == "pack":
-        _check_pack(path, f"{ptm}/{corpus}", metadata)
+        _check_pack(path, f"{ptm}/{path.stem}", metadata)
     elif not is_protected(path):
         raise StoredWrongError(
             f"{path}: no hash protects what made it: an older version wrote it, or it was changed; delete it, it "

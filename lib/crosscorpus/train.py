@@ -151,7 +151,7 @@ def fit(task: Task, protocol: Protocol, device: str = "cpu") -> Fitted:
         X, y, X_validation, y_validation = (torch.from_numpy(array).to(device) for array in ready.data)
         weights = [variable.value for variable in ready.model.trainable_variables]
         adam = Adam(weights, protocol)
-        stopping = EarlyStopping(protocol["patience"])
+        stopping = EarlyStopping(protocol)
         losses: list[float] = []
         for epoch in range(1, protocol["epochs"] + 1):
             total = 0.0
@@ -165,7 +165,7 @@ def fit(task: Task, protocol: Protocol, device: str = "cpu") -> Fitted:
             validation = cross_entropy(_in_parts(ready.model, X_validation), y_validation)
             if stopping.after(float(validation), weights):
                 break
-        return finish(task.head, ready, stopping.best, losses, stopping.losses)
+        return finish(task.head, ready, stopping.kept, losses, stopping.losses)
 
 
 def cross_entropy(p: torch.Tensor, y: torch.Tensor, reduction: str = "mean") -> torch.Tensor:
@@ -190,18 +190,22 @@ class Adam(torch.optim.Adam):
 
 
 class EarlyStopping:
-    """Keras's rule: end after `patience` epochs without a lower validation loss, and keep the best weights."""
+    """Keras's rule: end after `patience` epochs without a lower validation loss; keep the best or last weights."""
 
-    def __init__(self, patience: int) -> None:
-        self.patience, self.waited = patience, 0
+    def __init__(self, protocol: Protocol) -> None:
+        self.patience, self.waited = protocol["patience"], 0
+        self.keeps_last = protocol["kept_weights"] == "last"
         self.losses: list[float] = []
-        self.best: list[torch.Tensor] = []
+        self.kept: list[torch.Tensor] = []
 
     def after(self, loss: float, weights: Sequence[torch.Tensor]) -> bool:
         """Note the validation loss after an epoch, and return whether this epoch was the last."""
         self.waited += 1
-        if not self.best or loss < min(self.losses):
-            self.best, self.waited = [weight.detach().clone() for weight in weights], 0
+        better = not self.losses or loss < min(self.losses)
+        if better:
+            self.waited = 0
+        if better or self.keeps_last:
+            self.kept = [weight.detach().clone() for weight in weights]
         self.losses.append(loss)
         return self.waited >= self.patience and len(self.losses) > 1
 
