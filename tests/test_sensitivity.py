@@ -302,7 +302,7 @@ def synthetic(corpus, seed=0, dim=16):
     """Utterances of a file list with embeddings drawn around a centre for each emotion."""
     listed = corpora.file_list(corpus)
     table = listed.groupby("emotion").head(30).sort_values("utterance", ignore_index=True)
-    table = table.assign(sha256=[f"{i:064d}" for i in range(len(table))])
+    table = table.assign(sha256=[f"{corpus}-{i:058d}" for i in range(len(table))])
     emotions = sorted(set(table["emotion"]))
     centres = np.random.default_rng(0).normal(scale=4.0, size=(9, dim))
     noise = np.random.default_rng(seed).normal(size=(len(table), dim))

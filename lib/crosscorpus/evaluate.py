@@ -188,8 +188,6 @@ def grid(
             f"speakers for {', '.join(regimes)} folds; the page of a model makes embeddings: "
             "papermill notebooks/model.ipynb out.ipynb -p source audio"
         )
-    of_corpus = {e.corpus: e.utterances for unit in units for e in (unit.trained_on, *unit.tests)}
-    guards.check_inputs(of_corpus, regimes, protocol)
     files = run(units, workers, device)
     predictions = pd.concat([pd.read_parquet(made) for made, _ in files], ignore_index=True)
     curves = [pd.read_parquet(made) for _, made in files]
@@ -203,7 +201,13 @@ def run(units: Sequence[Unit], workers: int = 0, device: str = "auto") -> list[t
     """Train and test what is not stored yet; return the files of predictions and of learning curves of each unit.
 
     See `grid` for `workers` and `device`.
+
+    Raises
+    ------
+    guards.GuardError
+        Folds do not fit the utterances, or something would be in training and in test at once.
     """
+    _check_inputs(units)
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     known: dict[tuple, str] = {}  # hashes of embeddings and folds, which many units share
@@ -220,6 +224,17 @@ def run(units: Sequence[Unit], workers: int = 0, device: str = "auto") -> list[t
         for _ in tqdm(ended, total=len(to_do), desc="training heads", unit="head on all folds", mininterval=5):
             pass
     return files
+
+
+def _check_inputs(units: Sequence[Unit]) -> None:
+    alike: dict[str, list[Unit]] = {}
+    for unit in units:
+        alike.setdefault(
+            json.dumps([unit.regime, unit.protocol["emotions"], unit.protocol["n_folds"]]), []
+        ).append(unit)
+    for some in alike.values():
+        of_corpus = {e.corpus: e.utterances for unit in some for e in (unit.trained_on, *unit.tests)}
+        guards.check_inputs(of_corpus, [some[0].regime], some[0].protocol)
 
 
 def utterances(corpus_ids: Iterable[str], source: str = "pack") -> pd.DataFrame:
@@ -316,10 +331,10 @@ def _keep(tables: tuple[pd.DataFrame, pd.DataFrame], files: tuple[Path, Path], r
 
 
 def training_summary(history: pd.DataFrame) -> pd.DataFrame:
-    """Return how training went, by head, training corpus and regime, at the epoch whose weights are kept.
+    """Return how training went, by head, training corpus and regime.
 
-    Columns: trainings, epochs (mean number run), best_epoch (mean), train_accuracy and validation_accuracy
-    (mean, percent).
+    Columns: trainings, epochs (mean number run), best_epoch (mean, by validation loss), train_accuracy and
+    validation_accuracy (mean, percent, of the weights that were kept).
     """
     rows = []
     for group, part in history.groupby(["head", "train_corpus", "regime"], sort=False):

@@ -30,6 +30,7 @@ from crosscorpus import (
     metrics,
     names,
     paths,
+    profiles,
     protocol,
     reference,
     store,
@@ -527,6 +528,7 @@ def write(path: Path, table: pd.DataFrame, facts: dict[str, Any]) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the study, or a part of it with other models (see `--help`)."""
     profile = yaml.safe_load(PROFILE.read_text(encoding="utf-8"))
+    profiles.check(profile)
     parser = argparse.ArgumentParser(prog="python -m crosscorpus.sensitivity", description=__doc__.split("\n")[0])
     parser.add_argument("--ptms", help=f"models, with commas; default: {','.join(profile['ptms'])}")
     parser.add_argument(
