@@ -57,7 +57,9 @@ def project(tmp_path_factory):
             to.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, to, follow_symlinks=False)
     (folder / ".venv").mkdir()
-    (folder / ".venv" / "bin").symlink_to(Path(sys.executable).parent)
+    for part in Path(sys.prefix).iterdir():
+        if part.name != ".made":
+            (folder / ".venv" / part.name).symlink_to(part)
     (folder / ".venv" / ".made").touch()
     mine = tmp_path_factory.mktemp("newcomer")
     put_synthetic(mine / "recordings", lambda speaker, emotion, n: f"{speaker}/{emotion}_{n:02d}.wav")
