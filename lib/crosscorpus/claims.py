@@ -34,7 +34,8 @@ IN_TABLE = "holds in the printed table"
 FAILS = "does not hold"
 OPEN = "cannot be checked yet"
 CONTRADICTS = "contradicts another statement"
-VERDICTS = (HOLDS, IN_TABLE, FAILS, OPEN, CONTRADICTS)
+BY_NAME = {"holds": HOLDS, "in_table": IN_TABLE, "fails": FAILS, "open": OPEN, "contradicts": CONTRADICTS}
+VERDICTS = tuple(BY_NAME.values())
 
 COLUMN = ["train_corpus", "test_corpus", "head"]
 """A column of Table I."""
