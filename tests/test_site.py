@@ -45,7 +45,7 @@ def site(request, tmp_path_factory):
 
 def build(folder):
     """Build the book in a copy of the sources; kept copies have no images, so each figure gets a small one."""
-    for name in ("_config.yml", "_toc.yml"):
+    for name in ("_config.yml", "_toc.yml", "CONTRIBUTING.md", "CITATION.cff"):
         shutil.copy(ROOT / name, folder)
     for name in ("book", "notebooks"):
         shutil.copytree(ROOT / name, folder / name)
