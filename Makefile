@@ -18,6 +18,7 @@ SNAKEMAKE := snakemake --cores $(CORES) --nolock --rerun-incomplete --quiet host
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
+# Not compiled when it is installed: that is a minute of one core, and most modules are never imported.
 env: $(ENV) ## make the environment in .venv from the lock
 
 $(ENV): requirements.lock requirements.hashed pyproject.toml
@@ -25,15 +26,15 @@ $(ENV): requirements.lock requirements.hashed pyproject.toml
 	@start=$$(date +%s) && echo "Making the environment in .venv (some minutes, once)" \
 	  && $(PYTHON) -m venv .venv \
 	  && echo "  1 of 3: PyTorch" \
-	  && pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$$(grep '^torch==' requirements.lock)" \
+	  && pip install --quiet --disable-pip-version-check --no-compile $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$$(grep '^torch==' requirements.lock)" \
 	  && echo "  2 of 3: everything else" \
-	  && pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.hashed \
+	  && pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes -r requirements.hashed \
 	  && echo "  3 of 3: this project" \
-	  && pip install --quiet --disable-pip-version-check --no-deps --editable . \
+	  && pip install --quiet --disable-pip-version-check --no-compile --no-deps --editable . \
 	  && echo "The environment took $$(( $$(date +%s) - start )) s" && touch $@
 
 opensmile: env ## add openSMILE for eGeMAPS (free for research only)
-	@pip install --quiet --disable-pip-version-check --no-deps -r requirements-opensmile.lock
+	@pip install --quiet --disable-pip-version-check --no-compile --no-deps -r requirements-opensmile.lock
 
 download: env ## fetch the paper's corpora and models that are not here
 	@python -m crosscorpus.downloads --profile paper
@@ -106,7 +107,7 @@ ADVISORIES := import json, urllib.request as u; json.load(u.urlopen("https://pyp
 
 audit-packages: ## known vulnerabilities of the locked packages (needs the network)
 	@if $(PYTHON) -c '$(ADVISORIES)' 2>/dev/null; then \
-	  $(PYTHON) -m venv _build/audit && _build/audit/bin/pip install --quiet --disable-pip-version-check pip-audit \
+	  $(PYTHON) -m venv _build/audit && _build/audit/bin/pip install --quiet --disable-pip-version-check --no-compile pip-audit \
 	  && _build/audit/bin/pip-audit --strict --no-deps --disable-pip -r requirements.lock -r requirements-opensmile.lock; \
 	  else echo "NOT RUN: pypi.org gives no advisories here"; fi
 
