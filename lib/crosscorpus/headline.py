@@ -33,7 +33,8 @@ def facts(table: pd.DataFrame) -> dict[str, str | float | int]:
     -------
     `models`, `corpora`: names; `same`, `cross`: mean accuracy (percent) of the heads over the same-corpus and the
     cross-corpus cells with stratified folds (NaN where there are none); `price`: same-corpus accuracy with
-    stratified minus with speaker folds, in points; `n_paper`: cells of the paper's Table I among them;
+    stratified minus with speaker folds, in points; `n_paper`: cells of the paper's Table I among them, and
+    `models_paper`: the names of their models;
     `n_within`: those that lie within our interval in at least one regime; `n_linear` of `n_duels`: cells where
     logistic regression is more accurate than the head `rival`.
     """
@@ -55,6 +56,7 @@ def facts(table: pd.DataFrame) -> dict[str, str | float | int]:
         "cross": float(of_heads.loc[~same & stratified, "accuracy"].mean()),
         "price": float(by_regime.get("stratified", float("nan")) - by_regime.get("speaker", float("nan"))),
         "n_paper": len(within),
+        "models_paper": _list(extractors.get(ptm).name for ptm in published["ptm"].unique()),
         "n_within": int(within.sum()),
         "rival": figures.head_name(rival),
         "n_linear": int((duels["logistic"] > duels[rival]).sum()) if len(duels) else 0,
@@ -63,7 +65,7 @@ def facts(table: pd.DataFrame) -> dict[str, str | float | int]:
 
 
 def _list(names: Iterable[str]) -> str:
-    *first, last = names
+    *first, last = [*names] or ["none"]
     return f"{', '.join(first)} and {last}" if first else last
 
 
