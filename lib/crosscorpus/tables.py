@@ -69,6 +69,8 @@ NAMES: dict[str, str] = {
     "n_folds": "folds run",
     "n_seeds": "seeds",
     "p_adjusted": "p, corrected",
+    "kendall": "Kendall's τ",
+    "spearman": "Spearman's ρ",
     "accuracy_sd": "accuracy, ± folds",
     "uar_sd": "UAR, ± folds",
     "macro_f1_sd": "macro-F1, ± folds",
