@@ -116,7 +116,7 @@
       const note = element("output", { className: "note" });
       const stage = element("div", { className: "stage" });
       const draw = () => {
-        note.textContent = kind === "points" ? "Point at a mark to see which utterance it is." : "Point at a cell to see its counts.";
+        note.textContent = kind === "points" ? "Point at a mark, or tap it, to see which utterance it is." : "Point at a cell, or tap it, to see its counts.";
         const chosen = choice.chosen();
         stage.replaceChildren(kind === "points" ? plane(data, chosen, note) : matrix(data, kind, chosen, note));
       };

@@ -4,9 +4,9 @@
   const SEARCHED_FROM = 12; // rows
   const SORTED_FROM = 4;
 
-  // "83.2 ± 1.4", "83.2 | 80.1 †", "+9.8" and "1,234" are numbers; a dash is nothing, and nothing goes last.
+  // "83.2 ± 1.4", "83.2 | 80.1 †", "+9.8", "< 0.001" and "1,234" are numbers; a dash is nothing, and nothing goes last.
   const number = (text) => {
-    const plain = text.replaceAll(",", "").replace("\u2212", "-");
+    const plain = text.replaceAll(",", "").replace("\u2212", "-").replace(/^< /, "");
     return /^[-+]?[\d.]+(e[-+]?\d+)?(\s*[±|†%].*)?$/.test(plain) ? parseFloat(plain) : NaN;
   };
   const textOf = (row, column) => row.cells[column]?.textContent.trim() ?? "";

@@ -41,6 +41,7 @@ def use_style() -> None:
     plt.rcParams.update(
         {
             "figure.constrained_layout.use": True,
+            "figure.constrained_layout.w_pad": 0.08,  # inches: numbers of neighbouring axes stay apart
             "figure.facecolor": "white",
             "font.size": 10,
             "axes.spines.top": False,
@@ -78,7 +79,7 @@ def emotion_counts(counts: pd.DataFrame, common: Sequence[str]) -> Figure:
 
     `counts` has corpora as rows, emotions as columns, 0 where a corpus lacks one.
     """
-    fig, axes = plt.subplots(1, len(counts), figsize=(1.9 * len(counts) + 1, 2.8), sharey=True)
+    fig, axes = plt.subplots(1, len(counts), figsize=(1.5 * len(counts) + 1.2, 2.8), sharey=True)
     for ax, (corpus, row) in zip(np.atleast_1d(axes), counts.iterrows(), strict=True):
         names = list(counts.columns)[::-1]
         colours = [EMOTION_COLOURS[name] for name in names]
@@ -138,7 +139,8 @@ def learning_curves(history: pd.DataFrame) -> Figure:
         ax.set_xlabel("epoch")
     for ax in axes[:, 0]:
         ax.set_ylabel("cross-entropy")
-    axes[0, 0].legend()
+    handles, names = axes[0, 0].get_legend_handles_labels()
+    fig.legend(handles, names, loc="outside lower center", ncols=len(names))
     return fig
 
 
@@ -437,10 +439,12 @@ def fitting_cells(tables: Mapping[str, pd.DataFrame]) -> Figure:
     parts["neither"] = ("neither", "#444444")
     for ax, (title, table) in zip(axes[0], tables.items(), strict=True):
         labels, left = table.iloc[::-1, 0], np.zeros(len(table))
+        total = float(table[list(parts)].sum(axis=1).max())
         for column, (label, colour) in parts.items():
             width = table[column].to_numpy(dtype=float)[::-1]
             bars = ax.barh(labels, width, left=left, color=colour, label=label)
-            shown = [f"{w:.0f}" if w else "" for w in width]
+            # A number that its bar has no room for is left to the table.
+            shown = [f"{w:.0f}" if w > 0.02 * total else "" for w in width]
             ax.bar_label(
                 bars, shown, label_type="center", color="white" if colour != "#E69F00" else "black", fontsize=8
             )
@@ -462,8 +466,12 @@ def f1_within_bounds(cells: pd.DataFrame, curves: Mapping[str, tuple[np.ndarray,
     curves
         Test corpus -> smallest and largest macro-F1 (from 0 to 1) for 0, 1, ... right answers.
     """
-    fig, axes = plt.subplots(1, len(curves), figsize=(2.3 * len(curves) + 0.6, 2.9), sharey=True, squeeze=False)
-    for ax, (corpus, (low, high)) in zip(axes[0], curves.items(), strict=True):
+    columns = min(3, len(curves))
+    n_rows = -(-len(curves) // columns)
+    fig, axes = plt.subplots(
+        n_rows, columns, figsize=(2.4 * columns + 0.6, 2.4 * n_rows + 0.6), sharex=True, sharey=True, squeeze=False
+    )
+    for ax, (corpus, (low, high)) in zip(axes.flat, curves.items(), strict=False):
         part = cells[cells["test_corpus"] == corpus]
         share = np.linspace(0, 100, len(low))
         ax.fill_between(share, 100 * low, 100 * high, color="#0072B2", alpha=0.18, linewidth=0, label="possible")
@@ -475,8 +483,14 @@ def f1_within_bounds(cells: pd.DataFrame, curves: Mapping[str, tuple[np.ndarray,
             ax.plot(
                 here["accuracy"], here["macro_f1"], marker, color=colour, markersize=3.5 + 2 * flagged, label=label
             )
-        ax.set(title=corpus_name(corpus), xlabel="accuracy (%)", xlim=(0, 100), ylim=(0, 100))
-    axes[0, 0].set_ylabel("macro-F1 (%)")
+        ax.set(title=corpus_name(corpus), xlim=(0, 100), ylim=(0, 100))
+    for ax in axes.flat[len(curves) :]:
+        ax.set_visible(False)
+    for ax in axes.flat[max(0, len(curves) - columns) : len(curves)]:
+        ax.set_xlabel("accuracy (%)")
+        ax.tick_params(labelbottom=True)
+    for ax in axes[:, 0]:
+        ax.set_ylabel("macro-F1 (%)")
     handles, names = axes[0, 0].get_legend_handles_labels()
     fig.legend(handles, names, loc="outside lower center", ncols=len(names))
     return fig
@@ -569,7 +583,7 @@ def verdict_map(table: pd.DataFrame) -> Figure:
     models = list(dict.fromkeys(zip(table["ptm"], table["head"], strict=True)))
     kinds = list(VERDICTS)
     colours = ListedColormap([colour for colour, _ in VERDICTS.values()])
-    size = (0.26 * len(models) * len(regimes) + 2.2, 0.2 * len(pairs) + 1.9)
+    size = (0.25 * len(models) * len(regimes) + 2.2, 0.22 * len(pairs) + 2.2)
     fig, axes = plt.subplots(1, len(regimes), figsize=size, sharey=True, squeeze=False)
     for ax, regime in zip(axes[0], regimes, strict=True):
         part = table[table["regime"] == regime]
@@ -585,8 +599,8 @@ def verdict_map(table: pd.DataFrame) -> Figure:
                 j + 0.5, i + 0.45, sign, ha="center", va="center", color="white" if dark else "black", fontsize=9
             )
         labels = [f"{model_name(ptm)} {head_name(head)}" for ptm, head in models]
-        ax.set_xticks(np.arange(len(models)) + 0.5, labels, rotation=90, fontsize=8)
-        ax.set_yticks(np.arange(len(pairs)) + 0.5, [pair_name(*pair) for pair in pairs[::-1]], fontsize=8)
+        ax.set_xticks(np.arange(len(models)) + 0.5, labels, rotation=90)
+        ax.set_yticks(np.arange(len(pairs)) + 0.5, [pair_name(*pair) for pair in pairs[::-1]])
         ax.tick_params(length=0)
         ax.spines[:].set_visible(False)
         ax.set_title(f"{regime} folds")

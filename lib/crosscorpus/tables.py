@@ -19,6 +19,9 @@ NO_BREAK = "\N{NO-BREAK SPACE}"
 
 P_VALUES = ("p", "p_adjusted")  # columns that need three decimals
 
+# Characters from which the text of a cell may wrap, and then is given room; see book/_static/custom.css.
+WORDS, SENTENCES = 28, 80
+
 FEW = 6
 """Clusters (speakers) below which a bootstrap interval is too short; see `metrics.bootstrap`."""
 
@@ -115,9 +118,11 @@ def show(
     """
     if not len(table):
         return Markdown(otherwise)
-    shown = table.head(most).copy()
+    shown = table.head(most) if index else table.head(most).reset_index(drop=True)
+    shown = shown.copy()
     for column in VALUES.keys() & set(shown):
         shown[column] = [_shown_id(column, value) for value in shown[column]]
+    wrapped = shown.map(_wraps)
     shown = shown.map(lambda value: _markup(value) if isinstance(value, str) else value)
     if index:
         shown.index = shown.index.map(
@@ -125,11 +130,14 @@ def show(
         )
     shown = shown.rename_axis(index=None, columns=None)  # else the header has a second row for these
     shown.columns = shown.columns.map(lambda name: NAMES.get(name, str(name).replace("_", " ")))
-    plus = {NAMES.get(name, name.replace("_", " ")): f"{{:+.{digits}f}}" for name in signed}
-    plus |= {NAMES.get(name, name): "{:.3f}" for name in P_VALUES}
+    wrapped = wrapped.set_axis(shown.index).set_axis(shown.columns, axis=1)
+    plus: dict[str, str | Callable] = {
+        NAMES.get(name, name.replace("_", " ")): f"{{:+z.{digits}f}}" for name in signed
+    }
+    plus |= {NAMES.get(name, name): _p_value for name in P_VALUES}
     how = {c: plus.get(c, _scientific if scientific and shown[c].dtype.kind == "f" else None) for c in shown}
     look = {"precision": digits, "na_rep": "–", "hyperlinks": "html", "thousands": "," if thousands else None}
-    style = shown.style.format(how, **look)
+    style = shown.style.format(how, **look).set_td_classes(wrapped)
     style = style if index else style.hide(axis="index")
     if len(table) > most:
         style = style.set_caption(f"The first {most} of {len(table)} rows.")
@@ -139,6 +147,15 @@ def show(
 
 def _markup(text: str) -> str:
     return re.sub("`([^`]+)`", r"<code>\1</code>", html.escape(text, quote=False))
+
+
+def _wraps(value: object) -> str:
+    length = len(value) if isinstance(value, str) else 0
+    return "sentences" if length > SENTENCES else "words" if length > WORDS else ""
+
+
+def _p_value(value: float) -> str:
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def _scientific(value: float) -> str:
@@ -188,12 +205,12 @@ def beside_paper(table: pd.DataFrame, download: str = "") -> HTML | Markdown:
     shown = pd.DataFrame(columns)
     if len(table["ptm"].unique()) == 1:
         shown = shown.drop(columns=[("", "model")])
-    formats = {c: {"ours": "{:.1f}", "paper": "{:.2f}", "difference": "{:+.1f}"}.get(c[1]) for c in shown}
+    formats = {c: {"ours": "{:.1f}", "paper": "{:.2f}", "difference": "{:+z.1f}"}.get(c[1]) for c in shown}
     style = shown.style.hide(axis="index").format(formats, na_rep="–")
     for column, which in bold.items():
         style = style.apply(lambda _, w=which: np.where(w, "font-weight: bold", ""), subset=[column])
     style = style.set_td_classes(_blocks(table[["ptm", "train_corpus", "test_corpus"]].agg(tuple, axis=1), shown))
-    return _rendered(style, "one-line", links=offer(table, download).data if download else "")
+    return _rendered(style, links=offer(table, download).data if download else "")
 
 
 def _span(low: float, high: float) -> str:
@@ -242,7 +259,7 @@ def grid_like_paper(table: pd.DataFrame, download: str = "") -> HTML | Markdown:
     wide = wide.sort_index().sort_index(axis=1).astype(object).fillna("")
     wide.index.names = [None] * wide.index.nlevels
     links = offer(table, download).data if download else ""
-    return _rendered(wide["text"].style.apply(lambda _: wide["look"], axis=None), "one-line", links=links)
+    return _rendered(wide["text"].style.apply(lambda _: wide["look"], axis=None), links=links)
 
 
 def by_head(table: pd.DataFrame, rows: Sequence[str], metric: str = "accuracy") -> HTML | Markdown:
@@ -295,14 +312,14 @@ def verdicts(table: pd.DataFrame) -> HTML | Markdown:
         columns[label, "difference"] = table[f"{regime}_difference"]
         columns[label, "paper is"] = table[f"{regime}_verdict"].str.replace("inside our interval", "inside")
     shown = pd.DataFrame(columns)
-    formats = {c: {"ours": "{:.1f}", "paper": "{:.2f}", "difference": "{:+.1f}"}.get(c[1]) for c in shown}
-    return _rendered(shown.style.hide(axis="index").format(formats, na_rep="–"), "one-line")
+    formats = {c: {"ours": "{:.1f}", "paper": "{:.2f}", "difference": "{:+z.1f}"}.get(c[1]) for c in shown}
+    return _rendered(shown.style.hide(axis="index").format(formats, na_rep="–"))
 
 
-def _rendered(style: Styler, kind: str = "", links: str = "") -> HTML:
+def _rendered(style: Styler, links: str = "") -> HTML:
     # The same table gives the same bytes: pandas would draw its ids at random.
     digest = hashlib.sha256(style.data.to_csv().encode()).hexdigest()
-    named = style.set_uuid(digest[:8]).set_table_attributes(f'class="{f"paper-table {kind}".strip()}"')
+    named = style.set_uuid(digest[:8]).set_table_attributes('class="paper-table"')
     table = named.to_html(sparse_index=False)  # a row that is sorted or found alone must say what it is of
     # What readers who listen need: no headers without text, and which cells a header is for.
     table = re.sub(r"<th( [^>]*)>(?:&nbsp;)?</th>", r"<td\1></td>", table)
