@@ -46,6 +46,22 @@ def test_signed_columns_show_a_plus():
     ]
 
 
+def test_a_difference_that_rounds_to_zero_is_not_negative():
+    assert text_of(tables.show(pd.DataFrame({"difference": [-0.01]}), signed=("difference",)))[-1] == "+0.0"
+
+
+@pytest.mark.parametrize(("value", "expected"), [(0.0004, "&lt; 0.001"), (0.001, "0.001"), (np.nan, "–")])
+def test_p_values_have_three_decimals_and_are_never_zero(value, expected):
+    assert text_of(tables.show(pd.DataFrame({"p": [value, 0.5]})))[1:] == [expected, "0.500"]
+
+
+@pytest.mark.parametrize(("n", "kind"), [(20, ""), (21, "words"), (80, "words"), (81, "sentences")])
+def test_long_texts_may_wrap_and_get_room(n, kind):
+    table = pd.DataFrame({"x": ["short", "a" * n]}, index=[0, 0])  # an index that repeats, as after a concat
+    classes = re.findall(r'class="data row\d col0 ?([a-z]*)"', tables.show(table).data)
+    assert classes == ["", kind]
+
+
 def test_an_empty_table_is_a_sentence():
     shown = tables.show(pd.DataFrame(columns=["x"]), otherwise="All is well.")
     assert isinstance(shown, Markdown)
@@ -61,7 +77,8 @@ def test_commands_look_like_commands():
 
 
 def test_addresses_become_links():
-    assert '<a href="https://example.org/a"' in tables.show(pd.DataFrame({"x": ["https://example.org/a"]})).data
+    shown = tables.show(pd.DataFrame({"x": ["https://example.org/a/"]})).data
+    assert re.search(r'<a href="https://example.org/a/"[^>]*>example.org/a</a>', shown)
 
 
 def test_downloads_stand_beside_the_table_not_in_its_class(build_folder):

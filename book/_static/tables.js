@@ -3,6 +3,7 @@
 (() => {
   const SEARCHED_FROM = 12; // rows
   const SORTED_FROM = 4;
+  const LONG_NAME = 15; // characters of a column's name that is given room
 
   // "83.2 ± 1.4", "83.2 | 80.1 †", "+9.8", "< 0.001" and "1,234" are numbers; a dash is nothing, and nothing goes last.
   const number = (text) => {
@@ -79,6 +80,9 @@
     for (const box of document.querySelectorAll(".table-box")) {
       const table = box.querySelector("table");
       const rows = table?.tBodies[0]?.rows ?? [];
+      for (const name of table?.tHead?.querySelectorAll("th[scope=col]:not([colspan])") ?? []) {
+        name.classList.toggle("long", name.textContent.trim().length > LONG_NAME);
+      }
       const head = table?.tHead?.rows[table.tHead.rows.length - 1];
       if (!head || table.tBodies[0].querySelector("[rowspan]") || head.cells.length !== rows[0]?.cells.length) continue;
       if (rows.length >= SORTED_FROM) sortable(table, head);

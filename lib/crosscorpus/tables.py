@@ -20,7 +20,7 @@ NO_BREAK = "\N{NO-BREAK SPACE}"
 P_VALUES = ("p", "p_adjusted")  # columns that need three decimals
 
 # Characters from which the text of a cell may wrap, and then is given room; see book/_static/custom.css.
-WORDS, SENTENCES = 28, 80
+WORDS, SENTENCES = 20, 80
 
 FEW = 6
 """Clusters (speakers) below which a bootstrap interval is too short; see `metrics.bootstrap`."""
@@ -155,7 +155,7 @@ def _wraps(value: object) -> str:
 
 
 def _p_value(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+    return "&lt; 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def _scientific(value: float) -> str:
@@ -329,6 +329,8 @@ def _rendered(style: Styler, links: str = "") -> HTML:
     )  # names a row of the header
     columns = ", ".join(dict.fromkeys(str(c[-1] if isinstance(c, tuple) else c) for c in style.data.columns))
     label = html.escape(f"Table: {columns}")
+    # Addresses are read without their beginning.
+    table = re.sub(r'(<a href="https?://([^"]+?)/?"[^>]*>)[^<]*</a>', r"\1\2</a>", table)
     # A box that scrolls must be reached by keyboard too.
     box = f'<div class="table-box" role="group" aria-label="{label}" tabindex="0">\n{table}</div>'
     return HTML(box + links)
