@@ -81,7 +81,9 @@
       const table = box.querySelector("table");
       const rows = table?.tBodies[0]?.rows ?? [];
       for (const name of table?.tHead?.querySelectorAll("th[scope=col]:not([colspan])") ?? []) {
-        name.classList.toggle("long", name.textContent.trim().length > LONG_NAME);
+        const text = name.textContent.trim();
+        name.classList.toggle("long", text.length > LONG_NAME);
+        name.classList.toggle("word", !text.includes(" "));
       }
       const head = table?.tHead?.rows[table.tHead.rows.length - 1];
       if (!head || table.tBodies[0].querySelector("[rowspan]") || head.cells.length !== rows[0]?.cells.length) continue;
