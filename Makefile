@@ -99,7 +99,7 @@ test-mutations: env ## put faults into the library, one after the other, and see
 	@pytest -n 2 tests/test_mutations.py --all-faults
 
 test-faults: env ## kill, fill, damage and tamper, all of it; writes _build/bench/faults.json
-	@pytest tests/faults --faults full -n 2 --dist loadfile
+	@pytest tests/faults --faults full -n 2 --dist loadfile --no-loadscope-reorder
 
 # Apart from the environment, so that it needs none. Where advisories cannot be looked up, pip-audit finds nothing,
 # which is not the same as nothing to find.

@@ -88,7 +88,10 @@ def run(job, folder, kill_after=None, log=None, options=None):
         if done:
             break
         if kill_after is not None and passed >= kill_after and not killed:
-            os.killpg(pid, signal.SIGKILL)
+            try:
+                os.killpg(pid, signal.SIGKILL)
+            except ProcessLookupError:  # too young to have a group
+                os.kill(pid, signal.SIGKILL)
             killed = True
         time.sleep(0.0005 if kill_after is not None else 0.01)
     code = os.waitstatus_to_exitcode(status)

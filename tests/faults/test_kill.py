@@ -1,10 +1,7 @@
 """Killed at any instant, and run again: the bytes are those of an undisturbed run."""
 
-import contextlib
 import json
 import os
-import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -14,13 +11,8 @@ import pandas as pd
 import psutil
 import pytest
 import soundfile
-from sphinx.errors import ExtensionError
 
 from crosscorpus import audio, corpora, paths, store
-from tests.faults.conftest import is_full
-
-sys.path.insert(0, str(paths.ROOT / "book" / "_ext"))
-import executed
 
 UTTERANCES = 16
 
@@ -166,114 +158,3 @@ def test_workers_end_when_their_parent_is_killed(mirror, tmp_path, row):
         one.kill()
     counted.count("lost" if alive else "survived", f"{len(alive)} processes are left behind")
     counted.check()
-
-
-# -- chapters -------------------------------------------------------------------------------------------------
-
-PARAMETERS = {
-    "ptms": "mfcc",
-    "corpora": "emodb",
-    "heads": "fcn",
-    "baselines": "majority",
-    "overrides": "epochs=1,fcn_widths=4",
-    "workers": "1",
-}
-CHAIN = 5
-"""Kills of one run after the other, before it is let to its end."""
-
-
-@pytest.fixture(scope="module")
-def checkout(tmp_path_factory):
-    """Make a copy of the project with a store of its own: `checkout(name)`."""
-
-    def make(name):
-        folder = tmp_path_factory.mktemp(name)
-        shutil.copytree(
-            paths.ROOT / "lib", folder / "lib", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
-        )
-        for part in ("data", "notebooks", "profiles"):
-            (folder / part).symlink_to(paths.ROOT / part)
-        return folder
-
-    return make
-
-
-def start_chapter(folder):
-    given = [part for name, value in PARAMETERS.items() for part in ("-p", name, value)]
-    command = [sys.executable, "-m", "papermill", "notebooks/same-corpus.ipynb", "out.ipynb", *given]
-    environment = os.environ | {"PYTHONPATH": str(folder / "lib"), "OMP_NUM_THREADS": "1"}
-    log = open(folder / "log", "ab")  # noqa: SIM115 - closed by the process that gets it
-    with log:
-        return subprocess.Popen(
-            command, cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True
-        )
-
-
-def outputs(notebook):
-    """Return what a reader sees of an executed chapter, without the line that has the date."""
-    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    shown = [o for c in cells if "provenance" not in c["metadata"].get("tags", []) for o in c.get("outputs", [])]
-    return [output["data"] for output in shown if "data" in output]
-
-
-def is_published(notebook):
-    """Return whether the book would show an executed chapter, after a kill."""
-    try:
-        found = json.loads(notebook.read_text(encoding="utf-8"))
-        executed.check(notebook, found["cells"], found["metadata"].get("papermill", {}))
-    except (OSError, ValueError, KeyError, ExtensionError):
-        return False
-    return True
-
-
-def kill_chapter(process, alone):
-    """Kill papermill alone, or its whole tree at once; return the processes that must end by themselves."""
-    children = psutil.Process(process.pid).children(recursive=True)
-    for one in [process, *([] if alone else children)]:
-        with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
-            os.kill(one.pid, signal.SIGKILL)
-    process.wait()
-    return children if alone else []
-
-
-def test_chapters(request, checkout, draw, row):
-    """Papermill and its kernel, or papermill alone, in chains of kills; then the chapter is run to its end.
-
-    The kernel that is left when papermill alone is killed must end by itself.
-    """
-    if not is_full(request.config):
-        pytest.skip("takes minutes: `make test-faults` kills chapters")
-    counted = row("kill: chapters")
-    whole = checkout("whole")
-    began = time.perf_counter()
-    assert start_chapter(whole).wait(300) == 0, (whole / "log").read_text()
-    took = time.perf_counter() - began
-    expected = files_of(whole / "_build")
-    kills, started, count = 0, 0, 50
-    while kills < count:
-        folder, chain = checkout("killed"), []
-        while len(chain) < min(CHAIN, count - kills):
-            started += 1
-            assert started < 4 * count + 4, "most runs end before they are killed"
-            process = start_chapter(folder)
-            try:
-                process.wait(draw.uniform(0, took))
-            except subprocess.TimeoutExpired:
-                left = kill_chapter(process, alone=len(chain) % 2 == 1)
-                _, alive = psutil.wait_procs(left, timeout=30)
-                for one in alive:
-                    one.kill()
-                wrong = half_written(folder / "_build") if (folder / "_build").exists() else []
-                wrong += ["a chapter that was killed would be shown"] if is_published(folder / "out.ipynb") else []
-                wrong += [f"{len(alive)} processes are left behind"] if alive else []
-                chain.append(wrong)
-            else:
-                (folder / "out.ipynb").unlink()
-        kills += len(chain)
-        ended = start_chapter(folder).wait(300)
-        same = not ended and files_of(folder / "_build") == expected
-        same = same and outputs(folder / "out.ipynb") == outputs(whole / "out.ipynb")
-        for wrong in chain:
-            outcome = "lost" if wrong or ended else "survived" if same else "silently_wrong"
-            counted.count(outcome, str(wrong) if wrong or same else (folder / "log").read_text()[-2000:])
-    counted.check(at_least=count)
