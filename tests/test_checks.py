@@ -72,3 +72,13 @@ def test_nearest_neighbours_leave_out_what_is_not_stored(monkeypatch):
     monkeypatch.setattr(store, "load", load)
     table = checks.nearest_neighbours(["mfcc", "egemaps"], ["emodb"], "pack")
     assert table.to_dict("records") == [{"ptm": "mfcc", "corpus": "emodb", "agreement": 100.0, "chance": 100.0}]
+
+
+def test_a_model_whose_package_is_not_here_says_so(monkeypatch):
+    def missing(*_):
+        raise extractors.NotAvailableError("openSMILE is not installed; `make opensmile` installs it")
+
+    monkeypatch.setattr(extractors.loader("egemaps"), "load", missing)
+    what, differences = checks.padding("egemaps", None)
+    assert what == "nothing: openSMILE is not installed; `make opensmile` installs it"
+    assert not len(differences)

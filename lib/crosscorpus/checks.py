@@ -11,7 +11,7 @@ from sklearn.metrics import pairwise_distances, silhouette_score
 
 from crosscorpus import audio, corpora, extractors, store
 
-LENGTHS = (0.2, 0.7, 1.0, 2.5)
+LENGTHS = (0.2, 0.4, 0.6, 0.9)
 """Seconds of the noise that `padding` encodes."""
 
 
@@ -37,7 +37,7 @@ def padding(ptm: str, folder: Path | None, device: str = "cpu") -> tuple[str, pd
     -------
     What was run, in words, and a table with a row for each clip: `seconds`, `together` (relative L2 difference
     between the embedding in a batch of all clips and alone), and `zero_padded` where the model has that pooling.
-    The table is empty for a model that cannot be built without its files.
+    The table is empty for a model that cannot be built without its files, or needs a package that is not here.
     """
     model = extractors.get(ptm)
     if model.home == "none" or folder:
@@ -53,7 +53,10 @@ def padding(ptm: str, folder: Path | None, device: str = "cpu") -> tuple[str, pd
     loader = extractors.loader(ptm)
     for pooling, column in ((model.pooling, "together"), ("padded", "zero_padded")):
         if pooling in loader.POOLINGS:
-            extract = loader.load(model, folder, pooling, device, "float32").extract
+            try:
+                extract = loader.load(model, folder, pooling, device, "float32").extract
+            except extractors.NotAvailableError as error:
+                return f"nothing: {error}", pd.DataFrame(columns=["seconds", "together"])
             alone = np.concatenate([extract([clip]) for clip in clips])
             columns[column] = relative_difference(extract(clips), alone)
     return what, pd.DataFrame(columns)

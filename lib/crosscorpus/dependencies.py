@@ -1,6 +1,7 @@
 """Which library modules a chapter depends on, so that the workflow runs again what a change touches."""
 
 import ast
+import functools
 import json
 from pathlib import Path
 
@@ -17,7 +18,7 @@ def of_notebook(notebook: str | Path) -> list[str]:
     cells = json.loads(Path(notebook).read_text(encoding="utf-8"))["cells"]
     source = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
     found = {PACKAGE / "__init__.py"}
-    to_visit = _imported(source)
+    to_visit = set(_imported(source))
     while to_visit:
         module = to_visit.pop()
         if module not in found:
@@ -26,7 +27,8 @@ def of_notebook(notebook: str | Path) -> list[str]:
     return sorted(str(module.relative_to(paths.ROOT)) for module in found)
 
 
-def _imported(source: str) -> set[Path]:
+@functools.cache
+def _imported(source: str) -> frozenset[Path]:
     modules = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
@@ -41,4 +43,4 @@ def _imported(source: str) -> set[Path]:
             if base.is_dir() and rest:  # its members are loaded by name, so each of them counts
                 files |= set(base.glob("*.py"))
             files |= {base.with_suffix(".py")} & set(PACKAGE.rglob("*.py"))
-    return files
+    return frozenset(files)
