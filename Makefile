@@ -18,7 +18,7 @@ SNAKEMAKE := snakemake --cores $(CORES) --nolock --rerun-incomplete --quiet host
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
-# Not compiled when it is installed: that is a minute of one core, and most modules are never imported.
+# Compiled on all cores once all is there: pip would do it on one, file by file.
 env: $(ENV) ## make the environment in .venv from the lock
 
 $(ENV): requirements.lock requirements.hashed pyproject.toml
@@ -31,10 +31,11 @@ $(ENV): requirements.lock requirements.hashed pyproject.toml
 	  && pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes -r requirements.hashed \
 	  && echo "  3 of 3: this project" \
 	  && pip install --quiet --disable-pip-version-check --no-compile --no-deps --editable . \
+	  && { python -m compileall -qq -j 0 .venv/lib || true; } \
 	  && echo "The environment took $$(( $$(date +%s) - start )) s" && touch $@
 
 opensmile: env ## add openSMILE for eGeMAPS (free for research only)
-	@pip install --quiet --disable-pip-version-check --no-compile --no-deps -r requirements-opensmile.lock
+	@pip install --quiet --disable-pip-version-check --no-deps -r requirements-opensmile.lock
 
 download: env ## fetch the paper's corpora and models that are not here
 	@python -m crosscorpus.downloads --profile paper
