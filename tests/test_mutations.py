@@ -40,9 +40,9 @@ FAULTS = [
         "tests/test_metrics.py::test_seeds_are_averaged_before_folds",
     ),
     Fault(
-        "loss out of domain with the wrong sign", "metrics.py",
-        'loss=joined["in_domain"] - joined["out_of_domain"]', 'loss=joined["out_of_domain"] - joined["in_domain"]',
-        "tests/test_metrics.py::test_the_loss_is_against_the_test_corpus_own_head",
+        "loss out of domain from the wrong side", "comparison.py",
+        'joined["out_of_domain"] + joined["difference"]', 'joined["out_of_domain"] - joined["difference"]',
+        "tests/test_comparison.py::test_the_loss_is_in_domain_minus_out_of_domain",
     ),
     Fault(
         "ours minus paper turned round", "reference.py",
@@ -139,12 +139,19 @@ def run(root, tests):
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_a_fault_has_its_place_and_its_tests(fault):
+    module = (paths.ROOT / "lib" / "crosscorpus" / fault.module).read_text(encoding="utf-8")
+    assert module.count(fault.old) == 1, f"{fault.module} has changed: put the fault where it would be now"
+    for file, _, name in (test.partition("::") for test in fault.tests.split() if not test.startswith("-")):
+        assert f"def {name}" in (paths.ROOT / file).read_text(encoding="utf-8") or not name
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_a_fault_is_noticed(fault, sources, request):
     if not (fault.often or request.config.getoption("--all-faults")):
         pytest.skip("`make test-mutations` puts every fault into the library")
     module = sources / "lib" / "crosscorpus" / fault.module
     right = module.read_text(encoding="utf-8")
-    assert right.count(fault.old) == 1, f"{fault.module} has changed: put the fault where it would be now"
     module.write_text(right.replace(fault.old, fault.new), encoding="utf-8")
     try:
         result = run(sources, fault.tests)
