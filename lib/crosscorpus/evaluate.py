@@ -14,13 +14,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 import pandas as pd
 import torch
-from tqdm import tqdm
 
-from crosscorpus import baselines, engine, folds, guards, heads, names, paths, records, store, train, versions
+from crosscorpus import (
+    baselines,
+    engine,
+    folds,
+    guards,
+    heads,
+    names,
+    paths,
+    processes,
+    progress,
+    records,
+    store,
+    train,
+    versions,
+)
 from crosscorpus.protocol import Protocol
 
 UNIT = ["ptm", "head", "regime", "seed", "train_corpus"]
@@ -219,9 +231,8 @@ def run(units: Sequence[Unit], workers: int = 0, device: str = "auto") -> list[t
     if to_do:
         # Long ones first, so that workers end together.
         to_do.sort(key=lambda job: (job[0].head == "cnn", job[0].trained_on.vectors.size), reverse=True)
-        jobs = (joblib.delayed(_run)(*job) for job in to_do)
-        ended = joblib.Parallel(n_jobs=workers or -1, return_as="generator_unordered")(jobs)
-        for _ in tqdm(ended, total=len(to_do), desc="training heads", unit="head on all folds", mininterval=5):
+        ended = processes.run(_run, to_do, workers)
+        for _ in progress.over(ended, "training heads", len(to_do), "heads on all folds"):
             pass
     return files
 
@@ -312,7 +323,8 @@ def _run_stacked(jobs: list[tuple[Unit, tuple[Path, Path]]], device: str) -> Non
         (unit.head, unit.trained_on.vectors.shape[1], unit.trained_on.corpus, json.dumps(unit.protocol))
         for unit, _ in jobs
     ]
-    for kind in tqdm(dict.fromkeys(kinds), desc="training heads", unit="kind of stack", mininterval=5):
+    unlike = dict.fromkeys(kinds)
+    for kind in progress.over(unlike, "training heads", len(unlike), "kinds of stacks"):
         alike = [job for job, other in zip(jobs, kinds, strict=True) if other == kind]
         protocol = alike[0][0].protocol
         size = max(1, engine.STACK // protocol["n_folds"])
