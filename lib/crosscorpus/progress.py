@@ -11,6 +11,9 @@ EVERY = 20.0
 WORTH_SAYING = 5.0
 """Seconds that something must still take for its first line."""
 
+MARK = "   - "
+"""What each line begins with: of all that a chapter says, the workflow shows these lines."""
+
 T = TypeVar("T")
 
 
@@ -57,7 +60,7 @@ class Progress:
             self._said = now
 
     def _say(self, words: str) -> None:
-        print(f"{self.what}: {words}", file=sys.stderr, flush=True)
+        print(f"{MARK}{self.what}: {words}", file=sys.stderr, flush=True)
 
     def __enter__(self) -> Self:
         """Return itself."""
