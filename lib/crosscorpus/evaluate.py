@@ -1,7 +1,8 @@
 """From embeddings to the table of predictions: every head trained once, tested on every corpus.
 
-In fold i of a regime, a head is trained on the four other folds of the training corpus and tested on fold i of
-each test corpus (paper, section III.C), the training corpus among them. One training serves all test corpora.
+In fold i of a regime, a head is trained on the other folds of the training corpus and tested on fold i of each test
+corpus (paper, section III.C), the training corpus among them. One training serves all test corpora. Where the test
+corpus has more folds than the training corpus, trainings take turns; where it has fewer, the last ones test less.
 """
 
 import functools
@@ -20,7 +21,7 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from crosscorpus import baselines, engine, folds, guards, heads, names, paths, records, store, train, versions
+from crosscorpus import baselines, cells, engine, folds, guards, heads, names, paths, records, store, train, versions
 from crosscorpus.protocol import Protocol
 
 UNIT = ["ptm", "head", "regime", "seed", "train_corpus"]
@@ -90,7 +91,7 @@ def _tasks(unit: Unit) -> list[train.Task]:
     y = rows["emotion"].map(emotions.index).to_numpy()
     together = folds.groups(unit.trained_on.corpus, rows, unit.regime).to_numpy()
     tasks = []
-    for fold in range(1, unit.protocol["n_folds"] + 1):
+    for fold in range(1, rows["fold"].max() + 1):
         rest = (rows["fold"] != fold).to_numpy()
         seed = 1000 * unit.seed + fold
         tasks.append(train.Task(unit.head, X[rest], y[rest], together[rest], len(emotions), seed))
@@ -100,10 +101,13 @@ def _tasks(unit: Unit) -> list[train.Task]:
 def _tested(unit: Unit, predictors: Sequence[Callable[[np.ndarray], np.ndarray]]) -> pd.DataFrame:
     emotions = classes(unit.trained_on, unit.protocol)
     targets = [(test.corpus, *_with_folds(test, unit.regime, emotions)) for test in unit.tests]
+    last = max(rows["fold"].max() for _, rows, _ in targets)
     predictions = []
-    for (fold, predict), (corpus, rows, X) in itertools.product(enumerate(predictors, start=1), targets):
+    for fold, (corpus, rows, X) in itertools.product(range(1, last + 1), targets):
         here = (rows["fold"] == fold).to_numpy()
-        p = predict(X[here])
+        if not here.any():
+            continue
+        p = predictors[(fold - 1) % len(predictors)](X[here])
         table = rows.loc[here, ["utterance", "emotion"]].reset_index(drop=True)
         table = table.assign(**unit.keys, test_corpus=corpus, fold=fold)
         shared = np.isin(emotions, rows["emotion"].unique())
@@ -140,14 +144,15 @@ def grid(
     source: str = "pack",
     workers: int = 0,
     device: str = "auto",
+    may_be_empty: bool = False,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return predictions and learning curves of a grid, training only what the store does not hold yet.
 
     Parameters
     ----------
     ptms, train_corpora, test_corpora, chosen_heads, regimes, seeds
-        The sides of the grid. A (model, corpus) pair without embeddings is left out, and so is a corpus from a
-        regime that it has too few speakers for.
+        The sides of the grid. A (model, corpus) pair without embeddings is left out, and so are the cells of
+        `cells.left_out`, which have too few speakers, emotions or utterances.
     protocol
         Settings, see `protocol.load`.
     source
@@ -161,6 +166,8 @@ def grid(
     ------
     store.NotStoredError
         None of the pairs has embeddings.
+    cells.NothingLeftError
+        All cells are left out, unless `may_be_empty`: then both tables are without rows.
     guards.GuardError
         Folds do not fit the utterances, something would be in training and in test at once, or a loss is not a
         number.
@@ -170,24 +177,31 @@ def grid(
     for head in chosen_heads:
         names.check(head, [*heads.HEADS, *baselines.BASELINES], "head")
     units: list[Unit] = []
-    for ptm, regime in itertools.product(ptms, regimes):
-        here = {
-            corpus: e
-            for (_, corpus), e in available([ptm], {*train_corpora, *test_corpora}, source).items()
-            if folds.possible(corpus, e.utterances, regime)
-        }
-        tests = [here[c] for c in test_corpora if c in here]
-        # A baseline draws no random numbers: one seed is all.
-        kinds = [(h, s) for h in chosen_heads for s in (seeds[:1] if h in baselines.BASELINES else seeds)]
-        for corpus, (head, seed) in itertools.product(train_corpora, kinds):
-            if corpus in here and tests:
-                units.append(Unit(head, regime, seed, here[corpus], tests, protocol))
-    if not units:
+    embedded: dict[str, pd.DataFrame] = {}
+    out = pd.DataFrame(columns=cells.COLUMNS)
+    for ptm in ptms:
+        here = {c: e for (_, c), e in available([ptm], {*train_corpora, *test_corpora}, source).items()}
+        tables = {c: e.utterances for c, e in here.items()}
+        if not all(c in embedded and table.equals(embedded[c]) for c, table in tables.items()):
+            embedded |= tables
+            out = cells.left_out(embedded, regimes, protocol, train_corpora, test_corpora)
+        for regime, corpus in itertools.product(regimes, (c for c in train_corpora if c in here)):
+            tests = [here[c] for c in test_corpora if c in here and not cells.is_left_out(out, regime, corpus, c)]
+            # A baseline draws no random numbers: one seed is all.
+            kinds = [(h, s) for h in chosen_heads for s in (seeds[:1] if h in baselines.BASELINES else seeds)]
+            if tests:
+                units += [Unit(head, regime, seed, here[corpus], tests, protocol) for head, seed in kinds]
+    if not units and not embedded:
         raise store.NotStoredError(
-            f"no embeddings of {', '.join(ptms)} for {', '.join(train_corpora)} in source {source!r}, or too few "
-            f"speakers for {', '.join(regimes)} folds; the page of a model makes embeddings: "
-            "papermill notebooks/model.ipynb out.ipynb -p source audio"
+            f"no embeddings of {', '.join(ptms)} for {', '.join(train_corpora)} in source {source!r}; the page of a "
+            "model makes embeddings: papermill notebooks/model.ipynb out.ipynb -p source audio"
         )
+    if not units and not may_be_empty:
+        why = " ".join(cells.sentences(out)) or "the corpora to train on have no embeddings."
+        raise cells.NothingLeftError(f"nothing of this grid can be run. {why}")
+    if not units:
+        columns = [*COLUMNS, *(f"p_{emotion}" for emotion in protocol["emotions"])]
+        return pd.DataFrame(columns=columns), pd.DataFrame(columns=[*UNIT, "fold"])
     files = run(units, workers, device)
     predictions = pd.concat([pd.read_parquet(made) for made, _ in files], ignore_index=True)
     curves = [pd.read_parquet(made) for _, made in files]
