@@ -5,6 +5,7 @@ What is wrong with one corpus leaves out its own cells and no others; `left_out`
 
 from collections.abc import Iterable, Mapping
 
+import numpy as np
 import pandas as pd
 
 from crosscorpus import corpora, folds
@@ -41,8 +42,8 @@ def left_out(
 
     Returns
     -------
-    A table with `COLUMNS`. Where nothing can be trained on a corpus, `test_corpus` is empty, and where nothing can be
-    tested on it, `train_corpus` is.
+    A table with `COLUMNS`. Where nothing can be trained on a corpus, `test_corpus` is empty, and where nothing can
+    be tested on it, `train_corpus` is.
     """
     rows: list[tuple[str, str, str, str]] = []
     trained = [c for c in (utterances if train_corpora is None else train_corpora) if c in utterances]
@@ -124,7 +125,8 @@ def _why_not_trained(
     rest = counts.sum(axis=1).to_numpy()[:, None] - counts
     if (rest >= LEAST).to_numpy().all():
         return ""
-    emotion, fold = (rest < LEAST).stack().idxmax()
+    row, column = np.argwhere((rest < LEAST).to_numpy())[0]
+    emotion, fold = rest.index[row], rest.columns[column]
     of_emotion = usable[usable["emotion"] == emotion]
     speakers = sorted(set(of_emotion["speaker"]))
     by = f", all by {speakers[0]}" if len(speakers) == 1 and speakers[0] else ""

@@ -81,7 +81,7 @@ def possible(corpus: str, utterances: pd.DataFrame, regime: str) -> bool:
 
 
 def count(corpus: str, utterances: pd.DataFrame, regime: str) -> int:
-    """Return how many folds a regime has: the protocol's, or one a group where there are fewer groups than that."""
+    """Return how many folds a regime has: the protocol's, or one a group where there are fewer groups."""
     return min(protocol.load()["n_folds"], groups(corpus, utterances, regime).nunique())
 
 
@@ -170,8 +170,9 @@ def load(corpus: str, utterances: pd.DataFrame, regime: str | None = None) -> pd
     """Return the folds of a table of utterances, in one regime or in all.
 
     The committed folds where there are some (an utterance that they do not have is left out, and one that is
-    not here is dropped), else new ones, as for a regime in which no utterance of some fold is here. Where audio turns out to be identical to that of another fold, only the
-    first utterance stays, so that nothing is in training and test at once.
+    not here is dropped), else new ones, as for a regime in which no utterance of some fold is here. Where audio
+    turns out to be identical to that of another fold, only the first utterance stays, so that nothing is in
+    training and test at once.
 
     Returns
     -------

@@ -28,9 +28,10 @@ class TrainingError(RuntimeError):
 class Fitted:
     """A trained head, the scaling of its input, and its learning curves.
 
-    `history` has a row for each epoch: epoch (from 1), loss and val_loss; and, the same in all rows, the accuracies
-    (0 to 1) of the weights that were kept, train_accuracy and validation_accuracy, and the utterances, n_train and
-    n_validation. Where the latter is 0, nothing was held out, and what is of validation is of the training part.
+    `history` has a row for each epoch: epoch (from 1), loss and val_loss; and, the same in all rows, the
+    accuracies (0 to 1) of the weights that were kept, train_accuracy and validation_accuracy, and the utterances,
+    n_train and n_validation. Where the latter is 0, nothing was held out, and what is of validation is of the
+    training part.
     """
 
     model: keras.Model
@@ -48,8 +49,8 @@ def split_validation(y: np.ndarray, groups: np.ndarray, share: float, seed: int)
     """Split a training set for early stopping: near the share, groups kept whole, every class left to train on.
 
     Where groups are single utterances, classes are dealt evenly. Larger groups (speakers) are drawn by the seed;
-    where no draw stays below `LARGEST_SHARE`, or leaves every class to train on, utterances are drawn instead, whose
-    speakers are trained on too: it is the test folds that no speaker of the training set is in.
+    where no draw stays below `LARGEST_SHARE`, or leaves every class to train on, utterances are drawn instead,
+    whose speakers are trained on too: it is the test folds that no speaker of the training set is in.
 
     Parameters
     ----------
@@ -81,7 +82,7 @@ def split_validation(y: np.ndarray, groups: np.ndarray, share: float, seed: int)
 
 
 def _draw_evenly(y: np.ndarray, share: float, seed: int) -> np.ndarray:
-    """Return positions of about a share of y, at least one if possible; from each class in proportion, never all."""
+    """Return positions of about a share of y, one at least if possible; of each class in proportion, never all."""
     rng = np.random.default_rng(seed)
     counts = np.bincount(y)
     wanted = share * counts
