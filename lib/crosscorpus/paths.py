@@ -74,7 +74,9 @@ def check_here(folder: str | Path = ".") -> None:
         used. The message names both.
     """
     here = Path(folder).resolve()
-    root = next((f for f in (here, *here.parents) if (f / "lib" / "crosscorpus" / "__init__.py").is_file()), LOADED)
+    root = next(
+        (f for f in (here, *here.parents) if (f / "lib" / "crosscorpus" / "__init__.py").is_file()), LOADED
+    )
     if root != LOADED:
         raise OtherCheckoutError(
             f"this is the checkout {root}, but the library of another, {LOADED}, was loaded, and its data; run "
