@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from crosscorpus import audio, corpora, extractors, names, processes, status, store, versions, weights
+from crosscorpus import audio, corpora, extractors, names, processes, scans, status, store, versions, weights
 from crosscorpus.progress import Progress
 
 SHARD = {"cpu": 32, "cuda": 512}
@@ -72,8 +72,7 @@ def embed(
             f"corpora/{corpus}/ of the mirror folder ({entry.home})"
         )
     pooling = pooling or extractors.get(ptm).pooling
-    scan = corpora.scan(corpus, root)
-    store.write_scan(corpus, scan, store.folder("audio"))
+    scan = scans.fresh(corpus, root)
     identity = store.identity(ptm, pooling, scan.utterances, dtype)
     whole = store.embeddings_path(ptm, corpus, pooling, store.key(identity), dtype=dtype)
     if not whole.exists() or not store.is_protected(whole) or _made_with_other_weights(ptm, whole, mirror):
@@ -320,17 +319,27 @@ def collect(
     mirror: str | None = None,
     workers: int = 0,
     dtype: str = "float32",
+    extract: bool = True,
 ) -> dict[str, store.Embeddings]:
     """Return the embeddings of several corpora: the pack's, or from audio by `embed`; see `store` for sources.
 
-    What cannot be had is left out, with a printed line that says what it needs.
+    What cannot be had is left out, with a printed line that says what it needs; without `extract`, so is what is not
+    stored yet. All corpora are read before the model is loaded, so that what is wrong with one is known at once.
     """
     names.check(source, store.SOURCES, "source")
+    from_pack = {c for c in corpus_ids if source == "any" and status.is_stored(ptm, c, "pack")}
+    if source != "pack" and extract:
+        for corpus in corpus_ids:
+            root = None if corpus in from_pack else corpora.find(corpus, mirror)
+            if root is not None:
+                scans.fresh(corpus, root)
     found = {}
     for corpus in corpus_ids:
         try:
-            if source == "pack" or (source == "any" and status.is_stored(ptm, corpus, "pack")):
+            if source == "pack" or corpus in from_pack:
                 found[corpus] = store.load(ptm, corpus, "pack", pooling, dtype)
+            elif not extract:
+                found[corpus] = store.load(ptm, corpus, "audio", pooling, dtype)
             else:
                 how = {"pooling": pooling, "device": device, "mirror": mirror, "workers": workers, "dtype": dtype}
                 found[corpus] = embed(ptm, corpus, **how)  # type: ignore[arg-type]
