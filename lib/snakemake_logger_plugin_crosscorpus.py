@@ -1,8 +1,8 @@
-"""What the workflow shows on a screen (`snakemake --logger crosscorpus`): a line for each step, in a person's words.
+"""What the workflow shows on a screen (`snakemake --logger crosscorpus`): a line for each step, for people.
 
 A line has the step's number of how many, its name, what it took, and what the rest may still take. A step that
-fails gives its last error, which is the one that helps, and the place of its log. Lines are plain: they read the same
-in a terminal and in a log.
+fails gives its last error, which is the one that helps, and the place of its log. Lines are plain: they read the
+same in a terminal and in a log.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""What stands at the end of a run: where to look, what was left out and why (`python -m crosscorpus.ending RUN`)."""
+"""What a run says at its end: where to look, what was left out and why (`python -m crosscorpus.ending RUN`)."""
 
 import argparse
 import json
@@ -64,8 +64,8 @@ def main() -> None:
     if not made:
         print(f"No page was made in {paths.shown(paths.BUILD / run)}")
         return
-    steps = timings.table(run)
-    print(
+    steps = timings.table(run).to_string(index=False, float_format="{:.0f}".format)
+    print(f"\nWhat each step took when it last ran:\n\n{steps}")
         f"\nWhat each step took when it last ran:\n\n{steps.to_string(index=False, float_format='{:.0f}'.format)}"
     )
     grid = next((parameters(file) for file in made if file.stem == "cross-corpus"), None)

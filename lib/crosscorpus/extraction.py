@@ -323,8 +323,8 @@ def collect(
 ) -> dict[str, store.Embeddings]:
     """Return the embeddings of several corpora: the pack's, or from audio by `embed`; see `store` for sources.
 
-    What cannot be had is left out, with a printed line that says what it needs; without `extract`, so is what is not
-    stored yet. All corpora are read before the model is loaded, so that what is wrong with one is known at once.
+    What cannot be had is left out, with a printed line that says what it needs; without `extract`, so is what is
+    not stored yet. All corpora are read before the model is loaded: what is wrong with one is known at once.
     """
     names.check(source, store.SOURCES, "source")
     from_pack = {c for c in corpus_ids if source == "any" and status.is_stored(ptm, c, "pack")}

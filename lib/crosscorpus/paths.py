@@ -80,6 +80,6 @@ def check_here(folder: str | Path = ".") -> None:
     if root != LOADED:
         raise OtherCheckoutError(
             f"this is the checkout {root}, but the library of another, {LOADED}, was loaded, and its data; run "
-            f"`make env` in {root} and use the environment that it makes (source {root}/.venv/bin/activate), or work "
-            f"in {LOADED}"
+            f"`make env` in {root} and use the environment that it makes (source {root}/.venv/bin/activate), or "
+            f"work in {LOADED}"
         )

@@ -13,9 +13,9 @@ from crosscorpus import audio, corpora, soundness, store, versions
 def fresh(corpus: str, root: Path, workers: int = 1) -> corpora.Scan:
     """Return the scan of a corpus as its audio is now, and store it; see `corpora.scan`.
 
-    Files count as unchanged where path, size, and the times that a file system keeps (of content and of any other
-    change, which cannot be set by hand) are those of the stored scan, and the corpus's entry or table, the code that
-    reads, and its libraries are the same.
+    Files count as unchanged where path, size, and the times that a file system keeps (of content, and of any other
+    change, which cannot be set by hand) are those of the stored scan, and the corpus's entry or table, the code
+    that reads, and its libraries are the same.
     """
     file = store.folder("audio") / "scans" / f"{corpus}.json"
     now = {"made_of": _made_of(corpus, root)}
@@ -40,8 +40,8 @@ def _made_of(corpus: str, root: Path) -> str:
     digest.update(repr(entry).encode())
     digest.update(versions.of_code(corpora, audio, soundness).encode())
     digest.update(f"{libraries['soundfile']} {libraries['numpy']} {root}".encode())
-    named = entry.table is not None
-    for file in sorted(map(str, (root / path for path in entry.table))) if named else sorted(_below(root)):
+    files = _below(root) if entry.table is None else (str(root / path) for path in entry.table)
+    for file in sorted(files):
         try:
             status = os.stat(file)
             facts: tuple = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
