@@ -66,8 +66,6 @@ def main() -> None:
         return
     steps = timings.table(run).to_string(index=False, float_format="{:.0f}".format)
     print(f"\nWhat each step took when it last ran:\n\n{steps}")
-        f"\nWhat each step took when it last ran:\n\n{steps.to_string(index=False, float_format='{:.0f}'.format)}"
-    )
     grid = next((parameters(file) for file in made if file.stem == "cross-corpus"), None)
     if grid and (said := left_out(grid)):
         print("\nLeft out:\n")
