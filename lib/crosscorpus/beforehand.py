@@ -43,9 +43,9 @@ def check(
             lines.append(f"{name}: not here")
             continue
         utterances[corpus] = scan.utterances
-        minutes = scan.utterances["seconds"].sum() / 60
-        lost = f"; {len(scan.problems)} files not used" if len(scan.problems) else ""
-        lines.append(f"{name}: {len(scan.utterances)} utterances, {minutes:.0f} min{lost}")
+        speech = progress.duration(scan.utterances["seconds"].sum())
+        lost = f"; files that are not used: {len(scan.problems)}" if len(scan.problems) else ""
+        lines.append(f"{name}: {len(scan.utterances)} utterances, {speech} of speech{lost}")
     guards.check_inputs(utterances, regimes, settings)
     return lines + cells.sentences(cells.left_out(utterances, regimes, settings))
 

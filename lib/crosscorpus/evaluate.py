@@ -257,9 +257,16 @@ def run(units: Sequence[Unit], workers: int = 0, device: str = "auto") -> list[t
         # Long ones first, so that workers end together.
         to_do.sort(key=lambda job: (job[0].head == "cnn", job[0].trained_on.vectors.size), reverse=True)
         ended = processes.run(_run, to_do, workers)
-        for _ in progress.over(ended, "training heads", len(to_do), "heads on all folds"):
+        for _ in progress.over(ended, _named(unit for unit, _ in to_do), len(to_do), "heads on all folds"):
             pass
     return files
+
+
+def _named(units: Iterable[Unit]) -> str:
+    """Return what a run of units is, for its lines on a screen that others share."""
+    sides = {(unit.trained_on.ptm, unit.trained_on.corpus) for unit in units}
+    ptm, corpus = sides.pop()
+    return "training" if sides else f"training on {corpus}, {ptm}"
 
 
 def _check_inputs(units: Sequence[Unit]) -> None:

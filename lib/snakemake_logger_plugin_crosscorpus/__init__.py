@@ -25,7 +25,7 @@ NAMES = {
     "book": "building the site",
 }
 """Steps that are no chapters."""
-LONG = {"embed": "embeddings of a corpus by a model", "train": "trainings"}
+LONG = {"embed": "embeddings", "train": "trainings"}
 """Steps that take long, and are announced."""
 GOALS = ("chapters",)
 """Rules that do nothing: they ask for others."""
@@ -38,7 +38,7 @@ class LogHandler(LogHandlerBase):
         """Begin with no step."""
         self.steps: dict[int, dict[str, Any]] = {}
         self.total, self.done, self.failed = 0, 0, 0
-        self.began = time.monotonic()
+        self.began = time.time()
 
     writes_to_stream = True
     writes_to_file = False
@@ -64,9 +64,9 @@ class LogHandler(LogHandlerBase):
     def begin(self, facts: dict[str, Any]) -> None:
         """Say how many steps there are."""
         counts = {rule: n for rule, n in facts["stats"].items() if rule not in (*GOALS, "total")}
-        if not self.total:
+        if not self.total:  # a dry run gives it twice
             self.total = sum(counts.values())
-            long = [f"{counts[rule]} {what}" for rule, what in LONG.items() if counts.get(rule)]
+            long = [f"{what} ({counts[rule]})" for rule, what in LONG.items() if counts.get(rule)]
             say(f"{self.total} steps" + (f", among them {' and '.join(long)}" if long else ""))
 
     def announce(self, facts: dict[str, Any]) -> None:
@@ -76,14 +76,14 @@ class LogHandler(LogHandlerBase):
             return
         names = {**dict(facts.get("wildcards") or {})}
         name = NAMES.get(rule, f"chapter {rule}").format_map(names)
-        self.steps[facts["jobid"]] = {"name": name, "benchmark": facts["benchmark"]}
+        self.steps.setdefault(facts["jobid"], {})["name"] = name
         if self.common_settings.dryrun:
             say(f"would run: {name}: {', '.join(facts['output'])}")
 
     def start(self, facts: dict[str, Any]) -> None:
         """Note when steps start."""
         for job in facts["jobs"]:
-            self.steps.setdefault(job, {})["began"] = time.monotonic()
+            self.steps.setdefault(job, {})["began"] = facts["created"]
 
     def finish(self, facts: dict[str, Any]) -> None:
         """Say what a step took, and what the rest may take."""
@@ -91,13 +91,13 @@ class LogHandler(LogHandlerBase):
         if "name" not in step:
             return
         self.done += 1
-        now = time.monotonic()
-        step["took"] = now - step.get("began", now)
-        left = self.total - self.done
+        now, left = facts["created"], self.total - self.done
         rest = (now - self.began) / self.done * left
         then = f", {left} to go, perhaps {duration(rest)}" if left > 0 else ""
         width = len(str(self.total))
-        say(f"{self.done:>{width}} of {self.total}  {step['name']}: {duration(step['took'])}{then}")
+        say(
+            f"{self.done:>{width}} of {self.total}  {step['name']}: {duration(now - step.get('began', now))}{then}"
+        )
 
     def fail(self, facts: dict[str, Any]) -> None:
         """Say why a step failed, and where all of it can be read."""
