@@ -123,5 +123,5 @@ def last_error(text: str) -> str:
 
 
 def without_heading(message: str) -> str:
-    """Return a message without the line that says where in the Snakefile it came up."""
-    return re.sub(r"^\w+ in file .*:\n", "", message)
+    """Return a message without the lines that say where in the Snakefile it came up."""
+    return re.sub(r"^\w+ in file .*:\n|\n  File .*, line \d+, in .*$", "", message)
