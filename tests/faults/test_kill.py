@@ -158,3 +158,45 @@ def test_workers_end_when_their_parent_is_killed(mirror, tmp_path, row):
         one.kill()
     counted.count("lost" if alive else "survived", f"{len(alive)} processes are left behind")
     counted.check()
+
+
+def left_behind(mark):
+    """Return the processes that have a variable in their environment."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if mark in process.environ().values():
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def test_nothing_is_left_when_papermill_is_killed_in_training(tmp_path, row):
+    """Only papermill gets SIGKILL: its kernel and the kernel's workers end by themselves."""
+    counted = row("kill: papermill in training")
+    mark = f"killed-{os.getpid()}-{time.monotonic_ns()}"
+    chapter = paths.ROOT / "notebooks" / "heads.ipynb"
+    # So many epochs, and no early end, that it is still training when it is killed.
+    given = {"ptms": "mfcc", "corpora": "emodb", "heads": "fcn", "workers": "2", "seeds": "0,1,2,3"}
+    given["overrides"] = "epochs=2000,patience=2000"
+    options = [part for name, value in given.items() for part in ("-p", name, value)]
+    command = [sys.executable, "-m", "papermill", str(chapter), str(tmp_path / "out.ipynb"), *options]
+    environment = os.environ | {"PYTHONPATH": str(paths.ROOT / "lib"), "MARK": mark}
+    run = subprocess.Popen(command, cwd=paths.ROOT, env=environment, stderr=subprocess.DEVNULL)
+    until = time.monotonic() + 120
+    while run.poll() is None and time.monotonic() < until:
+        workers = [p for p in left_behind(mark) if "spawn_main" in " ".join(p.cmdline())]
+        if len(workers) >= 2 and all(p.cpu_times().user > 3 for p in workers):  # imports are done: they train
+            break
+        time.sleep(0.5)
+    assert len(workers) >= 2
+    run.kill()
+    run.wait()
+    until = time.monotonic() + 20
+    while (alive := left_behind(mark)) and time.monotonic() < until:
+        time.sleep(0.5)
+    for one in alive:
+        one.kill()
+    counted.count("lost" if alive else "survived", f"{len(alive)} processes are left behind")
+    counted.check()
