@@ -76,10 +76,8 @@ def split_validation(y: np.ndarray, groups: np.ndarray, share: float, seed: int)
         held = np.isin(group, _draw_evenly(y[first], share, seed))
     else:
         of_groups = _draw_groups(y, group, share, seed)
-        if of_groups is None:
-            held = np.isin(np.arange(len(y)), _draw_evenly(y, share, seed))
-        else:
-            held = of_groups
+        by_utterance = np.isin(np.arange(len(y)), _draw_evenly(y, share, seed))
+        held = by_utterance if of_groups is None else of_groups
     return np.flatnonzero(~held), np.flatnonzero(held)
 
 
