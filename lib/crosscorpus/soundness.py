@@ -16,6 +16,7 @@ import struct
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path, PurePath
+from typing import BinaryIO
 
 import numpy as np
 import soundfile
@@ -31,6 +32,8 @@ LOUDEST = 10.0
 """Largest absolute sample; full scale is 1, and a float file may exceed it a little."""
 CANCELLED = 0.1
 """Of the channels' level, the least that their mean may have; two unlike recordings of one voice have half or more."""
+SILENT = 0.001
+"""Of the channels' level, the least that must be left at 16 kHz."""
 UNCHECKED = (".voc", ".ircam", ".paf", ".pvf", ".avr")
 """Suffixes of formats that tell neither their length nor a checksum: a file that is cut is read as a shorter one."""
 FLAC_RATES = (0, 88_200, 176_400, 192_000, 8_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 96_000)
@@ -96,14 +99,13 @@ def check_mix(path: str | os.PathLike[str], samples: np.ndarray, mix: np.ndarray
     AudioError
         The channels cancel out when averaged, as with one of them inverted, or all sound is above 8 kHz.
     """
-    least = CANCELLED * float(np.sqrt(samples.var(axis=0, dtype=np.float64).mean()))
-    if float(mix.std(dtype=np.float64)) > least:
-        return
-    if float(samples.mean(axis=1, dtype=np.float64).std()) <= least:
-        remedy = "keep one channel alone, or turn the sign of one"
-        raise AudioError(path, "is all but silent when averaged: its channels cancel out", remedy)
-    remedy = "check how it was made, or leave it out"
-    raise AudioError(path, "is all but silent at 16 kHz: its sound is above 8 kHz", remedy)
+    level = float(np.sqrt(samples.var(axis=0, dtype=np.float64).mean()))
+    if float(samples.mean(axis=1, dtype=np.float64).std()) <= CANCELLED * level:
+        remedy = "use one channel alone, or turn the sign of one"
+        raise AudioError(path, "its channels cancel out when averaged", remedy)
+    if float(mix.std(dtype=np.float64)) <= SILENT * level and len(mix) > 1:
+        remedy = "check how it was made, or leave it out"
+        raise AudioError(path, "holds no sound below 8 kHz, which is all that is embedded", remedy)
 
 
 def unchecked(files: Iterable[str | os.PathLike[str]]) -> dict[str, int]:
@@ -142,11 +144,22 @@ def _check_wav(path: str | os.PathLike[str], order: str) -> None:
                 break
         if found is None or found.streamed:  # left so by a writer that could not go back: nothing to compare
             return
-        while (left := end - file.tell()) > 0:
-            name, length = struct.unpack(f"{order}4sI", file.read(8)) if left >= 8 else (b"", left)
-            if len(name) < 4 or not name.decode("latin-1").isprintable() or length > left - 8:
-                raise AudioError(path, f"has {left} bytes after its samples that are no part of it", FETCH_AGAIN)
-            file.seek(length + length % 2, os.SEEK_CUR)
+        after = found.at + found.declared
+        if not any(_are_chunks(file, at, end, order) for at in (after, after + after % 2)):  # some leave the pad out
+            left = end - after - after % 2
+            raise AudioError(path, f"has {left} bytes after its samples that are no part of it", FETCH_AGAIN)
+
+
+def _are_chunks(file: BinaryIO, at: int, end: int, order: str) -> bool:
+    """Return whether there are chunks from here to the end, and nothing else."""
+    while at < end:
+        file.seek(at)
+        head = file.read(8)
+        name, length = struct.unpack(f"{order}4sI", head) if len(head) == 8 else (b"\0", 0)
+        if not name.decode("latin-1").isprintable() or length > end - at - 8:
+            return False
+        at += 8 + length + length % 2
+    return True
 
 
 def _check_format(path: str | os.PathLike[str], chunk: bytes, order: str) -> None:
