@@ -116,6 +116,24 @@ def _from_file(file: Path, defaults: Protocol) -> dict[str, Any]:
     return values
 
 
+def used_by(values: Protocol, head: str, kind: str) -> Protocol:
+    """Return the settings that a head can depend on: everybody's, those of its kind ("heads", "baselines"), its own.
+
+    The field `of` in `data/protocol.yaml` says whose a setting is. Training gets no others, so that none can
+    change a result whose name in the store does not have it.
+    """
+    entries = _entries()
+    return Settings({name: v for name, v in values.items() if entries[name].get("of") in (None, kind, head)})
+
+
+class Settings(dict[str, Any]):
+    """Settings of one head; asking for another one's is an error that says where it is declared."""
+
+    def __missing__(self, name: str) -> Any:
+        """Raise the error for a setting that is not among these."""
+        raise KeyError(f"setting {name} is not this head's: see the field `of` in data/protocol.yaml")
+
+
 def changes(values: Protocol) -> Protocol:
     """Return those of some settings that differ from `data/protocol.yaml`."""
     defaults = load()
