@@ -24,8 +24,21 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from crosscorpus import baselines, cells, engine, folds, guards, heads, names, paths, records, store, train,
-versions from crosscorpus import protocol as protocols
+from crosscorpus import (
+    baselines,
+    cells,
+    engine,
+    folds,
+    guards,
+    heads,
+    names,
+    paths,
+    records,
+    store,
+    train,
+    versions,
+)
+from crosscorpus import protocol as protocols
 from crosscorpus.protocol import Protocol
 
 UNIT = ["ptm", "head", "regime", "seed", "train_corpus"]
@@ -51,7 +64,6 @@ class Unit:
                 UNIT, (self.trained_on.ptm, self.head, self.regime, self.seed, self.trained_on.corpus), strict=True
             )
         )
-
 
     @property
     def settings(self) -> Protocol:

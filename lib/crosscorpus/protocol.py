@@ -131,7 +131,7 @@ def _from_file(file: Path, defaults: Protocol) -> dict[str, Any]:
 
 
 def used_by(values: Protocol, head: str, kind: str) -> Protocol:
-    """Return the settings that a head can depend on: everybody's, those of its kind ("heads", "baselines"), its own.
+    """Return the settings that a head can depend on: those of all, of its kind (heads or baselines), and its own.
 
     The field `of` in `data/protocol.yaml` says whose a setting is. Training gets no others, so that none can
     change a result whose name in the store does not have it.
