@@ -37,14 +37,19 @@ def test_text_overrides_one_setting(text, name, value):
         ("emotions=anger, fear sadness", {"emotions": ["anger", "fear", "sadness"]}),
         ("emotions=anger,fear,epochs=5", {"emotions": ["anger", "fear"], "epochs": 5}),
         ("epochs=5,fcn_widths=256,90,dropout=0.5", {"epochs": 5, "fcn_widths": [256, 90], "dropout": 0.5}),
-        ("emotions=anger,fear,profiles/variants/no-scaling.yaml", {"emotions": ["anger", "fear"], "scaling": "none"}),
+        (
+            "emotions=anger,fear,profiles/variants/no-scaling.yaml",
+            {"emotions": ["anger", "fear"], "scaling": "none"},
+        ),
     ],
 )
 def test_a_list_goes_on_over_commas_up_to_the_next_setting(text, changed):
     assert protocol.changes(protocol.load(text)) == changed
 
 
-@pytest.mark.parametrize("text", ["epochs=5,7", "7", "scaling=none,fear", "profiles/variants/no-scaling.yaml,fear"])
+@pytest.mark.parametrize(
+    "text", ["epochs=5,7", "7", "scaling=none,fear", "profiles/variants/no-scaling.yaml,fear"]
+)
 def test_only_a_list_goes_on_over_commas(text):
     with pytest.raises(ValueError, match="has no '='"):
         protocol.load(text)
@@ -122,7 +127,9 @@ OUTSIDE = {
 }
 
 
-@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in OUTSIDE.items() for value in values])
+@pytest.mark.parametrize(
+    ("name", "value"), [(name, value) for name, values in OUTSIDE.items() for value in values]
+)
 def test_a_value_outside_its_range_is_refused_with_the_range(name, value):
     with pytest.raises(ValueError, match=rf"setting {name}: .* (allowed is|is there twice)"):
         protocol.load(f"{name}={value}")

@@ -29,7 +29,11 @@ def test_a_value_in_its_range_is_allowed(value, allowed):
         ([1, float("inf")], {"items": {"maximum": 9}}, "inf is not allowed; allowed is 9 or less"),
         ([1, 0], {"items": {"minimum": 1}}, "0 is not allowed; allowed is 1 or more"),
         (["a", "b", "a"], {"uniqueItems": True}, "'a' is there twice; name each once"),
-        ([], {"minItems": 2, "items": {"minimum": 1}}, "[] is not allowed; allowed is 2 or more of them, each 1 or more"),
+        (
+            [],
+            {"minItems": 2, "items": {"minimum": 1}},
+            "[] is not allowed; allowed is 2 or more of them, each 1 or more",
+        ),
         ("c", {"enum": ["a", "b"]}, "'c' is not allowed; allowed is one of a, b"),
     ],
 )

@@ -53,7 +53,8 @@ def read(path: str | os.PathLike[str]) -> tuple[np.ndarray, int]:
     Raises
     ------
     AudioError
-        The file is missing, empty, not audio, cut short, cannot be read whole, or holds samples that are not finite.
+        The file is missing, empty, not audio, cut short or cannot be read whole, or holds samples that are not
+        finite.
     """
     try:
         with open(path, "rb") as file:
@@ -109,7 +110,7 @@ def is_mp3(path: str | os.PathLike[str]) -> bool:
 
 
 def _with_length(path: str | os.PathLike[str], found: containers.Samples) -> bytes:
-    """Return a WAV file's bytes with the true length of its samples, which its writer could not go back to tell."""
+    """Return a WAV file's bytes with the length of its samples, which its writer could not go back to tell."""
     data = Path(path).read_bytes()
     if data[:4] not in (b"RIFF", b"RIFX"):
         return data

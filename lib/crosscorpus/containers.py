@@ -1,7 +1,7 @@
 """What the containers of audio tell of their length: a decoder shortens a file that was cut, in silence.
 
-WAV, AIFF, CAF, W64, AU and NIST files say how many bytes of samples they hold; Ogg files (Vorbis, Opus) are pages with
-numbers and checksums, of which one is marked as the last.
+WAV, AIFF, CAF, W64, AU and NIST files say how many bytes of samples they hold; Ogg files (Vorbis, Opus) are pages
+with numbers and checksums, of which one is marked as the last.
 """
 
 import os
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 STREAMED = 0x7FFF_0000
-"""Sizes from here on stand where a writer to a pipe could not go back: programs put 0, 2 GiB less a page (rounded to
-whole samples), 2 GiB, 4 GiB less 1 and the like. A file of so many bytes is refused for its length anyway."""
+"""Sizes from here on stand where a writer to a pipe could not go back: programs put 0, 2 GiB less a page (rounded
+to whole samples), 2 GiB, 4 GiB less 1 and the like."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ LAYOUTS = {
 
 @dataclass(frozen=True)
 class Samples:
-    """Where the samples of a file begin, their bytes as declared and as they are there, and if the first is known."""
+    """Where the samples of a file begin, their bytes as declared and as present, and if the latter count."""
 
     at: int
     declared: int

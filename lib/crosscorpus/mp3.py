@@ -1,4 +1,4 @@
-"""MP3 files whole: their frames are counted here, as a decoder takes the number that a header tells, or guesses it.
+"""MP3 files whole: their frames are counted here, as decoders take the number that a header tells, or guess it.
 
 An encoder that writes to a stream tells no number of frames, and a file that was joined from several tells that of
 the first; decoders then guess from the first frame's bit rate, and stop early or late. So the frames are found by
@@ -6,6 +6,7 @@ their own headers, over tags and junk, and each recording in the file is decoded
 """
 
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -45,14 +46,14 @@ class Frame:
     layer: int
 
     @property
-    def kind(self) -> tuple[int, int, int]:
+    def kind(self) -> tuple[int, ...]:
         """What all frames of a recording share."""
-        return self.rate, self.version, self.layer
+        return self.rate, self.version, self.layer, self.channels
 
 
 @dataclass(frozen=True)
 class Part:
-    """One recording of a file: its frames, and the frame before them that tells their number, where it is right."""
+    """One recording of a file: its frames, and the frame before them that tells their number, if it is right."""
 
     head: Frame | None
     frames: list[Frame]
@@ -68,7 +69,9 @@ def parts(data: bytes) -> list[Part]:
         channels.
     """
     found: list[Part] = []
-    head, declared, frames = None, None, []
+    head: Frame | None = None
+    declared: tuple[int, int] | None = None
+    frames: list[Frame] = []
     end = 0
     for frame in _frames(data):
         told = _declared(data, frame)
@@ -82,7 +85,7 @@ def parts(data: bytes) -> list[Part]:
     if not found:
         raise Mp3Error("holds no MP3 frames")
     cut = _header(data, end)
-    if cut and cut.kind == found[-1].frames[-1].kind:
+    if cut and cut.kind == found[-1].frames[-1].kind and found[-1].head is None:
         raise Mp3Error(f"is truncated (its last frame has {len(data) - end} of {cut.size} bytes)")
     forms = sorted({(frame.rate, frame.channels) for part in found for frame in part.frames})
     if len(forms) > 1:
@@ -146,12 +149,18 @@ def _part(
         if len(frames) + 1 != declared[0] or bytes_here != declared[1]:
             raise Mp3Error(f"is truncated ({len(frames)} of {declared[0]} frames)")
         head = None
+    if head and data[head.at + 36 : head.at + 40] == b"VBRI":  # of which the decoder knows nothing
+        head = None
     if frames:
         yield Part(head, frames)
 
 
+BEGINNINGS = re.compile(rb"\xff[\xe0-\xff]|ID3|TAG|APETAGEX")
+"""Of frames and tags."""
+
+
 def _frames(data: bytes) -> Iterator[Frame]:
-    """Find all whole frames: each where the one before ends, or else, over what is none, where two follow alike."""
+    """Find all whole frames: each where the one before ends or, past what is none, where one like it follows."""
     at, before = 0, None
     while at < len(data):
         tag = _tag(data, at)
@@ -165,20 +174,23 @@ def _frames(data: bytes) -> Iterator[Frame]:
                 yield frame
                 at, before = at + frame.size, frame
                 continue
-        at, before = _next_sync(data, at + 1), None
+        found = BEGINNINGS.search(data, at + 1)
+        at, before = found.start() if found else len(data), None
 
 
 def _is_confirmed(data: bytes, frame: Frame) -> bool:
+    # By two headers that follow: among two million random bytes there is a pair of headers, now and then.
     after = frame.at + frame.size
-    following = _header(data, after)
-    if following:
-        return following.kind == frame.kind
-    return after == len(data) or bool(_tag(data, after))
-
-
-def _next_sync(data: bytes, at: int) -> int:
-    places = [place for mark in (b"\xff", b"ID3", b"TAG", b"APETAGEX") if (place := data.find(mark, at)) >= 0]
-    return min(places, default=len(data))
+    for _ in range(2):
+        following = _header(data, after)
+        if following is None:
+            return after == len(data) or bool(_tag(data, after))
+        if following.kind != frame.kind:
+            return False
+        after += following.size
+        if after > len(data):
+            return True
+    return True
 
 
 def _tag(data: bytes, at: int) -> int:
@@ -240,12 +252,13 @@ def _new_head(data: bytes, part: Part) -> bytes:
     first = part.frames[0]
     header = bytearray(data[first.at : first.at + 4])
     header[1] |= 1
+    sizes = {}
     for bits in range(1, 15):
         header[2] = bits << 4 | header[2] & 0b1100
         made = _header(bytes(header), 0)
-        if made and made.size >= 4 + _side(made) + 16:
-            break
-    count = len(part.frames).to_bytes(4, "big")
-    total = (made.size + sum(frame.size for frame in part.frames)).to_bytes(4, "big")
-    told = b"Xing" + (3).to_bytes(4, "big") + count + total
-    return (bytes(header) + bytes(_side(made)) + told).ljust(made.size, b"\0")
+        sizes[bytes(header)] = made.size if made else 0
+    needed = 4 + _side(first) + 16
+    begin, size = next((begin, size) for begin, size in sizes.items() if size >= needed)
+    total = size + sum(frame.size for frame in part.frames)
+    told = b"Xing" + (3).to_bytes(4, "big") + len(part.frames).to_bytes(4, "big") + total.to_bytes(4, "big")
+    return (begin + bytes(_side(first)) + told).ljust(size, b"\0")

@@ -25,9 +25,9 @@ def load(overrides: str | dict[str, Any] = "") -> Protocol:
     ----------
     overrides
         Values that replace the file's: a dict, or text such as "epochs=5,dropout=0.5". A list is written with
-        spaces or commas: "fcn_widths=256 90" or "fcn_widths=256,90,epochs=5"; after a setting that is a list, a part
-        without "=" goes on with it. A part that ends in ".yaml" is a file with such values, below the project's
-        root or the present folder: "profiles/variants/no-scaling.yaml,epochs=5". What comes later wins.
+        spaces or commas: "fcn_widths=256 90" or "fcn_widths=256,90,epochs=5"; after a setting that is a list, a
+        part without "=" goes on with it. A part that ends in ".yaml" is a file with such values, below the
+        project's root or the present folder: "profiles/variants/no-scaling.yaml,epochs=5". What comes later wins.
 
     Raises
     ------

@@ -22,7 +22,7 @@ import numpy as np
 import soundfile
 
 from crosscorpus import containers, mp3
-from crosscorpus.audio import FETCH_AGAIN, AudioError, is_mp3
+from crosscorpus.audio import FETCH_AGAIN, AudioError
 
 RATES = (1_000, 768_000)
 """Sample rates (Hz) that speech may have; a header with another is damaged."""
@@ -31,11 +31,11 @@ LARGEST = 2**30
 LOUDEST = 10.0
 """Largest absolute sample; full scale is 1, and a float file may exceed it a little."""
 CANCELLED = 0.1
-"""Of the channels' level, the least that their mean may have; two unlike recordings of one voice have half or more."""
+"""Of the channels' level, the least that their mean may have; two microphones, or one, leave half or more."""
 SILENT = 0.001
 """Of the channels' level, the least that must be left at 16 kHz."""
 UNCHECKED = (".voc", ".ircam", ".paf", ".pvf", ".avr")
-"""Suffixes of formats that tell neither their length nor a checksum: a file that is cut is read as a shorter one."""
+"""Suffixes of formats that tell neither length nor checksum: a file that is cut is read as a shorter one."""
 FLAC_RATES = (0, 88_200, 176_400, 192_000, 8_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 96_000)
 """Sample rates (Hz) that a FLAC frame names by a number of four bits; RFC 9639, section 9.1.2."""
 
@@ -46,7 +46,8 @@ def check(path: str | os.PathLike[str]) -> None:
     Raises
     ------
     AudioError
-        It is no regular file, declares what it cannot hold, or contradicts itself. A file that cannot be opened, or is no audio at all, passes: `audio.read` refuses it.
+        It is no regular file, declares what it cannot hold, or contradicts itself. A file that cannot be opened,
+        or is no audio at all, passes: `audio.read` refuses it.
     """
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
@@ -121,7 +122,7 @@ def unchecked(files: Iterable[str | os.PathLike[str]]) -> dict[str, int]:
 
 def _declared(path: str | os.PathLike[str], info: object) -> int:
     """Return the samples of all channels together: by the frames where the header may tell none, or too few."""
-    if is_mp3(path):
+    if info.format == "MP3":  # type: ignore[attr-defined]
         try:
             return mp3.samples(mp3.parts(Path(path).read_bytes()))
         except mp3.Mp3Error:
@@ -145,7 +146,9 @@ def _check_wav(path: str | os.PathLike[str], order: str) -> None:
         if found is None or found.streamed:  # left so by a writer that could not go back: nothing to compare
             return
         after = found.at + found.declared
-        if not any(_are_chunks(file, at, end, order) for at in (after, after + after % 2)):  # some leave the pad out
+        if not any(
+            _are_chunks(file, at, end, order) for at in (after, after + after % 2)
+        ):  # some leave the pad out
             left = end - after - after % 2
             raise AudioError(path, f"has {left} bytes after its samples that are no part of it", FETCH_AGAIN)
 
