@@ -62,6 +62,8 @@ def start(chapter: str, namespace: Mapping[str, Any]) -> types.SimpleNamespace:
 
     Raises
     ------
+    paths.OtherCheckoutError
+        The present folder is in another checkout than the library that was loaded.
     names.UnknownNameError
         A parameter was given that the chapter does not have (papermill itself only warns), or a corpus, a model,
         a head or the like that is not known.
@@ -70,6 +72,7 @@ def start(chapter: str, namespace: Mapping[str, Any]) -> types.SimpleNamespace:
     ValueError
         A setting of the protocol, among the overrides, cannot be used.
     """
+    paths.check_here()
     parameters = declared(chapter)
     for name, value in namespace.items():
         ours = (

@@ -15,9 +15,8 @@ from typing import Any
 import joblib
 import pandas as pd
 import yaml
-from tqdm import tqdm
 
-from crosscorpus import audio, names, paths, soundness
+from crosscorpus import audio, names, paths, progress, soundness
 
 COLUMNS = [
     "corpus",
@@ -249,7 +248,7 @@ def scan(corpus: str, folder: str | Path, workers: int = 1) -> Scan:
 
     jobs = (joblib.delayed(_measure_first_good)(corpus, root, copies[utterance]) for utterance in sorted(copies))
     parallel = joblib.Parallel(n_jobs=workers, prefer="threads", return_as="generator")
-    reading = tqdm(parallel(jobs), total=len(copies), desc=f"reading {entry.name}", unit="file", mininterval=5)
+    reading = progress.over(parallel(jobs), f"reading {entry.name}", len(copies), "files")
     rows, qualities = [], []
     for row, quality, found in reading:
         problems += found
