@@ -224,8 +224,6 @@ def test_an_environment_of_another_folder_is_made_anew(tmp_path, how):
         shutil.copytree(first, second, symlinks=True)
     else:
         shutil.move(first, second)
-            first, second, **({"symlinks": True} if how == "copied" else {})
-        )
     stand_in = tmp_path / "python"  # says what it is asked for; nothing is installed
     stand_in.write_text('#!/bin/sh\n[ "$1" = -c ] && exit 0\necho "made: $@"; exit 1\n', encoding="utf-8")
     stand_in.chmod(0o755)
