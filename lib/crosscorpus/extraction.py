@@ -22,7 +22,7 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from crosscorpus import audio, corpora, extractors, names, status, store, versions, weights
+from crosscorpus import audio, corpora, extractors, names, recordings, status, store, versions, weights
 
 SHARD = {"cpu": 32, "cuda": 512}
 """Utterances that are written at a time: what a run that is stopped may have to do again, for each worker."""
@@ -345,7 +345,7 @@ def _write_shard(
 
 def _read(row: object, root: Path) -> np.ndarray:
     path = root / row.path  # type: ignore[attr-defined]
-    samples, rate = audio.read(path)
+    samples, rate = audio.read(path, *recordings.span(row.start, row.end))  # type: ignore[attr-defined]
     if audio.fingerprint(samples, rate) != row.sha256:  # type: ignore[attr-defined]
         raise audio.AudioError(path, "has changed since the corpus was read", "run the extraction again")
     return audio.resample(samples, rate)
