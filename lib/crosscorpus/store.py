@@ -159,8 +159,8 @@ def read_scan(corpus: str, source: str = "pack") -> corpora.Scan:
     unread = [name for name in (entry.table or {} if source == "audio" else {}) if name not in read]
     if unread:
         raise NotStoredError(
-            f"{entry.home} was changed: {len(unread)} of its {len(entry.table or {})} utterances were not read yet, "
-            f"first {unread[0]}; run `papermill notebooks/data.ipynb out.ipynb -p source audio -p corpora {corpus}`"
+            f"{entry.home} was changed: {len(unread)} of its utterances were not read yet, first {unread[0]}; "
+            f"run `papermill notebooks/data.ipynb out.ipynb -p source audio -p corpora {corpus}`"
         )
     return scan
 
