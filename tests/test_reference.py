@@ -69,6 +69,7 @@ def test_the_cnn_is_never_below_the_fcn_in_accuracy(table):
 def ours(**changed):
     cell = {"ptm": "whisper-base", "head": "fcn", "regime": "stratified"}
     cell |= {"train_corpus": "emodb", "test_corpus": "emodb", "accuracy": 80.0, "macro_f1": 70.0}
+    cell |= {"emotions": reference.published_labels()}
     return cell | changed
 
 
