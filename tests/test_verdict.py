@@ -51,6 +51,15 @@ def test_metrics_are_judged_apart_and_the_difference_is_ours_minus_published():
     assert one(table, "macro_f1")["difference"] == pytest.approx(82 - 86.69)
 
 
+def test_a_cell_with_other_labels_than_the_papers_is_not_judged():
+    table = cells(interval_of(emotions="anger, fear, sadness"), interval_of(head="cnn"))
+    (row,) = table[(table["verdict"] == verdict.OTHER_LABELS) & (table["metric"] == "accuracy")].to_dict("records")
+    assert row["head"] == "fcn"
+    assert np.isnan([row["ours"], row["low"], row["high"], row["difference"]]).all()
+    counts = verdict.counts(table).iloc[0]
+    assert (counts["run"], counts[verdict.OTHER_LABELS], counts[verdict.NOT_RUN]) == (1, 1, 398)
+
+
 def test_all_cells_are_there_in_the_order_of_the_paper_whatever_was_run():
     table = cells(interval_of(), regimes=("stratified", "speaker"))
     assert len(table) == 400 * 2 * 2

@@ -254,7 +254,8 @@ def grid_like_paper(table: pd.DataFrame, emotions: Sequence[str] = (), download:
     if "guard" in table:
         text += np.where(table["guard"] == "", "", f"{NO_BREAK}†")
     others = table.drop(label_sets.alike(table, emotions).index)
-    text[others.index] += [f"<br><small>{label_sets.counted(n)}</small>" for n in others["n_emotions"]]
+    for row in others.itertuples():
+        text[row.Index] += f"<br><small>{label_sets.counted(row.n_emotions)}</small>"
     look = [f"background-color: rgba(0, 114, 178, {0.45 * d:.2f})" for d in depth]
     look = [css + "; font-weight: bold" if d == 1 else css for css, d in zip(look, depth, strict=True)]
     same = (table["train_corpus"] == table["test_corpus"]).all()
