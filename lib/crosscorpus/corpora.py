@@ -215,7 +215,7 @@ def scan(corpus: str, folder: str | Path, workers: int = 1) -> Scan:
     corpus
         Id of the corpus in the registry.
     folder
-        Folder with its audio (`.wav`, `.flac` or `.mp3`).
+        Folder with its audio (`audio.SUFFIXES`).
     workers
         Threads that decode side by side.
 
@@ -236,7 +236,7 @@ def scan(corpus: str, folder: str | Path, workers: int = 1) -> Scan:
     problems = [(corpus, *problem) for problem in found]
     copies: dict[str, list[tuple[str, dict[str, Any]]]] = {}
     suffixes = {suffix: number for number, suffix in enumerate(audio.SUFFIXES)}
-    for path in sorted(files, key=lambda p: (suffixes.get(PurePosixPath(p).suffix.lower(), 9), p)):
+    for path in sorted(files, key=lambda p: (suffixes.get(PurePosixPath(p).suffix.lower(), len(suffixes)), p)):
         unused = [why for pattern, why in entry.not_used.items() if re.search(pattern, path)]
         facts = parse(entry, path)
         if unused:
@@ -286,7 +286,7 @@ def _audio_files(root: Path) -> tuple[list[str], list[tuple[str, str, str]]]:
                 problems.append((shown(os.path.join(folder, name)), reason, remedy))
         for name in names_here:
             path = Path(folder, name)
-            if path.suffix.lower() not in audio.SUFFIXES:
+            if path.suffix.lower() not in (*audio.SUFFIXES, *audio.UNREADABLE_SUFFIXES):
                 continue
             relative = path.relative_to(root).as_posix()
             if shown(path) != relative:
@@ -309,6 +309,8 @@ def _measure_first_good(
             soundness.check(root / path)
             samples, rate = audio.read(root / path)
             soundness.check_samples(root / path, samples)
+            mix = audio.resample(samples, rate)
+            soundness.check_mix(root / path, samples, mix)
         except audio.AudioError as error:
             problems.append((corpus, path, error.reason, error.remedy))
             continue
@@ -318,7 +320,7 @@ def _measure_first_good(
         row = {"corpus": corpus, "path": path, **facts}
         row |= {"seconds": round(len(samples) / rate, 4), "sample_rate_native": rate}
         row |= {"sha256": audio.fingerprint(samples, rate)}
-        peak, level = audio.levels_dbfs(samples)
+        peak, level = audio.levels_dbfs(mix)
         quality = {"corpus": corpus, "utterance": facts["utterance"], "channels": samples.shape[1]}
         quality |= {"peak_dbfs": round(peak, 2), "level_dbfs": round(level, 2)}
     return row, quality, problems
