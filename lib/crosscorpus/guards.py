@@ -100,7 +100,7 @@ def check_inputs(utterances: Mapping[str, pd.DataFrame], regimes: Sequence[str],
             tables.append(pd.concat(dealt, ignore_index=True))
         for regime in here:
             # With fewer groups than folds, each group is a fold: one is left out at a time.
-            n_folds = min(protocol["n_folds"], folds.groups(corpus, table, regime).nunique())
+            n_folds = folds.count(corpus, table, regime)
             check_folds(corpus, tables[-1], table, n_folds, [regime], folds.without_fold(corpus, table))
     if tables:
         together = pd.concat(utterances.values(), ignore_index=True)
