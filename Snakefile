@@ -2,10 +2,11 @@
 # notebooks and in lib/. Run it with `make book`, or `snakemake --cores all --configfile profiles/demo.yaml`.
 
 import json
+import sys
 
 from snakemake.exceptions import WorkflowError
 
-from crosscorpus import chapters, dependencies, paths, profiles, protocol, status
+from crosscorpus import beforehand, chapters, dependencies, paths, profiles, protocol, status
 
 config |= {key: "" for key in ("overrides", "mirror") if key in config and config[key] is None}  # given as nothing
 try:
@@ -103,30 +104,22 @@ for chapter in PLAIN:
             EXECUTE
 
 
-# What can stop a run is looked for before the first model is loaded: all corpora are read, and looked at together.
-rule check:
-    input:
-        library=dependencies.of_module("beforehand"),
-        facts=expand("data/{file}", file=FACTS),
-        variants=VARIANTS,
-    output:
-        f"{RUN}/checked.txt",
-    params:
-        values=json.dumps({name: config[name] for name in ("corpora", "source", "regimes", "overrides")}),
-        mirror=config.get("mirror", ""),
-    log:
-        f"{RUN}/logs/check.log",
-    benchmark:
-        f"{RUN}/timings/check.tsv"
-    threads: workflow.cores
-    shell:
-        ": > {log}; python -m crosscorpus.beforehand '{params.values}' --mirror '{params.mirror}' --workers {threads}"
-        " > {output} 2> >(tee -a {log} | grep --line-buffered '^   - ' >&2)"
+# What can stop a run is looked for before the first model is loaded: all corpora are read, and looked at together. Not
+# by a rule: whatever depended on that would run again with it.
+onstart:
+    if MADE:
+        mirror = config.get("mirror", "")
+        try:
+            found = beforehand.check(
+                config["corpora"], SOURCE, config["regimes"], config["overrides"], mirror, workflow.cores
+            )
+        except (ValueError, OSError) as error:
+            raise WorkflowError(str(error)) from None
+        print("\n".join(found), file=sys.stderr, flush=True)
 
 
 rule embed:
     input:
-        checked=ancient(rules.check.output),
         notebook="notebooks/model.ipynb",
         library=library("model"),
         facts=expand("data/{file}", file=[f for f in FACTS if f in REGISTRIES or f.startswith("own/")]),

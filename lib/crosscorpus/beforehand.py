@@ -1,12 +1,9 @@
-"""What can stop a run, looked for before anything long: `python -m crosscorpus.beforehand VALUES`.
+"""What can stop a run, looked for before anything long.
 
 All corpora of a run are read, and the guards that come before training look at their utterances together. Reading
 takes seconds where a model takes minutes or hours.
 """
 
-import argparse
-import json
-import sys
 from collections.abc import Sequence
 
 from crosscorpus import cells, corpora, guards, progress, protocol, reading
@@ -48,24 +45,3 @@ def check(
         lines.append(f"{name}: {len(scan.utterances)} utterances, {speech} of speech{lost}")
     guards.check_inputs(utterances, regimes, settings)
     return lines + cells.sentences(cells.left_out(utterances, regimes, settings))
-
-
-def main() -> None:
-    """Check, print what was found, and say it on the workflow's screen too."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("values", help="corpora, source, regimes and overrides of a profile, as JSON")
-    parser.add_argument("--mirror", default="")
-    parser.add_argument("--workers", type=int, default=1)
-    given = parser.parse_args()
-    values = json.loads(given.values)
-    try:
-        lines = check(values.pop("corpora"), **values, mirror=given.mirror, workers=given.workers)
-    except (ValueError, OSError) as error:
-        sys.exit(f"{type(error).__name__}: {error}")
-    for line in lines:
-        print(line)
-        print(f"{progress.MARK}{line}", file=sys.stderr)
-
-
-if __name__ == "__main__":
-    main()

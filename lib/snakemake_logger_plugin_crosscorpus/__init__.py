@@ -18,7 +18,6 @@ from snakemake_interface_logger_plugins.common import LogEvent
 from crosscorpus.progress import duration
 
 NAMES = {
-    "check": "reading the corpora, and checking them",
     "embed": "embeddings of {corpus} by {ptm}",
     "train": "training on {corpus}, {ptm}",
     "model": "page of the model {ptm}",
