@@ -14,7 +14,7 @@ SNAKEMAKE := snakemake --cores $(CORES) --nolock --rerun-incomplete --logger cro
 
 .DEFAULT_GOAL := help
 .PHONY: help env opensmile download book paper own smoke pack picture pdf folds sensitivity bench-extraction \
-  bench-training test test-site test-mutations test-faults audit-packages reference lint format lock clean
+  bench-training bench-small test test-site test-mutations test-faults audit-packages reference lint format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -100,6 +100,9 @@ bench-extraction: env ## measure extraction against the plain way; writes _build
 
 bench-training: env ## measure training against the plain way; writes _build/bench/training.json
 	@python -m benchmarks.training
+
+bench-small: env ## measure what early stopping costs on small training sets; writes _build/bench/small.json
+	@python -m benchmarks.small
 
 lint: env ## style, format, types and spelling
 	@ruff check

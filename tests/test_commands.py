@@ -52,6 +52,7 @@ NOT_HERE = {
     "make sensitivity": LONG,
     "make bench-extraction": LONG,
     "make bench-training": LONG,
+    "make bench-small": LONG,
     "make picture": LONG,
     "make pdf": LONG,
     "make reference": LONG,

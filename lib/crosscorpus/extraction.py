@@ -17,7 +17,19 @@ import numpy as np
 import pandas as pd
 import torch
 
-from crosscorpus import audio, corpora, extractors, names, processes, scans, status, store, versions, weights
+from crosscorpus import (
+    audio,
+    corpora,
+    extractors,
+    names,
+    processes,
+    recordings,
+    scans,
+    status,
+    store,
+    versions,
+    weights,
+)
 from crosscorpus.progress import Progress
 
 SHARD = {"cpu": 32, "cuda": 512}
@@ -304,7 +316,7 @@ def _write_shard(
 
 def _read(row: object, root: Path) -> np.ndarray:
     path = root / row.path  # type: ignore[attr-defined]
-    samples, rate = audio.read(path)
+    samples, rate = audio.read(path, *recordings.span(row.start, row.end))  # type: ignore[attr-defined]
     if audio.fingerprint(samples, rate) != row.sha256:  # type: ignore[attr-defined]
         raise audio.AudioError(path, "has changed since the corpus was read", "run the extraction again")
     return audio.resample(samples, rate)

@@ -5,6 +5,7 @@ the paper. ``speaker`` never has a speaker in two folds, so a test speaker was n
 two to four speakers has a fold for each. Folds are numbered from 1 and committed in `data/folds/<corpus>.csv`.
 """
 
+import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -183,7 +184,7 @@ def load(corpus: str, utterances: pd.DataFrame, regime: str | None = None) -> pd
         n_folds = table.groupby("regime")["fold"].nunique()
         table = table[table["utterance"].isin(utterances["utterance"])].reset_index(drop=True)
         short = n_folds.index[table.groupby("regime")["fold"].nunique().reindex(n_folds.index) != n_folds]
-        if len(short):
+        if len(short) and utterances["utterance"].isin(table["utterance"]).all():  # a part of the corpus is here
             anew = make(corpus, utterances)
             kept = [table[~table["regime"].isin(short)], anew[anew["regime"].isin(short)]]
             table = pd.concat(kept, ignore_index=True)
@@ -277,10 +278,20 @@ def overview(corpus: str, utterances: pd.DataFrame, emotions: list[str]) -> pd.D
     return pd.DataFrame(rows)
 
 
-def main() -> None:
-    """Write the folds of every corpus that has an official file list (`make folds`)."""
-    for corpus in corpora.registry():
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Write the folds of corpora that have an official file list (`make folds`), or of those that are named.
+
+    A corpus without a list is dealt from its table of utterances, which the chapter on data makes.
+    """
+    parser = argparse.ArgumentParser(description=main.__doc__, prog="python -m crosscorpus.folds")
+    parser.add_argument("corpora", nargs="*", help="ids; without, all that have an official file list")
+    named = parser.parse_args(arguments).corpora
+    for corpus in named or corpora.registry():
         listed = corpora.file_list(corpus)
+        if listed is None and named:
+            from crosscorpus import store  # heavy, and not needed for lists
+
+            listed = store.read_scan(corpus, "any").utterances
         if listed is not None:
             make(corpus, listed).to_csv(path(corpus), index=False)
             print(f"{path(corpus).relative_to(paths.ROOT)}: {len(listed)} utterances")

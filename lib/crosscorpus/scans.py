@@ -7,7 +7,22 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from crosscorpus import audio, corpora, soundness, store, versions
+from crosscorpus import (
+    audio,
+    containers,
+    corpora,
+    entries,
+    mp3,
+    own_tables,
+    recordings,
+    soundness,
+    store,
+    utterances,
+    versions,
+)
+
+READING = (audio, containers, entries, mp3, own_tables, recordings, soundness, utterances)
+"""Modules that decide what a scan is."""
 
 
 def fresh(corpus: str, root: Path, workers: int = 1) -> corpora.Scan:
@@ -38,9 +53,9 @@ def _made_of(corpus: str, root: Path) -> str:
     entry, digest = corpora.get(corpus), hashlib.sha256()
     libraries = versions.of_libraries()
     digest.update(repr(entry).encode())
-    digest.update(versions.of_code(corpora, audio, soundness).encode())
+    digest.update(versions.of_code(*READING).encode())
     digest.update(f"{libraries['soundfile']} {libraries['numpy']} {root}".encode())
-    files = _below(root) if entry.table is None else (str(root / path) for path in entry.table)
+    files = _below(root) if entry.table is None else {str(root / facts["path"]) for facts in entry.table.values()}
     for file in sorted(files):
         try:
             status = os.stat(file)

@@ -75,9 +75,9 @@ def split_validation(y: np.ndarray, groups: np.ndarray, share: float, seed: int)
     elif single:
         held = np.isin(group, _draw_evenly(y[first], share, seed))
     else:
-        held = _draw_groups(y, group, share, seed)
-        if held is None:
-            held = np.isin(np.arange(len(y)), _draw_evenly(y, share, seed))
+        of_groups = _draw_groups(y, group, share, seed)
+        by_utterance = np.isin(np.arange(len(y)), _draw_evenly(y, share, seed))
+        held = by_utterance if of_groups is None else of_groups
     return np.flatnonzero(~held), np.flatnonzero(held)
 
 
@@ -105,7 +105,8 @@ def _draw_groups(y: np.ndarray, group: np.ndarray, share: float, seed: int) -> n
     sizes, target = n_of.sum(axis=1), share * len(y)
     drawn = []
     for _ in range(DRAWS):
-        held, n_held, left = [], 0, n_of.sum(axis=0)
+        held: list[int] = []
+        n_held, left = 0, n_of.sum(axis=0)
         for one in rng.permutation(len(sizes)):
             nearer = abs(n_held + sizes[one] - target) < abs(n_held - target)
             if (nearer or not held) and (left - n_of[one] >= (left > 0)).all():

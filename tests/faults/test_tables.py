@@ -217,6 +217,18 @@ SPOILED_CSV = {
     "no column of speakers": ("path,emotion\na.wav,anger\n", ("no column speaker",)),
     "no rows": ("path,speaker,emotion\n", ("no rows",)),
     "no path": ("path,speaker,emotion\n,1,anger\n", ("line 2", "no path")),
+    "no label": ("path,speaker,emotion\na.wav,1,\n", ("line 2", "no emotion")),
+    "a speaker in two spellings": (
+        "path,speaker,emotion\na.wav,anna,fear\nb.wav,Anna,anger\n",
+        ("'anna' (line 2)", "'Anna' (line 3)"),
+    ),
+    "a row without its speaker": ("path,speaker,emotion\na.wav,1,anger\nb.wav,,anger\n", ("line 3", "no speaker")),
+    "a segment that ends before it starts": (
+        "path,start,end,speaker,emotion\na.wav,2,1,1,anger\n",
+        ("line 2", "start 2 and end 1"),
+    ),
+    "a comma in a path": ("path,speaker,emotion\na, b.wav,1,anger\n", ("line 2", "4 cells", "quotation marks")),
+    "nothing at all": ("", ("is empty",)),
 }
 
 
@@ -224,7 +236,7 @@ SPOILED_CSV = {
 def test_a_table_of_an_own_corpus(what, own_data, attempt):
     content, words = SPOILED_CSV[what]
     (own_data / "own" / "mine.csv").write_text(content)
-    attempt("tables: own corpus", what, corpora.registry, "mine.csv", *words)
+    attempt("tables: own corpus", what, lambda: corpora.get("mine"), "mine.csv", *words)
 
 
 # -- profiles and parameters ----------------------------------------------------------------------------------
@@ -243,6 +255,13 @@ SPOILED_PROFILES = {
     "a text for a list": ({"corpora": "emodb"}, ("corpora", "array")),
     "a text for a number": ({"seeds": ["zero"]}, ("seeds.0", "integer")),
     "no corpus": ({"corpora": []}, ("corpora",)),
+    "a corpus twice": ({"corpora": ["emodb", "emodb"]}, ("corpora", "'emodb' is there twice")),
+    "a seed twice": ({"seeds": [0, 0]}, ("seeds", "0 is there twice")),
+    "a seed below 0": ({"seeds": [0, -1]}, ("seeds", "-1 is not allowed", "0 or more")),
+    "a seed that is no whole number": ({"seeds": [1.0]}, ("seeds.0", "integer")),
+    "no seed": ({"seeds": []}, ("seeds", "1 or more of them")),
+    "no heads": ({"heads": []}, ("heads", "1 or more of them")),
+    "a setting out of its range": ({"overrides": "epochs=0"}, ("epochs", "0 is not allowed", "1 or more")),
     "a name that is no file's": ({"profile": "../up"}, ("profile", "../up")),
 }
 
@@ -284,6 +303,8 @@ SPOILED_PARAMETERS = {
     "a misspelt parameter": ({"corpra": ["emodb"]}, ("corpra", "did you mean 'corpora'")),
     "a misspelt corpus": ({"corpora": ["emodb", "ravdes"]}, ("ravdes", "did you mean 'ravdess'")),
     "a misspelt head": ({"heads": "fcn,cn"}, ("'cn'", "Known: fcn, cnn")),
+    "a seed below 0": ({"seeds": "0,-1"}, ("seeds", "-1 is not allowed", "0 or more")),
+    "a setting out of its range": ({"overrides": "dropout=1"}, ("dropout", "1.0 is not allowed", "below 1")),
     "a misspelt setting": ({"overrides": "dropuot=0.1"}, ("dropuot", "did you mean 'dropout'")),
 }
 
