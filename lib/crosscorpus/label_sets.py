@@ -8,7 +8,7 @@ Tables of scores say it in the column `emotions` (names, sorted, joined by comma
 what its rows have. Functions here take either.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,7 @@ no head: by guessing evenly, and by always naming the most frequent emotion of t
 MOST_NAMED = 6
 
 
-def text(emotions: Sequence[str]) -> str:
+def text(emotions: Iterable[str]) -> str:
     """Return a label set as tables of scores show it."""
     return ", ".join(sorted(emotions))
 
