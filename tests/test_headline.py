@@ -72,6 +72,12 @@ def test_the_papers_cells_count_once_and_within_the_interval():
     assert (facts["n_paper"], facts["n_within"]) == (4, 2)
 
 
+def test_controls_alone_give_no_means_and_no_error():
+    facts = headline.facts(table(ptms=("whisper-base-untrained",)), FIVE)
+    assert (facts["models"], facts["n_paper"], facts["n_duels"], facts["rival"]) == ("none", 0, 0, "")
+    assert np.isnan([facts["same"], facts["cross"], facts["price"]]).all()
+
+
 def test_the_linear_model_is_held_against_the_last_head():
     facts = headline.facts(table())
     assert (facts["rival"], facts["n_linear"], facts["n_duels"]) == ("CNN", 2, 4)

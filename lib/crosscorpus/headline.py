@@ -53,7 +53,7 @@ def facts(table: pd.DataFrame, emotions: Sequence[str] = ()) -> dict[str, str | 
     published = reference.of_paper(of_heads)
     near = published["paper_accuracy"].between(published["accuracy_low"], published["accuracy_high"])
     within = near.groupby([published[c] for c in reference.CELL]).any()
-    rival = list(of_heads["head"].unique())[-1]
+    rival = next(reversed(list(of_heads["head"].unique())), "")
     wide = comparison.matrix(label_sets.alike(table, emotions), "head")
     duels = wide[["logistic", rival]].dropna() if "logistic" in wide else wide.iloc[:0]
     return {
