@@ -139,7 +139,7 @@ def points(panels: Mapping[str, pd.DataFrame]) -> HTML | Markdown:
 
 
 def _static(cell: list[float | None] | None) -> float | str | None:
-    """Return what a cell of the grid shows: its value, with the number of emotions where it is unlike the others."""
+    """Return what a cell shows: its value, and the number of emotions where it is unlike the others."""
     if not cell:
         return None
     value = cell[0]
