@@ -16,7 +16,7 @@ def made(build_folder, tmp_path, monkeypatch):
     monkeypatch.setattr(extractors, "registry", lambda: {"whisper-base": MODEL})
     listed = corpora.file_list("emodb").head(3)
     hashes = [f"{i:064d}" for i in range(3)]
-    table = listed.assign(path=listed["file"], sha256=hashes)[corpora.COLUMNS]
+    table = listed.assign(path=listed["file"], start=np.nan, end=np.nan, sha256=hashes)[corpora.COLUMNS]
     quality = pd.DataFrame(
         [("emodb", u, 1, -1.0, -20.0) for u in table["utterance"]], columns=corpora.QUALITY_COLUMNS
     )

@@ -40,8 +40,18 @@ class AudioError(ValueError):
 FETCH_AGAIN = "copy, export or download the file again"
 
 
-def read(path: str | os.PathLike[str]) -> tuple[np.ndarray, int]:
-    """Decode a file.
+def read(
+    path: str | os.PathLike[str], start: float | None = None, end: float | None = None
+) -> tuple[np.ndarray, int]:
+    """Decode a file, or a segment of it.
+
+    Parameters
+    ----------
+    path
+        WAV, FLAC or MP3 file.
+    start, end
+        Of the segment, in seconds from the file's beginning; None for the file's own. Of WAV and FLAC files only
+        the segment is decoded.
 
     Returns
     -------
@@ -54,8 +64,10 @@ def read(path: str | os.PathLike[str]) -> tuple[np.ndarray, int]:
     ------
     AudioError
         The file is missing, empty, not audio, cut short or cannot be read whole, or holds samples that are not
-        finite.
+        finite; or it has no such segment.
     """
+    if start is not None or end is not None:
+        return _read_segment(path, start or 0.0, end)
     try:
         with open(path, "rb") as file:
             head = file.read(64)
@@ -116,6 +128,55 @@ def _with_length(path: str | os.PathLike[str], found: containers.Samples) -> byt
         return data
     order: Literal["little", "big"] = "little" if data[:4] == b"RIFF" else "big"
     return data[: found.at - 4] + found.present.to_bytes(4, order) + data[found.at :]
+
+
+BEYOND = 0.01
+"""Seconds by which a segment may end after its file: times in tables are rounded."""
+
+
+def _read_segment(path: str | os.PathLike[str], start: float, end: float | None) -> tuple[np.ndarray, int]:
+    try:
+        info = soundfile.info(os.fspath(path))
+        seekable = _is_seekable(path, info.format)
+    except (OSError, soundfile.LibsndfileError):
+        seekable = False  # as reading all of it will say
+    if seekable:
+        if cut := containers.truncation(path):
+            raise AudioError(path, cut, FETCH_AGAIN)
+        frames, rate = info.frames, info.samplerate
+    else:
+        whole, rate = read(path)
+        frames = len(whole)
+    stop = frames if end is None else round(end * rate)
+    if stop > frames + BEYOND * rate or start * rate >= frames:
+        asked = f"{start:g} to {'its end' if end is None else format(end, 'g')} s"
+        raise AudioError(path, f"lasts {frames / rate:.3f} s and has no segment {asked}", "correct start and end")
+    first, stop = round(start * rate), min(stop, frames)
+    if not seekable:
+        samples = whole[first:stop]
+    else:
+        try:
+            samples, _ = soundfile.read(os.fspath(path), start=first, stop=stop, dtype="float32", always_2d=True)
+        except soundfile.LibsndfileError as error:
+            raise AudioError(path, f"cannot be decoded from {start:g} s on: damaged", FETCH_AGAIN) from error
+        if len(samples) < stop - first:
+            raise AudioError(path, f"is truncated ({len(samples)} of {stop - first} frames)", FETCH_AGAIN)
+    if len(samples) == 0:
+        raise AudioError(
+            path, f"holds no samples between {start:g} and {stop / rate:g} s", "correct start and end"
+        )
+    if not np.isfinite(samples).all():
+        raise AudioError(path, "holds samples that are not finite", FETCH_AGAIN)
+    return np.ascontiguousarray(samples), rate
+
+
+def _is_seekable(path: str | os.PathLike[str], kind: str) -> bool:
+    # A writer that could not go back leaves sizes in a WAV file, or a count of 0 in a FLAC file, that say nothing.
+    if kind == "FLAC":
+        with open(path, "rb") as file:
+            return int.from_bytes(file.read(26)[21:26], "big") & (2**36 - 1) > 0
+    found = containers.samples(path) if kind in ("WAV", "WAVEX") else None
+    return found is not None and not found.streamed
 
 
 def resample(samples: np.ndarray, rate: int) -> np.ndarray:

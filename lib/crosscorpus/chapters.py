@@ -62,6 +62,8 @@ def start(chapter: str, namespace: Mapping[str, Any]) -> types.SimpleNamespace:
 
     Raises
     ------
+    paths.OtherCheckoutError
+        The present folder is in another checkout than the library that was loaded.
     names.UnknownNameError
         A parameter was given that the chapter does not have (papermill itself only warns), or a corpus, a model,
         a head or the like that is not known.
@@ -70,6 +72,7 @@ def start(chapter: str, namespace: Mapping[str, Any]) -> types.SimpleNamespace:
     ValueError
         A setting of the protocol, among the overrides, cannot be used.
     """
+    paths.check_here()
     parameters = declared(chapter)
     for name, value in namespace.items():
         ours = (
@@ -102,7 +105,7 @@ def check_values(values: Mapping[str, Any]) -> None:
         for one in value if isinstance(value, list) else [value]:
             if name in KNOWN:
                 kind, known = KNOWN[name]
-                names.check(one, known(), kind)
+                corpora.get(one) if kind == "corpus" else names.check(one, known(), kind)  # a table is read, too
         if name in allowed and (what := ranges.wrong(value, allowed[name])):
             raise ParameterError(f"parameter {name}: {what}")
     if values.get("device") == "cuda":
@@ -129,8 +132,8 @@ def _baselines() -> list[str]:
 
 
 KNOWN: dict[str, tuple[str, Callable[[], Iterable[str]]]] = {
-    "corpora": ("corpus", lambda: corpora.registry()),
-    "train_corpora": ("corpus", lambda: corpora.registry()),
+    "corpora": ("corpus", lambda: corpora.ids()),
+    "train_corpora": ("corpus", lambda: corpora.ids()),
     "ptms": ("model", lambda: extractors.registry()),
     "ptm": ("model", lambda: extractors.registry()),
     "heads": ("head", _heads),

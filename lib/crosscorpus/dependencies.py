@@ -17,6 +17,15 @@ def of_notebook(notebook: str | Path) -> list[str]:
     """
     cells = json.loads(Path(notebook).read_text(encoding="utf-8"))["cells"]
     source = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    return _of_source(source)
+
+
+def of_module(name: str) -> list[str]:
+    """Return the file of a library module and those of all that it imports, as `of_notebook` does."""
+    return _of_source(f"import crosscorpus.{name}")
+
+
+def _of_source(source: str) -> list[str]:
     found = {PACKAGE / "__init__.py"}
     to_visit = set(_imported(source))
     while to_visit:

@@ -371,7 +371,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         path = profiles[names.check(given.profile, sorted(profiles), "profile")]
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
         wanted += [*values["corpora"], *values["ptms"]]
-    known = [*corpora.registry(), *extractors.registry()]
+    known = [*corpora.ids(), *extractors.registry()]
     rows = [(name, *_get(name)) for name in dict.fromkeys(names.check_all(wanted, known, "corpus or model"))]
     width = max(len(name) for name, *_ in rows)
     for name, state, where in rows:
@@ -384,7 +384,7 @@ HERE, NOT_HERE = "here", "not here"
 
 def _get(name: str) -> tuple[str, str]:
     try:
-        if name in corpora.registry():
+        if name in corpora.ids():
             return HERE, str(corpus(name))
         from crosscorpus import weights  # which imports this module
 

@@ -18,11 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 import pandas as pd
 import torch
-from tqdm import tqdm
 
 from crosscorpus import (
     baselines,
@@ -33,6 +31,8 @@ from crosscorpus import (
     heads,
     names,
     paths,
+    processes,
+    progress,
     records,
     store,
     train,
@@ -256,11 +256,17 @@ def run(units: Sequence[Unit], workers: int = 0, device: str = "auto") -> list[t
     if to_do:
         # Long ones first, so that workers end together.
         to_do.sort(key=lambda job: (job[0].head == "cnn", job[0].trained_on.vectors.size), reverse=True)
-        jobs = (joblib.delayed(_run)(*job) for job in to_do)
-        ended = joblib.Parallel(n_jobs=workers or -1, return_as="generator_unordered")(jobs)
-        for _ in tqdm(ended, total=len(to_do), desc="training heads", unit="head on all folds", mininterval=5):
+        ended = processes.run(_run, to_do, workers)
+        for _ in progress.over(ended, _named(unit for unit, _ in to_do), len(to_do), "heads on all folds"):
             pass
     return files
+
+
+def _named(units: Iterable[Unit]) -> str:
+    """Return what a run of units is, for its lines on a screen that others share."""
+    sides = {(unit.trained_on.ptm, unit.trained_on.corpus) for unit in units}
+    ptm, corpus = sides.pop()
+    return "training" if sides else f"training on {corpus}, {ptm}"
 
 
 def _check_inputs(units: Sequence[Unit]) -> None:
@@ -353,7 +359,8 @@ def _run_stacked(jobs: list[tuple[Unit, tuple[Path, Path]]], device: str) -> Non
         (unit.head, unit.trained_on.vectors.shape[1], unit.trained_on.corpus, json.dumps(unit.settings))
         for unit, _ in jobs
     ]
-    for kind in tqdm(dict.fromkeys(kinds), desc="training heads", unit="kind of stack", mininterval=5):
+    unlike = dict.fromkeys(kinds)
+    for kind in progress.over(unlike, "training heads", len(unlike), "kinds of stacks"):
         alike = [job for job, other in zip(jobs, kinds, strict=True) if other == kind]
         settings = alike[0][0].settings
         size = max(1, engine.STACK // settings["n_folds"])

@@ -184,7 +184,7 @@ def load(corpus: str, utterances: pd.DataFrame, regime: str | None = None) -> pd
         n_folds = table.groupby("regime")["fold"].nunique()
         table = table[table["utterance"].isin(utterances["utterance"])].reset_index(drop=True)
         short = n_folds.index[table.groupby("regime")["fold"].nunique().reindex(n_folds.index) != n_folds]
-        if len(short):
+        if len(short) and utterances["utterance"].isin(table["utterance"]).all():  # a part of the corpus is here
             anew = make(corpus, utterances)
             kept = [table[~table["regime"].isin(short)], anew[anew["regime"].isin(short)]]
             table = pd.concat(kept, ignore_index=True)

@@ -22,7 +22,7 @@ import pandas as pd
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from crosscorpus import audio, corpora, extractors, names, paths, versions
+from crosscorpus import audio, containers, corpora, extractors, mp3, names, paths, versions
 
 SOURCES = ("pack", "audio", "any")
 
@@ -154,14 +154,23 @@ def read_scan(corpus: str, source: str = "pack") -> corpora.Scan:
                 "make it again, or fetch the repository's again" if source == "pack" else "delete it and run again"
             )
             raise StoredWrongError(f"{paths.shown(path)}: {error}; {again}") from error
-    return corpora.Scan(*tables)
+    scan = corpora.Scan(*tables)
+    read = {*scan.utterances["utterance"], *scan.problems["path"]}
+    unread = [name for name in (entry.table or {} if source == "audio" else {}) if name not in read]
+    if unread:
+        raise NotStoredError(
+            f"{entry.home} was changed: {len(unread)} of its utterances were not read yet, first {unread[0]}; "
+            f"run `papermill notebooks/data.ipynb out.ipynb -p source audio -p corpora {corpus}`"
+        )
+    return scan
 
 
 def _as_named_now(entry: corpora.Corpus, table: pd.DataFrame) -> pd.DataFrame:
     """Return a table of utterances with the facts that names, or the corpus's own table, tell today."""
-    told = {path: corpora.parse(entry, path) for path in table["path"]}
-    kept = table[[told[path] is not None for path in table["path"]]].reset_index(drop=True)
-    facts = pd.DataFrame([told[path] for path in kept["path"]], index=kept.index)
+    known = table["path" if entry.table is None else "utterance"]
+    told = [corpora.parse(entry, name) for name in known]
+    kept = table[[facts is not None for facts in told]].reset_index(drop=True)
+    facts = pd.DataFrame([facts for facts in told if facts is not None], index=kept.index)
     return kept.assign(**facts).sort_values("utterance", ignore_index=True)
 
 
@@ -451,6 +460,6 @@ def identity(ptm: str, pooling: str, utterances: pd.DataFrame, dtype: str = "flo
         "pooling": pooling,
         "dtype": dtype,
         "audio_hash": audio_hash(utterances),
-        "code": versions.of_code(audio, loader, *shared),
+        "code": versions.of_code(audio, containers, mp3, loader, *shared),
         "encoded_with": versions.of_some(*ENCODING),
     }
