@@ -59,9 +59,23 @@ def test_what_the_paper_does_not_have_is_not_among_its_cells():
     assert facts["models_paper"] == "Whisper"
 
 
+def test_the_first_page_pictures_no_control_where_there_is_a_model():
+    made = table()
+    assert headline.pictured(made, "whisper-base") == "whisper-base"
+    assert headline.pictured(made, "whisper-base-untrained") == "whisper-base"
+    controls = made[made["ptm"] == "whisper-base-untrained"]
+    assert headline.pictured(controls, "whisper-base-untrained") == "whisper-base-untrained"
+
+
 def test_the_papers_cells_count_once_and_within_the_interval():
     facts = headline.facts(table())
     assert (facts["n_paper"], facts["n_within"]) == (4, 2)
+
+
+def test_controls_alone_give_no_means_and_no_error():
+    facts = headline.facts(table(ptms=("whisper-base-untrained",)), FIVE)
+    assert (facts["models"], facts["n_paper"], facts["n_duels"], facts["rival"]) == ("none", 0, 0, "")
+    assert np.isnan([facts["same"], facts["cross"], facts["price"]]).all()
 
 
 def test_the_linear_model_is_held_against_the_last_head():

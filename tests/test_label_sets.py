@@ -93,11 +93,13 @@ def test_means_are_over_the_whole_task_or_within_equal_ones():
 def test_a_page_says_what_is_left_out_and_why():
     said = label_sets.said(predictions("emodb", "ravdess", "tess"), THREE)
     assert said.startswith("5 of 9 pairs of corpora are scored on fewer emotions")
-    assert "`emodb` → `tess` (2 emotions)" in said
-    assert "`tess` (2 emotions)" in said
+    assert "emodb → tess (2 emotions)" in said
+    named = label_sets.said(predictions("emodb", "ravdess", "tess"), THREE, str.upper)
+    assert "EMODB → TESS (2 emotions)" in named
+    assert "tess (2 emotions)" in said
     said = label_sets.said(predictions("emodb", "tess"), [*THREE, "disgust"])
     assert said.startswith("No pair of corpora has all of anger, disgust, fear, sadness.")
-    assert "over the 3 of 4 pairs with anger, fear; others: `emodb` (3 emotions)" in said
+    assert "over the 3 of 4 pairs with anger, fear; others: emodb (3 emotions)" in said
 
 
 def test_long_lists_are_cut():

@@ -198,15 +198,6 @@ def test_the_emotions_of_a_pair_stand_beside_what_needs_no_head():
     assert isinstance(tables.label_sets_of(table.iloc[:0]), Markdown)
 
 
-def test_what_was_left_out_is_a_table_with_reasons():
-    table = pd.DataFrame(
-        [("speaker", "emodb", "", "it has one speaker")],
-        columns=["regime", "train_corpus", "test_corpus", "reason"],
-    )
-    assert text_of(tables.left_out(table))[-4:] == ["speaker", "Emo-DB", "every corpus", "it has one speaker"]
-    assert tables.left_out(table.iloc[:0]).data == "No cell had to be left out."
-
-
 def test_a_missing_cell_is_empty():
     cells = text_of(tables.grid_like_paper(grid_rows().drop(index=1)))
     assert cells[cells.index("Whisper") + 2] == ""

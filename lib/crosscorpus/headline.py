@@ -53,7 +53,7 @@ def facts(table: pd.DataFrame, emotions: Sequence[str] = ()) -> dict[str, str | 
     published = reference.of_paper(of_heads)
     near = published["paper_accuracy"].between(published["accuracy_low"], published["accuracy_high"])
     within = near.groupby([published[c] for c in reference.CELL]).any()
-    rival = list(of_heads["head"].unique())[-1]
+    rival = next(reversed(list(of_heads["head"].unique())), "")
     wide = comparison.matrix(label_sets.alike(table, emotions), "head")
     duels = wide[["logistic", rival]].dropna() if "logistic" in wide else wide.iloc[:0]
     return {
@@ -74,6 +74,12 @@ def facts(table: pd.DataFrame, emotions: Sequence[str] = ()) -> dict[str, str | 
         "n_linear": int((duels["logistic"] > duels[rival]).sum()) if len(duels) else 0,
         "n_duels": len(duels),
     }
+
+
+def pictured(table: pd.DataFrame, ptm: str) -> str:
+    """Return the model of the first page's figure: `ptm`, or the first that is no control where `ptm` is one."""
+    models = extractors.without_controls(table["ptm"].unique())
+    return ptm if ptm in models else next(iter(models), ptm)
 
 
 def _list(names: Iterable[str]) -> str:

@@ -58,7 +58,7 @@ def grid(scores: pd.DataFrame, emotions: Sequence[str] = ()) -> HTML | Markdown:
         "columns": names,
         "matrices": matrices,
     }
-    first = [[cell[0] if cell else None for cell in row] for row in matrices[_key(0, 0, 0, 0)]]
+    first = [[_static(cell) for cell in row] for row in matrices[_key(0, 0, 0, 0)]]
     return _view("grid", data, _plain(first, data))
 
 
@@ -138,6 +138,14 @@ def points(panels: Mapping[str, pd.DataFrame]) -> HTML | Markdown:
     return _view("points", data, f"<p>Panels, with their points: {html.escape(sizes)}. The figures show them.</p>")
 
 
+def _static(cell: list[float | None] | None) -> float | str | None:
+    """Return what a cell shows: its value, and the number of emotions where it is unlike the others."""
+    if not cell:
+        return None
+    value = cell[0]
+    return f"{value:.1f} ({cell[3]})" if len(cell) > 3 and value is not None else value
+
+
 def _key(*numbers: int) -> str:
     return ",".join(map(str, numbers))
 
@@ -146,7 +154,7 @@ def _rounded(value: float) -> float | None:
     return None if pd.isna(value) else round(float(value), 2)
 
 
-def _plain(matrix: Sequence[Sequence[float | None]], data: Mapping) -> str:
+def _plain(matrix: Sequence[Sequence[float | str | None]], data: Mapping) -> str:
     """Return the static version: the first matrix, with what was chosen as its caption."""
     chosen = ", ".join(values[0] for values in data["choices"].values())
     table = pd.DataFrame(matrix, index=data["rows"], columns=data["columns"])

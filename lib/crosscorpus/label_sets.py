@@ -8,7 +8,7 @@ Tables of scores say it in the column `emotions` (names, sorted, joined by comma
 what its rows have. Functions here take either.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,7 @@ no head: by guessing evenly, and by always naming the most frequent emotion of t
 MOST_NAMED = 6
 
 
-def text(emotions: Sequence[str]) -> str:
+def text(emotions: Iterable[str]) -> str:
     """Return a label set as tables of scores show it."""
     return ", ".join(sorted(emotions))
 
@@ -111,34 +111,27 @@ def differing(table: pd.DataFrame, of_protocol: Sequence[str] = ()) -> pd.DataFr
     )
 
 
-def said(table: pd.DataFrame, of_protocol: Sequence[str]) -> str:
+def said(table: pd.DataFrame, of_protocol: Sequence[str], name: Callable[[str], str] = str) -> str:
     """Return sentences on what is left out of means and rankings, for a page; "" where nothing is.
 
-    Names of corpora are ids in backticks.
+    `name` gives a corpus the name that readers know.
     """
-    pairs = of_pairs(table)
     both = ["train_corpus", "test_corpus"]
-    n, other = len(pairs.drop_duplicates(both)), differing(table, of_protocol)
+    n, other = len(of_pairs(table).drop_duplicates(both)), differing(table, of_protocol)
     if not len(other):
         return ""
-    names = [
-        (
-            f"`{row.train_corpus}`"
-            if row.train_corpus == row.test_corpus
-            else f"`{row.train_corpus}` → `{row.test_corpus}`"
-        )
-        + f" ({counted(row.n_emotions)})"
-        for row in other.itertuples()
-    ]
-    listed = ", ".join(names[:MOST_NAMED]) + (
-        f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    )
-    kept = chosen(table, of_protocol)
+    named = []
+    for train, test, how_many in zip(
+        other["train_corpus"], other["test_corpus"], other["n_emotions"], strict=True
+    ):
+        pair = name(train) if train == test else f"{name(train)} → {name(test)}"
+        named.append(f"{pair} ({counted(how_many)})")
+    more = f" and {len(named) - MOST_NAMED} more" if len(named) > MOST_NAMED else ""
+    listed, kept = ", ".join(named[:MOST_NAMED]) + more, chosen(table, of_protocol)
     if kept == text(of_protocol):
         return (
-            f"{len(other)} of {n} pairs of corpora are scored on fewer emotions than the others, because one of "
-            f"the two does not have them all: {listed}. They are marked, and left out of means, comparisons and "
-            "ranks."
+            f"{len(other)} of {n} pairs of corpora are scored on fewer emotions than the others, because a corpus "
+            f"does not have them all: {listed}. They are marked, and left out of means, comparisons and ranks."
         )
     return (
         f"No pair of corpora has all of {text(of_protocol)}. Means are within pairs that share the same emotions, "

@@ -1,6 +1,7 @@
 """Published results, and ours beside them."""
 
 import functools
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -173,6 +174,14 @@ def not_comparable(table: pd.DataFrame) -> str:
         f"Not comparable: {n} {'cell' if n == 1 else 'cells'} of the paper, run here with other labels ({sets}). "
         f"Its values are of {published_labels()}."
     )
+
+
+def other_labels(emotions: Iterable[str]) -> str:
+    """Return a sentence where a run's emotions are not the paper's; "" where they are."""
+    run = label_sets.text(emotions)
+    if run == published_labels():
+        return ""
+    return f"Not comparable: this run has other labels ({run}) than the paper's values ({published_labels()})."
 
 
 def to_picture(table: pd.DataFrame, ptm: str) -> pd.DataFrame:

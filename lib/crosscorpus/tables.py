@@ -282,12 +282,6 @@ def label_sets_of(table: pd.DataFrame, download: str = "") -> HTML | Markdown:
     return show(shown, otherwise="There is no pair of corpora.", download=download, most=400)
 
 
-def left_out(table: pd.DataFrame) -> HTML | Markdown:
-    """Style which cells were left out and why: regime, train_corpus, test_corpus ("" for all), reason."""
-    shown = table.assign(test_corpus=table["test_corpus"].mask(table["test_corpus"] == "", "every corpus"))
-    return show(shown, otherwise="No cell had to be left out.", most=400)
-
-
 def by_head(table: pd.DataFrame, rows: Sequence[str], metric: str = "accuracy") -> HTML | Markdown:
     """Style scores with a column for each head and baseline, the highest of a row bold.
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from crosscorpus import audit, metrics, reference
+from crosscorpus import audit, label_sets, metrics, reference
 
 METRICS = ("accuracy", "macro_f1")
 """The two that the paper prints."""
@@ -145,11 +145,15 @@ def for_download(predictions: pd.DataFrame, utterances: pd.DataFrame) -> pd.Data
     Returns
     -------
     A row for each prediction: `evaluate.COLUMNS`, cluster (the speaker, or the utterance where the corpus names
-    none), published_accuracy and published_macro_f1 (percent; missing where the paper has no such cell).
+    none), published_accuracy and published_macro_f1 (percent; missing where the paper has no such cell, or ours is
+    scored on other emotions).
     Probabilities are left out; the columns emotion and predicted have the same categories.
     """
-    paper = reference.table1().rename(columns={metric: f"published_{metric}" for metric in METRICS})
+    published = {metric: f"published_{metric}" for metric in METRICS}
+    paper = reference.table1().rename(columns=published)
     table = metrics.with_clusters(predictions, utterances).merge(paper, on=reference.CELL, how="left")
+    same = label_sets.alike(table, only=reference.published_labels()).index
+    table.loc[~table.index.isin(same), list(published.values())] = np.nan
     labels = pd.CategoricalDtype(sorted({*table["emotion"], *table["predicted"]}))
     table = table.astype({"emotion": labels, "predicted": labels})
     return table[[column for column in table if not column.startswith("p_")]]
