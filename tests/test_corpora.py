@@ -233,6 +233,13 @@ def utterances(scan):
     return list(scan.utterances["utterance"])
 
 
+def problems_of_nothing(corpus, folder):
+    """Scan a folder in which not one file can be used; return why not."""
+    with pytest.raises(corpora.NothingUsableError) as error:
+        corpora.scan(corpus, folder)
+    return error.value.problems
+
+
 def reasons(scan):
     return dict(zip(scan.problems["path"], scan.problems["reason"], strict=True))
 
@@ -261,6 +268,8 @@ def test_a_row_tells_all_about_an_utterance(folder):
     tone(folder / "x" / "03-01-05-01-02-01-03.wav", rate=48_000, channels=2)
     scan = corpora.scan("ravdess", folder)
     row = scan.utterances.iloc[0].to_dict()
+    assert np.isnan(row.pop("start"))
+    assert np.isnan(row.pop("end"))  # a whole file
     assert row.pop("sha256") == audio.fingerprint(*audio.read(folder / row["path"]))
     assert row == {
         "corpus": "ravdess",
@@ -350,12 +359,12 @@ def test_broken_files_are_reported_and_the_rest_goes_on(folder):
 
 def test_a_link_that_leads_nowhere_is_reported(folder):
     (folder / "03a01Fa.wav").symlink_to(folder / "annexed.wav")
-    assert "cannot be opened" in reasons(corpora.scan("emodb", folder))["03a01Fa.wav"]
+    assert "cannot be opened" in problems_of_nothing("emodb", folder)["reason"].item()
 
 
 def test_git_lfs_pointers_are_reported_with_their_remedy(folder):
     (folder / "1001_DFA_ANG_XX.wav").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
-    problems = corpora.scan("cremad", folder).problems
+    problems = problems_of_nothing("cremad", folder)
     assert "git lfs pull" in problems["remedy"].item()
 
 
@@ -370,8 +379,9 @@ def test_git_lfs_pointers_are_reported_with_their_remedy(folder):
 )
 def test_song_and_video_of_ravdess_are_not_used(folder, path, why):
     tone(folder / path)
+    tone(folder / "03-01-05-01-01-01-01.wav")
     scan = corpora.scan("ravdess", folder)
-    assert scan.utterances.empty
+    assert utterances(scan) == ["03-01-05-01-01-01-01"]
     assert reasons(scan)[path].startswith("not used: ")
     assert why in reasons(scan)[path]
 
@@ -389,15 +399,51 @@ def test_other_files_and_folders_are_ignored(folder):
     (folder / "readme.txt").write_text("about")
     (folder / "03a01Fa.lab").write_text("labels")
     (folder / "03a02Fc.wav").mkdir()
+    tone(folder / "03a01Fa.wav")
     scan = corpora.scan("emodb", folder)
-    assert scan.utterances.empty
+    assert utterances(scan) == ["03a01Fa"]
     assert scan.problems.empty
+    assert len(corpora.compare(scan.utterances, "emodb")) == 534
 
 
-def test_an_empty_folder_has_all_columns(folder):
-    scan = corpora.scan("emodb", folder)
-    assert list(scan.utterances.columns) == corpora.COLUMNS
-    assert len(corpora.compare(scan.utterances, "emodb")) == 535
+def test_an_empty_folder_is_refused_by_name(folder):
+    with pytest.raises(
+        corpora.NothingUsableError, match=r"Emo-DB in .*audio: no file could be used: there is none"
+    ):
+        corpora.scan("emodb", folder)
+
+
+def test_a_folder_in_which_nothing_can_be_used_names_the_first_file(folder):
+    tone(folder / "b.wav")
+    tone(folder / "a.wav")
+    with pytest.raises(corpora.NothingUsableError, match=r"none of 2 files .*a\.wav: wrongly named; rename it"):
+        corpora.scan("emodb", folder)
+
+
+def test_what_is_lost_is_counted_without_copies_and_what_is_not_used(folder):
+    tone(folder / "03-01-05-01-01-01-01.wav")
+    tone(folder / "copy" / "03-01-05-01-01-01-01.wav")
+    tone(folder / "03-02-05-01-01-01-01.wav")
+    assert corpora.lost(corpora.scan("ravdess", folder)) == ""
+    (folder / "03-01-05-01-01-01-02.wav").write_bytes(b"")
+    said = corpora.lost(corpora.scan("ravdess", folder))
+    assert said.startswith("1 of 2 could not be used, the first 03-01-05-01-01-01-02.wav: is empty")
+
+
+def test_a_table_that_was_stored_before_there_were_segments_is_of_whole_files(folder):
+    tone(folder / "03a01Fa.wav")
+    table = corpora.scan("emodb", folder).utterances
+    old = folder / "old.csv"
+    table.drop(columns=["start", "end"]).to_csv(old, index=False)
+    pd.testing.assert_frame_equal(corpora.read_table(old), table, check_dtype=False)
+    corpora.check_table(corpora.get("emodb"), corpora.read_table(old))
+
+
+def test_a_table_may_not_call_a_part_of_a_file_of_the_registry_an_utterance(folder):
+    tone(folder / "03a01Fa.wav")
+    table = corpora.scan("emodb", folder).utterances
+    with pytest.raises(ValueError, match="03a01Fa has the start 0.5"):
+        corpora.check_table(corpora.get("emodb"), table.assign(start=0.5))
 
 
 def test_a_missing_folder_says_what_belongs_there(tmp_path):

@@ -10,7 +10,9 @@ DIM = 512
 
 def scan_of(corpus="emodb", n=6):
     table = corpora.file_list(corpus).head(n).assign(path=lambda t: t["file"])
-    table = table.assign(sha256=[f"{i:x}" * 64 for i in range(10, 10 + n)])[corpora.COLUMNS]
+    table = table.assign(start=np.nan, end=np.nan, sha256=[f"{i:x}" * 64 for i in range(10, 10 + n)])[
+        corpora.COLUMNS
+    ]
     quality = table[["corpus", "utterance"]].assign(channels=1, peak_dbfs=-3.0, level_dbfs=-20.5)
     problems = pd.DataFrame(columns=corpora.PROBLEM_COLUMNS)
     return corpora.Scan(table, quality, problems)
@@ -304,7 +306,7 @@ def test_the_audio_hash_changes_with_audio_names_and_order():
     table = scan_of().utterances
     changed = [
         table,
-        table.assign(sha256=table["sha256"].where(table.index != 3, "0" * 64)),
+        table.assign(start=np.nan, end=np.nan, sha256=table["sha256"].where(table.index != 3, "0" * 64)),
         table.assign(utterance=table["utterance"].where(table.index != 3, "99a01Fa")),
         table.iloc[::-1],
         table.iloc[:-1],
@@ -359,7 +361,7 @@ def test_load_reads_what_was_made_from_audio():
 
 def test_load_refuses_embeddings_of_other_audio(packed):
     table = scan_of().utterances
-    other = metadata_of(table.assign(sha256=table["sha256"].iloc[::-1].to_list()))
+    other = metadata_of(table.assign(start=np.nan, end=np.nan, sha256=table["sha256"].iloc[::-1].to_list()))
     store.write_embeddings(packed, vectors_of(table), other)
     with pytest.raises(store.StoredWrongError, match=r"emodb\.safetensors: made from other audio"):
         store.load(PTM, "emodb")

@@ -135,7 +135,7 @@ def find(corpus: str, mirror: str | None = None) -> Path | None:
     It is `corpora/<corpus>` below the mirror folder or, where that has none, below the folder of downloads. Where
     neither has one, the paths of a CSV table count from the table's own folder.
     """
-    own = [paths.DATA / "own"] if get(corpus).table is not None else []
+    own = [own_tables.folder()] if get(corpus).table is not None else []
     folders = [root / "corpora" / corpus for root in (paths.mirror(mirror), paths.cache()) if root]
     return next((folder for folder in [*folders, *own] if folder.is_dir()), None)
 

@@ -85,7 +85,9 @@ def test_a_folder_of_mutants(fuzz, rng, many, row):
 def test_each_refusal_names_the_file_the_reason_and_the_remedy(fuzz, rng):
     mutants.put(fuzz, name(0), mutants.Mutant("", b""))
     mutants.put(fuzz, name(1), mutants.truncated(rng, 52)[51])
-    found = corpora.scan("fuzz", fuzz).problems
+    with pytest.raises(corpora.NothingUsableError) as error:  # there is no other file
+        corpora.scan("fuzz", fuzz)
+    found = error.value.problems
     assert list(found["path"]) == ["m000000A.wav", "m010001F.wav"]
     assert found["reason"].tolist()[0] == "is empty (0 bytes)"
     assert re.fullmatch(r"is truncated \(\d+ of \d+ bytes of samples\)", found["reason"].tolist()[1])

@@ -217,6 +217,18 @@ SPOILED_CSV = {
     "no column of speakers": ("path,emotion\na.wav,anger\n", ("no column speaker",)),
     "no rows": ("path,speaker,emotion\n", ("no rows",)),
     "no path": ("path,speaker,emotion\n,1,anger\n", ("line 2", "no path")),
+    "no label": ("path,speaker,emotion\na.wav,1,\n", ("line 2", "no emotion")),
+    "a speaker in two spellings": (
+        "path,speaker,emotion\na.wav,anna,fear\nb.wav,Anna,anger\n",
+        ("'anna' (line 2)", "'Anna' (line 3)"),
+    ),
+    "a row without its speaker": ("path,speaker,emotion\na.wav,1,anger\nb.wav,,anger\n", ("line 3", "no speaker")),
+    "a segment that ends before it starts": (
+        "path,start,end,speaker,emotion\na.wav,2,1,1,anger\n",
+        ("line 2", "start 2 and end 1"),
+    ),
+    "a comma in a path": ("path,speaker,emotion\na, b.wav,1,anger\n", ("line 2", "4 cells", "quotation marks")),
+    "nothing at all": ("", ("is empty",)),
 }
 
 
@@ -224,7 +236,7 @@ SPOILED_CSV = {
 def test_a_table_of_an_own_corpus(what, own_data, attempt):
     content, words = SPOILED_CSV[what]
     (own_data / "own" / "mine.csv").write_text(content)
-    attempt("tables: own corpus", what, corpora.registry, "mine.csv", *words)
+    attempt("tables: own corpus", what, lambda: corpora.get("mine"), "mine.csv", *words)
 
 
 # -- profiles and parameters ----------------------------------------------------------------------------------

@@ -30,7 +30,9 @@ from crosscorpus import corpora, downloads, extractors, paths, store, weights
 def stored(build_folder, rng):
     """Embeddings of a few real file names in the store, with tables as a scan leaves them."""
     listed = corpora.file_list("emodb").head(6)
-    table = listed.assign(path=listed["utterance"] + ".wav", seconds=1.5, sample_rate_native=16_000)
+    table = listed.assign(
+        path=listed["utterance"] + ".wav", start=np.nan, end=np.nan, seconds=1.5, sample_rate_native=16_000
+    )
     table["emotion"] = table["emotion_native"].map(corpora.get("emodb").emotions)
     table["sha256"] = [hashlib.sha256(name.encode()).hexdigest() for name in table["utterance"]]
     empty = pd.DataFrame(columns=corpora.PROBLEM_COLUMNS)
