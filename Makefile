@@ -6,58 +6,79 @@ TORCH_INDEX ?=
 CORES ?= all
 
 ENV := .venv/.made
+PIP := pip install -qq --disable-pip-version-check
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONUNBUFFERED := 1
 export HF_HUB_DISABLE_TELEMETRY := 1
-SNAKEMAKE := snakemake --cores $(CORES) --nolock --rerun-incomplete --quiet host reason rules
+SNAKEMAKE := snakemake --cores $(CORES) --nolock --rerun-incomplete --logger crosscorpus
 
 .DEFAULT_GOAL := help
 .PHONY: help env opensmile download book paper own smoke pack picture pdf folds sensitivity bench-extraction \
-  bench-training test test-site test-mutations test-faults audit-packages reference lint format lock clean
+  bench-training bench-small test test-site test-mutations test-faults audit-packages reference lint format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+# An environment is of the folder that it was made in: its programs and the library that they load are that folder's.
+# In a checkout that was copied or moved with it, it is made anew.
+MADE_HERE := import importlib.util, os, re; same = lambda one, other: os.path.realpath(one) == os.path.realpath(other); \
+  program, library = open(".venv/bin/snakemake").read(999), importlib.util.find_spec("crosscorpus").origin; \
+  print(same(library, "lib/crosscorpus/__init__.py") and same(re.search("/.*(?=/python)", program)[0], ".venv/bin"))
+ifneq ($(wildcard $(ENV)),)
+ifneq ($(shell .venv/bin/python -c '$(MADE_HERE)' 2>/dev/null),True)
+OF_ANOTHER := yes
+.PHONY: $(ENV)
+endif
+endif
 
 # Compiled on all cores once all is there: pip would do it on one, file by file.
 env: $(ENV) ## make the environment in .venv from the lock
 
 $(ENV): requirements.lock requirements.hashed pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "Python 3.11 is needed, $(PYTHON) is %d.%d; name one with make PYTHON=/path/to/python3.11" % sys.version_info[:2])'
+	@$(if $(OF_ANOTHER),echo "The environment in .venv is of another folder (this checkout was copied or moved): it is made anew" && rm -rf .venv)
 	@start=$$(date +%s) && echo "Making the environment in .venv (some minutes, once)" \
 	  && $(PYTHON) -m venv .venv \
 	  && echo "  1 of 3: PyTorch" \
-	  && pip install --quiet --disable-pip-version-check --no-compile $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$$(grep '^torch==' requirements.lock)" \
+	  && $(PIP) --no-compile $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$$(grep '^torch==' requirements.lock)" \
 	  && echo "  2 of 3: everything else" \
-	  && pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes -r requirements.hashed \
+	  && $(PIP) --no-compile --no-deps --require-hashes -r requirements.hashed \
 	  && echo "  3 of 3: this project" \
-	  && pip install --quiet --disable-pip-version-check --no-compile --no-deps --editable . \
+	  && $(PIP) --no-compile --no-deps --editable . \
 	  && { python -m compileall -qq -j 0 .venv/lib || true; } \
 	  && echo "The environment took $$(( $$(date +%s) - start )) s" && touch $@
 
 opensmile: env ## add openSMILE for eGeMAPS (free for research only)
-	@pip install --quiet --disable-pip-version-check --no-deps -r requirements-opensmile.lock
+	@$(PIP) --no-deps -r requirements-opensmile.lock
 
 download: env ## fetch the paper's corpora and models that are not here
 	@python -m crosscorpus.downloads --profile paper
 
 book: env ## run the chapters on the embedded data and build the site
 	@$(SNAKEMAKE) --configfile profiles/demo.yaml
-	@python -m crosscorpus.timings demo
+	@python -m crosscorpus.ending demo
 
 paper: download ## the full run from audio; what cannot be had is reported and skipped
 	@$(SNAKEMAKE) --configfile profiles/paper.yaml
-	@python -m crosscorpus.timings paper
+	@python -m crosscorpus.ending paper
 
-GRID := $(foreach chapter,data same-corpus cross-corpus,_build/own/notebooks/$(chapter).ipynb)
+# Corpora of your own, with spaces or commas between. Each run of other corpora has a folder of its own.
+comma := ,
+space := $(subst ,, )
+IDS := $(sort $(subst $(comma),$(space),$(CORPUS)))
+OWN := own-$(subst $(space),_,$(IDS))
+GRID := $(foreach chapter,data same-corpus cross-corpus,_build/$(OWN)/notebooks/$(chapter).ipynb)
 
-own: env ## your corpus in the grid beside the pack's: make own CORPUS=<id>; pages in _build/own/notebooks/
-	@$(SNAKEMAKE) --configfile profiles/own.yaml \
-	  --config 'corpora=["emodb", "ravdess", "$(CORPUS)"]' 'overrides="$(OVERRIDES)"' -- $(or $(GOAL),$(GRID))
-	@python -m crosscorpus.timings own
+own: env ## your corpora in the grid beside the pack's: make own CORPUS=<id>; pages in _build/own-<id>/notebooks/
+	@test -n "$(IDS)" || { echo "Name your corpus: make own CORPUS=<id>, or CORPUS=\"<id> <id>\" (see CONTRIBUTING.md)"; exit 2; }
+	@$(SNAKEMAKE) --configfile profiles/own.yaml --config 'profile=$(OWN)' \
+	  'corpora=["emodb", "ravdess"$(foreach id,$(filter-out emodb ravdess,$(IDS)),$(comma) "$(id)")]' \
+	  $(if $(OVERRIDES),'overrides="$(OVERRIDES)"') -- $(or $(GOAL),$(GRID))
+	@python -m crosscorpus.ending $(OWN)
 
 smoke: env ## every chapter in seconds, results without meaning
 	@$(SNAKEMAKE) --configfile profiles/smoke.yaml -- chapters
-	@python -m crosscorpus.timings smoke
+	@python -m crosscorpus.ending smoke
 
 pack: env ## make data/embeddings/ again from audio and weights, and compare
 	@python -m crosscorpus.pack
@@ -79,6 +100,9 @@ bench-extraction: env ## measure extraction against the plain way; writes _build
 
 bench-training: env ## measure training against the plain way; writes _build/bench/training.json
 	@python -m benchmarks.training
+
+bench-small: env ## measure what early stopping costs on small training sets; writes _build/bench/small.json
+	@python -m benchmarks.small
 
 lint: env ## style, format, types and spelling
 	@ruff check
@@ -108,7 +132,7 @@ ADVISORIES := import json, urllib.request as u; json.load(u.urlopen("https://pyp
 
 audit-packages: ## known vulnerabilities of the locked packages (needs the network)
 	@if $(PYTHON) -c '$(ADVISORIES)' 2>/dev/null; then \
-	  $(PYTHON) -m venv _build/audit && _build/audit/bin/pip install --quiet --disable-pip-version-check --no-compile pip-audit \
+	  $(PYTHON) -m venv _build/audit && _build/audit/bin/$(PIP) --no-compile pip-audit \
 	  && _build/audit/bin/pip-audit --strict --no-deps --disable-pip -r requirements.lock -r requirements-opensmile.lock; \
 	  else echo "NOT RUN: pypi.org gives no advisories here"; fi
 
@@ -120,7 +144,7 @@ COMPILE := uv pip compile pyproject.toml --extra test --python-version 3.11 --no
 TIDY := sed -E '/^(nvidia-|cuda-|triton==)/d; s/^(torch==[0-9.]+)\+cpu/\1/'
 
 lock: env ## choose new versions for requirements.lock, with their hashes, and requirements-opensmile.lock
-	@pip install --quiet uv
+	@$(PIP) uv
 	@$(COMPILE) --upgrade | $(TIDY) > requirements.new && mv requirements.new requirements.lock
 	@uv pip compile requirements.lock --no-deps --generate-hashes --python-version 3.11 --no-annotate --no-header \
 	  --quiet --output-file requirements.hashed

@@ -2,12 +2,15 @@
 # notebooks and in lib/. Run it with `make book`, or `snakemake --cores all --configfile profiles/demo.yaml`.
 
 import json
+import sys
 
 from snakemake.exceptions import WorkflowError
 
-from crosscorpus import chapters, dependencies, profiles, protocol, status
+from crosscorpus import beforehand, chapters, dependencies, paths, profiles, protocol, status
 
+config |= {key: "" for key in ("overrides", "mirror") if key in config and config[key] is None}  # given as nothing
 try:
+    paths.check_here()
     profiles.check(config)
 except ValueError as error:
     raise WorkflowError(str(error)) from None
@@ -15,6 +18,7 @@ except ValueError as error:
 config.setdefault("gpus", 0)
 PROFILE, SOURCE = config["profile"], config["source"]
 RUN = f"_build/{PROFILE}"
+SITE = "." if PROFILE in ("demo", "paper") else RUN  # below it, jupyter-book writes _build/html
 CHAPTERS = [name for name in glob_wildcards("notebooks/{name,[^/]+}.ipynb").name if name != "model"]
 FACTS = glob_wildcards("data/{file,.+\\.(yaml|csv)}").file
 REGISTRIES = ["corpora.yaml", "models.yaml"]
@@ -22,9 +26,10 @@ PACK = [f"embeddings/{f}" for f in glob_wildcards("data/embeddings/{file,.+\\.sa
 VARIANTS = [str(file) for file in protocol.files(config["overrides"])]
 MODELS = glob_wildcards("notebooks/models/{ptm}.ipynb").ptm
 PAGES = glob_wildcards("book/{page,.+\\.(md|py|css|js|bib|svg)}").page
-EXECUTE = "papermill --no-progress-bar --log-level ERROR --stderr-file - {input.notebook} {output} -y '{params.values}'"
-# ipykernel warns on every start that it talks to this machine over TCP
-EXECUTE += " 2> >(grep -v 'running over TCP without encryption' >&2)"
+# What a chapter and its kernel say goes into a log; of that, the screen shows how far something long has come.
+LOGGED = " >> {log} 2>&1"
+EXECUTE = ": > {log}; papermill --no-progress-bar --log-level ERROR {input.notebook} {output} -y '{params.values}'"
+EXECUTE += " --stderr-file >(tee -a {log} | grep --line-buffered '^   - ' >&2)" + LOGGED
 
 ALL = [(ptm, corpus) for ptm in config["ptms"] for corpus in config["corpora"]]
 PACKED = [pair for pair in ALL if SOURCE != "audio" and status.is_stored(*pair, "pack")]
@@ -59,11 +64,15 @@ rule book:
         pages=expand("book/{page}", page=PAGES),
         config=["_config.yml", "_toc.yml", "CONTRIBUTING.md", "CITATION.cff"],
     output:
-        "_build/html/index.html",
+        f"{SITE}/_build/html/index.html".removeprefix("./"),
+    log:
+        f"{RUN}/logs/book.log",
     benchmark:
         f"{RUN}/timings/book.tsv"
     shell:
-        f"CROSSCORPUS_PROFILE={PROFILE} jupyter-book build . --quiet -W -n --keep-going && touch {{output}}"
+        f": > {{log}}; CROSSCORPUS_PROFILE={PROFILE} jupyter-book build . --path-output {SITE} --quiet -W -n --keep-going"
+        + LOGGED
+        + " && touch {output}"
 
 
 rule chapters:
@@ -87,10 +96,26 @@ for chapter in PLAIN:
             f"{RUN}/notebooks/{chapter}.ipynb",
         params:
             values=values(chapter),
+        log:
+            f"{RUN}/logs/{chapter}.log",
         benchmark:
             f"{RUN}/timings/{chapter}.tsv"
         shell:
             EXECUTE
+
+
+# What can stop a run is looked for before the first model is loaded: all corpora are read, and looked at together. Not
+# by a rule: whatever depended on that would run again with it.
+onstart:
+    if MADE:
+        mirror = config.get("mirror", "")
+        try:
+            found = beforehand.check(
+                config["corpora"], SOURCE, config["regimes"], config["overrides"], mirror, workflow.cores
+            )
+        except (ValueError, OSError) as error:
+            raise WorkflowError(str(error)) from None
+        print("\n".join(found), file=sys.stderr, flush=True)
 
 
 rule embed:
@@ -105,12 +130,15 @@ rule embed:
     threads: workflow.cores
     resources:
         gpu=config["gpus"],
+    log:
+        f"{RUN}/logs/embed-{{ptm}}-{{corpus}}.log",
     benchmark:
         f"{RUN}/timings/embed-{{ptm}}-{{corpus}}.tsv"
     shell:
         EXECUTE
 
 
+# A page shows what is stored: what the profile asks for was made by the rule `embed`, and no page asks for more.
 rule model:
     input:
         notebook="notebooks/model.ipynb",
@@ -120,7 +148,9 @@ rule model:
     output:
         f"{RUN}/notebooks/models/{{ptm}}.ipynb",
     params:
-        values=lambda w: values("model", ptm=w.ptm),
+        values=lambda w: values("model", ptm=w.ptm, extract=False),
+    log:
+        f"{RUN}/logs/model-{{ptm}}.log",
     benchmark:
         f"{RUN}/timings/model-{{ptm}}.tsv"
     shell:
@@ -137,6 +167,8 @@ rule extraction:
         f"{RUN}/notebooks/extraction.ipynb",
     params:
         values=values("extraction"),
+    log:
+        f"{RUN}/logs/extraction.log",
     benchmark:
         f"{RUN}/timings/extraction.tsv"
     shell:
@@ -155,6 +187,8 @@ rule train:
         f"{RUN}/train/{{ptm}}-{{corpus}}.ipynb",
     params:
         values=lambda w: values("heads", ptms=[w.ptm], train_corpora=[w.corpus], workers=1),
+    log:
+        f"{RUN}/logs/train-{{ptm}}-{{corpus}}.log",
     benchmark:
         f"{RUN}/timings/train-{{ptm}}-{{corpus}}.tsv"
     shell:
@@ -177,6 +211,8 @@ for chapter in sorted({*CHAPTERS} - {*PLAIN, "extraction"}):
             f"{RUN}/notebooks/{chapter}.ipynb",
         params:
             values=values(chapter),
+        log:
+            f"{RUN}/logs/{chapter}.log",
         benchmark:
             f"{RUN}/timings/{chapter}.tsv"
         shell:

@@ -27,7 +27,6 @@ import psutil
 import soundfile
 import torch
 from torch.utils.flop_counter import FlopCounterMode
-from tqdm import tqdm
 
 from crosscorpus import (
     audio,
@@ -38,11 +37,13 @@ from crosscorpus import (
     extractors,
     names,
     paths,
+    processes,
     protocol,
     store,
     versions,
     weights,
 )
+from crosscorpus.progress import Progress
 
 MODELS = {
     "wavlm-base": 48,
@@ -152,7 +153,7 @@ def run_ours(load: extraction.Load, root: Path, table: pd.DataFrame) -> tuple[fl
     def run(shards: list, to: Path, pool: Any) -> list[Path]:
         files = [to / f"{number}.safetensors" for number in range(len(shards))]
         tasks = list(zip(shards, files, strict=True))
-        with tqdm(disable=True) as bar:
+        with Progress("a sample", len(table), "utterances") as bar:
             if device == "cpu":
                 extraction.on_cpu(load, table, root, tasks, count, bar, pool)
             else:
@@ -162,7 +163,7 @@ def run_ours(load: extraction.Load, root: Path, table: pd.DataFrame) -> tuple[fl
     shards = extraction.plan(table["seconds"].tolist(), device)
     if device == "cpu":  # a sample is smaller than a corpus: all processes must have their share of it
         shards = [[batch] for shard in shards for batch in shard]
-    with tempfile.TemporaryDirectory() as folder, extraction.processes(count) as pool:
+    with tempfile.TemporaryDirectory() as folder, processes.start(count) as pool:
         if device == "cpu":
             load_everywhere(load, pool, count)
         else:

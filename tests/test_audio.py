@@ -125,6 +125,19 @@ def test_a_wav_file_that_lacks_its_last_sample_is_refused(recordings, tmp_path):
     assert f"{len(whole) - 46} of {len(whole) - 44} bytes of samples" in caught(path).reason
 
 
+@pytest.mark.parametrize("suffix", audio.UNREADABLE_SUFFIXES)
+def test_a_format_that_is_not_read_is_refused_with_a_fitting_remedy(tmp_path, suffix):
+    path = tmp_path / f"a{suffix}"
+    path.write_bytes(b"\0\0\0\x20ftypM4A " + bytes(1000))
+    error = caught(path)
+    assert error.reason == f"is of a format that cannot be read ({suffix})"
+    assert error.remedy == "convert it to WAV or FLAC"
+
+
+def test_a_suffix_is_either_read_or_not():
+    assert not set(audio.SUFFIXES) & set(audio.UNREADABLE_SUFFIXES)
+
+
 def test_a_git_lfs_pointer_is_refused(tmp_path):
     path = tmp_path / "1001_DFA_ANG_XX.wav"
     path.write_text(f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 72836\n")

@@ -4,6 +4,7 @@ import re
 import nbformat
 import papermill
 import pytest
+import yaml
 
 from crosscorpus import chapters, names, paths
 
@@ -222,6 +223,61 @@ def test_a_value_of_the_wrong_type_is_refused(name, value):
 def test_a_refused_value_says_what_is_expected():
     with pytest.raises(chapters.ParameterError, match="'two' is a str, int is expected"):
         chapters.start("heads", given("heads", workers="two"))
+
+
+OUTSIDE = [
+    ("heads", "workers", -1, "-1 is not allowed; allowed is a whole number, 0 or more"),
+    ("heads", "seeds", [-1], "-1 is not allowed; allowed is a whole number, 0 or more"),
+    ("heads", "seeds", "0,-3", "-3 is not allowed"),
+    ("heads", "seeds", [2**31], f"{2**31} is not allowed"),
+    ("heads", "seeds", [], "[] is not allowed; allowed is 1 or more of them"),
+    ("heads", "seeds", [1, 0, 1], "1 is there twice; name each once"),
+    ("heads", "corpora", "emodb,ravdess,emodb", "'emodb' is there twice; name each once"),
+    ("heads", "corpora", [], "[] is not allowed; allowed is 1 or more of them"),
+    ("heads", "train_corpora", ["emodb", "emodb"], "'emodb' is there twice"),
+    ("heads", "ptms", ["mfcc", "mfcc"], "'mfcc' is there twice"),
+    ("heads", "heads", ["fcn", "fcn"], "'fcn' is there twice"),
+    ("heads", "heads", [], "[] is not allowed; allowed is 1 or more of them"),
+    ("heads", "baselines", ["svm", "svm"], "'svm' is there twice"),
+    ("heads", "regimes", ["speaker", "speaker"], "'speaker' is there twice"),
+    ("visualization", "emotions", ["anger", "anger"], "'anger' is there twice"),
+    ("audit", "draws", 0, "0 is not allowed; allowed is a whole number, 1 or more"),
+    ("cues", "seconds", 0.0, "0.0 is not allowed; allowed is a number, above 0, 600 or less"),
+    ("cues", "seconds", float("nan"), "nan is not allowed"),
+    ("cues", "seconds", float("inf"), "inf is not allowed"),
+    ("cues", "seed", -1, "-1 is not allowed"),
+]
+
+
+@pytest.mark.parametrize(("chapter", "name", "value", "words"), OUTSIDE)
+def test_a_value_outside_its_range_is_refused(chapter, name, value, words):
+    with pytest.raises(chapters.ParameterError, match=re.escape(f"parameter {name}: {words}")):
+        chapters.start(chapter, given(chapter, **{name: value}))
+
+
+def test_an_unknown_emotion_is_refused():
+    with pytest.raises(names.UnknownNameError, match="unknown emotion 'angry'; did you mean 'anger'"):
+        chapters.start("visualization", given("visualization", emotions="angry,fear"))
+
+
+def test_cuda_where_there_is_none_is_refused_at_once(monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(chapters.ParameterError, match="parameter device: 'cuda', but PyTorch sees no CUDA device"):
+        chapters.start("model", given("model", device="cuda"))
+    assert chapters.start("model", given("model", device="cpu")).device == "cpu"
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    assert chapters.start("model", given("model", device="cuda")).device == "cuda"
+
+
+def test_every_parameter_that_is_a_list_or_a_number_has_a_range():
+    ranged = set(yaml.safe_load((paths.DATA / "parameters.yaml").read_text(encoding="utf-8")))
+    numbers = {
+        name
+        for chapter in CHAPTERS
+        for name, (kind, _) in chapters.declared(chapter).items()
+        if kind in ("int", "float") or kind.startswith("list[")
+    }
+    assert numbers <= ranged
 
 
 def test_a_notebook_without_parameters_is_refused(tmp_path, monkeypatch):

@@ -6,7 +6,18 @@ import jsonschema
 import pytest
 import yaml
 
-from crosscorpus import baselines, chapters, corpora, extractors, figures, heads, paths, profiles, protocol
+from crosscorpus import (
+    baselines,
+    chapters,
+    corpora,
+    extractors,
+    figures,
+    heads,
+    paths,
+    profiles,
+    protocol,
+    ranges,
+)
 
 CORPORA = list(corpora.registry().values())
 MODELS = list(extractors.registry().values())
@@ -141,7 +152,8 @@ def test_a_model_is_pinned_and_described(model):
 
 def test_every_setting_has_value_origin_and_reason():
     for entry in read("data/protocol.yaml").values():
-        assert set(entry) == {"value", "stated", "why"}
+        assert set(entry) - {"of"} == {"value", "allowed", "stated", "why"}
+        assert ranges.wrong(entry["value"], entry["allowed"]) == ""
         assert isinstance(entry["stated"], bool)
         assert entry["why"].strip().endswith(".")
 

@@ -40,8 +40,9 @@ def test_every_form_of_import_is_seen(modules_of, source):
 
 def test_modules_behind_modules_are_listed(modules_of):
     assert modules_of("from crosscorpus import protocol") == [
-        "__init__.py", "audio.py", "corpora.py", "entries.py", "names.py", "own_tables.py", "paths.py", "protocol.py",
-        "recordings.py", "soundness.py", "utterances.py",
+        "__init__.py", "audio.py", "containers.py", "corpora.py", "entries.py", "mp3.py", "names.py",
+        "own_tables.py", "paths.py", "progress.py", "protocol.py", "ranges.py", "recordings.py", "soundness.py",
+        "utterances.py",
     ]  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from keras import layers
 from crosscorpus import engine, heads, names, protocol, train
 
 N, DIM, CLASSES = 150, 21, 4
-SHORT = "epochs=4,fcn_widths=16 8,cnn_filters=6,cnn_widths=8,"
+SHORT = "fixed_epochs_below=0,epochs=4,fcn_widths=16 8,cnn_filters=6,cnn_widths=8,"
 
 
 def task(head="fcn", seed=1, n=N, noise=2.0, classes=CLASSES, dim=DIM):
@@ -77,7 +77,7 @@ def test_a_stack_gives_what_each_gives_alone(any_head, head):
 
 
 def test_trainings_of_a_stack_stop_when_each_would_alone():
-    settings = protocol.load("epochs=12,patience=1,fcn_widths=16,learning_rate=0.02")
+    settings = protocol.load("fixed_epochs_below=0,epochs=12,patience=1,fcn_widths=16,learning_rate=0.02")
     tasks = [task(seed=seed, noise=noise) for seed, noise in ((1, 0.1), (2, 4.0), (3, 6.0), (4, 1.0))]
     lengths = [len(fitted.history) for fitted in engine.fit_stack(tasks, settings, "cpu")]
     assert lengths == [len(train.fit(one, settings).history) for one in tasks]

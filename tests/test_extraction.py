@@ -13,10 +13,10 @@ import time
 import numpy as np
 import pytest
 import soundfile
-from tqdm import tqdm
 from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperModel
 
 from crosscorpus import audio, corpora, extraction, extractors, pack, paths, store, weights
+from crosscorpus.progress import Progress
 from tests import real_weights
 from tests.test_extractors import waveforms
 
@@ -244,7 +244,7 @@ def test_an_error_in_a_worker_process_arrives_whole(audio_mirror, tmp_path):
     load = ("mfcc", "clip", "cpu", None, "float32")
     tasks = [([np.array([i])], tmp_path / f"part{i}.safetensors") for i in range(2)]
     with pytest.raises(audio.AudioError, match="has changed since the corpus was read; run the extraction again"):
-        extraction.on_cpu(load, table, root, tasks, 2, tqdm(disable=True))
+        extraction.on_cpu(load, table, root, tasks, 2, Progress("some", len(table), "utterances"))
 
 
 def test_corpus_without_audio_says_where_to_put_it(tmp_path, monkeypatch):

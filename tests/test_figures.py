@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crosscorpus import figures
+from crosscorpus import figures, label_sets
 
 FIVE = ["anger", "disgust", "fear", "happiness", "sadness"]
 MODELS = ["whisper-base", "ecapa-tdnn", "x-vector"]
@@ -24,7 +24,7 @@ def cells(models=MODELS, corpora=("emodb", "ravdess"), heads=("fcn", "cnn"), reg
     ]
     table = pd.DataFrame(rows)
     value = np.linspace(10, 90, len(table))
-    table = table.assign(paper_accuracy=np.nan)
+    table = table.assign(paper_accuracy=np.nan, **label_sets.of_cell(np.array([2, 1, 1, 1, 1]), FIVE))
     table.loc[table["ptm"] == "whisper-base", "paper_accuracy"] = 55.0
     return table.assign(accuracy=value, accuracy_low=value - 3, accuracy_high=value + 4)
 
@@ -42,7 +42,9 @@ def test_beside_the_paper_there_is_a_panel_for_each_head_and_a_row_for_each_pair
     assert titles(fig) == ["FCN", "CNN"]
     rows = [label.get_text() for label in seen(fig)[0].get_yticklabels()]
     assert rows == ["Emo-DB", "Emo-DB → RAVDESS", "RAVDESS → Emo-DB", "RAVDESS"]
-    assert [t.get_text() for t in fig.legends[0].get_texts()] == ["stratified folds", "speaker folds", "paper"]
+    levels = ["chance", "always the most frequent"]
+    shown = [t.get_text() for t in fig.legends[0].get_texts()]
+    assert shown == ["stratified folds", "speaker folds", "paper", *levels]
 
 
 def test_the_ends_of_a_bar_are_those_of_the_interval():

@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crosscorpus import headline
+from crosscorpus import headline, label_sets
 
+FIVE = ["anger", "disgust", "fear", "happiness", "sadness"]
 ACCURACY = {("emodb", "emodb"): 80.0, ("emodb", "ravdess"): 40.0}
 
 
@@ -23,7 +24,7 @@ def table(ptms=("whisper-base", "whisper-base-untrained"), heads=("fcn", "cnn", 
             {
                 "ptm": ptm, "head": head, "regime": regime, "train_corpus": pair[0], "test_corpus": pair[1],
                 "accuracy": accuracy, "accuracy_low": accuracy - 3, "accuracy_high": accuracy + 3,
-                "paper_accuracy": paper,
+                "paper_accuracy": paper, **label_sets.of_cell(np.ones(5), FIVE),
             }
         )  # fmt: skip
     return pd.DataFrame(rows)
@@ -34,6 +35,28 @@ def test_means_are_over_the_heads_of_models_that_are_no_controls():
     assert facts["models"] == "Whisper"
     assert facts["corpora"] == "Emo-DB and RAVDESS"
     assert (facts["same"], facts["cross"], facts["price"]) == (80.0, 40.0, 10.0)
+
+
+def with_a_corpus_of_ones_own():
+    """A corpus with two emotions, which any head tells apart, beside the others."""
+    made = table()
+    own = made.assign(train_corpus="tess", accuracy=99.0, paper_accuracy=np.nan)
+    two = label_sets.of_cell(np.array([3, 1]), ["anger", "fear"])
+    return pd.concat([made, own.assign(**two)], ignore_index=True)
+
+
+def test_cells_of_other_emotions_are_left_out_of_means_and_duels():
+    facts, without = headline.facts(with_a_corpus_of_ones_own(), FIVE), headline.facts(table(), FIVE)
+    assert {k: v for k, v in facts.items() if k != "corpora"} == {
+        k: v for k, v in without.items() if k != "corpora"
+    }
+    assert facts["chance"] == 20
+
+
+def test_what_the_paper_does_not_have_is_not_among_its_cells():
+    facts = headline.facts(with_a_corpus_of_ones_own(), FIVE)
+    assert facts["corpora_paper"] == "Emo-DB and RAVDESS"
+    assert facts["models_paper"] == "Whisper"
 
 
 def test_the_papers_cells_count_once_and_within_the_interval():

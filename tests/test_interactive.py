@@ -35,7 +35,8 @@ def test_the_grid_has_score_spread_and_number_of_utterances():
     accuracy = data["matrices"]["0,0,0,0"]
     assert accuracy[0][0] == [75.0, 35.36, 4]  # folds of 50 and 100 percent
     assert accuracy[0][1] is accuracy[1][0] is accuracy[1][1] is None
-    assert data["matrices"]["0,0,1,0"][0][1] == [0.0, None, 1]  # one fold has no spread
+    # One fold has no spread; and the cell is of one emotion, where the other is of two.
+    assert data["matrices"]["0,0,1,0"][0][1] == [0.0, None, 1, 1]
 
 
 def test_utterances_are_not_counted_again_for_each_seed():

@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, recall_score
 
-from crosscorpus import metrics
+from crosscorpus import label_sets, metrics
 
 FIVE = ["anger", "disgust", "fear", "happiness", "sadness"]
 
@@ -141,7 +141,7 @@ def test_a_fold_that_a_seed_did_not_run_has_no_row():
 def test_no_predictions_have_no_scores():
     none = predictions("af", "af", utterance="u")[:0]
     scored = metrics.per_fold(none)
-    assert list(scored) == [*metrics.CELL, "seed", "fold", "n", *metrics.METRICS]
+    assert list(scored) == [*metrics.CELL, "seed", "fold", "n", *metrics.METRICS, *label_sets.COLUMNS]
     assert metrics.summary(scored).empty
     assert metrics.recalls(none).empty
     assert metrics.interval(none, spoken(none, ["s"])).empty

@@ -61,7 +61,7 @@ FAULTS = [
     ),
     Fault(
         "validation that parts what belongs together", "train.py",
-        "grouped.split(y, y, groups)", "grouped.split(y, y, np.arange(len(y)))",
+        "_draw_groups(y, group, share, seed)\n", "None\n",
         "tests/test_train.py::test_validation_keeps_groups_whole",
     ),
     Fault(

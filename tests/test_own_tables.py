@@ -158,7 +158,7 @@ def test_a_quoted_comma_and_a_quoted_quotation_mark_are_read(write):
         (TEXT.replace("Łucja", "Lucy").encode("cp1252"), ("line 2", "0xFC", "after 'a.wav,J'", "'ü'", "UTF-8")),
         (TEXT.encode("utf-16-le"), ("line 1", "zero bytes", "UTF-8")),
         (TEXT.encode("utf-16")[:-1], ("line 3", "UTF-16")),
-        ("path,speaker,emotion\na.wav,J\ufffdrgen,anger\n".encode(), ("line 2", "lost letter")),
+        ("path,speaker,emotion\na.wav,J\ufffdrgen,anger\n".encode(), ("line 2", "letter that was lost")),
         (TEXT.encode() + b"c, d.wav,anna,anger\n", ("line 4", "4 cells where there are 3", "quotation marks")),
         (TEXT.encode() + b"c.wav,anna\n", ("line 4", "2 cells where there are 3")),
         (TEXT.encode().replace(b"\n", b"\r\n") + b"\r\n\r\nc.wav,anna\r\n", ("line 6", "2 cells")),
@@ -457,7 +457,7 @@ def test_a_comma_before_the_decimals_is_read_where_semicolons_separate(write):
 def test_segments_that_share_much_audio_are_kept_in_one_fold(write, own):
     tone(own / "long.wav", 40.0)
     lines = [f"long.wav,{n},{n + 0.9},s{n % 5},{'anger' if n % 2 else 'fear'}\n" for n in range(30)]
-    lines += ["long.wav,3.1,4,s3,anger\n", "long.wav,5.5,6.5,s0,fear\n", "long.wav,39,,s1,anger\n"]
+    lines += ["long.wav,3.1,4,s3,anger\n", "long.wav,5.5,6.4,s0,fear\n", "long.wav,39,,s1,anger\n"]
     write(SEGMENTS + "".join(lines))
     same = corpora.get("mine").same_audio
     assert same == (("long.wav#3-3.9", "long.wav#3.1-4"),)  # the other shares less than half of the shorter
@@ -477,7 +477,7 @@ def test_a_whole_file_and_its_segments_share_audio(write):
 @pytest.mark.parametrize(
     ("corrected", "words"),
     [
-        (HEADER + "a.wav,anna,fear\nb.wav,bela,fear\n", "a.wav has the emotion 'anger'"),
+        (HEADER + "a.wav,anna,fear\nb.wav,bela,fear\n", "a.wav has the emotion_native 'anger'"),
         (HEADER + "a.wav,carl,anger\nb.wav,bela,fear\n", "a.wav has the speaker 'anna'"),
         ("path,speaker,emotion,text_id\na.wav,anna,anger,t\nb.wav,bela,fear,t\n", "has the text_id ''"),
         (HEADER + "a.wav,anna,anger\n", "b.wav is not in"),

@@ -30,15 +30,40 @@ def test_text_overrides_one_setting(text, name, value):
     assert type(values[name]) is type(value)
 
 
+@pytest.mark.parametrize(
+    ("text", "changed"),
+    [
+        ("emotions=anger,fear,sadness", {"emotions": ["anger", "fear", "sadness"]}),
+        ("emotions=anger, fear sadness", {"emotions": ["anger", "fear", "sadness"]}),
+        ("emotions=anger,fear,epochs=5", {"emotions": ["anger", "fear"], "epochs": 5}),
+        ("epochs=5,fcn_widths=256,90,dropout=0.5", {"epochs": 5, "fcn_widths": [256, 90], "dropout": 0.5}),
+        (
+            "emotions=anger,fear,profiles/variants/no-scaling.yaml",
+            {"emotions": ["anger", "fear"], "scaling": "none"},
+        ),
+    ],
+)
+def test_a_list_goes_on_over_commas_up_to_the_next_setting(text, changed):
+    assert protocol.changes(protocol.load(text)) == changed
+
+
+@pytest.mark.parametrize(
+    "text", ["epochs=5,7", "7", "scaling=none,fear", "profiles/variants/no-scaling.yaml,fear"]
+)
+def test_only_a_list_goes_on_over_commas(text):
+    with pytest.raises(ValueError, match="has no '='"):
+        protocol.load(text)
+
+
 def test_text_overrides_several_settings():
     values = protocol.load("epochs=5,dropout=0.5,fcn_widths=256 90")
     assert (values["epochs"], values["dropout"], values["fcn_widths"]) == (5, 0.5, [256, 90])
 
 
 def test_a_dict_overrides_settings():
-    values = protocol.load({"epochs": 5, "dropout": 1, "cnn_widths": [128, 64]})
-    assert (values["epochs"], values["dropout"], values["cnn_widths"]) == (5, 1.0, [128, 64])
-    assert isinstance(values["dropout"], float)
+    values = protocol.load({"epochs": 5, "svm_c": 2, "cnn_widths": [128, 64]})
+    assert (values["epochs"], values["svm_c"], values["cnn_widths"]) == (5, 2.0, [128, 64])
+    assert isinstance(values["svm_c"], float)
 
 
 @pytest.mark.parametrize("nothing", ["", " ", ",", {}])
@@ -80,6 +105,58 @@ def test_an_unknown_setting_is_refused_with_a_suggestion(overrides):
 def test_a_value_of_the_wrong_type_is_refused(overrides, setting):
     with pytest.raises(ValueError, match=setting):
         protocol.load(overrides)
+
+
+OUTSIDE = {
+    "epochs": ("0", "-1"),
+    "batch_size": ("0", "-32"),
+    "patience": ("0",),
+    "validation_share": ("0", "-0.1", "0.51", "0.9", "1", "nan"),
+    "dropout": ("1", "1.5", "-0.1", "nan"),
+    "learning_rate": ("0", "-1", "2", "inf", "nan"),
+    "fcn_widths": ("0", "512 0", "-1 90", "65537"),
+    "cnn_widths": ("0",),
+    "cnn_filters": ("0",),
+    "cnn_kernel": ("0", "26"),
+    "cnn_pool": ("0", "9"),
+    "fixed_epochs_below": ("-1",),
+    "logistic_c": ("0", "-1", "inf"),
+    "svm_c": ("0", "nan"),
+    "emotions": ("anger", "anger anger fear", "anger,fear,anger"),
+    "n_folds": ("1", "0"),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [(name, value) for name, values in OUTSIDE.items() for value in values]
+)
+def test_a_value_outside_its_range_is_refused_with_the_range(name, value):
+    with pytest.raises(ValueError, match=rf"setting {name}: .* (allowed is|is there twice)"):
+        protocol.load(f"{name}={value}")
+
+
+def test_the_message_says_setting_value_and_range():
+    with pytest.raises(ValueError, match=r"^setting dropout: 1\.0 is not allowed; allowed is 0 or more, below 1$"):
+        protocol.load("dropout=1")
+    with pytest.raises(ValueError, match=r"^setting emotions: 'fear' is there twice; name each once$"):
+        protocol.load("emotions=fear anger fear")
+
+
+def test_every_setting_that_has_a_number_has_a_value_that_is_refused():
+    choices = {name for name, entry in protocol._entries().items() if "enum" in entry["allowed"]}
+    assert set(OUTSIDE) == set(protocol.load()) - choices
+
+
+@pytest.mark.parametrize("name", ["activation", "kept_weights", "optimizer", "scaling"])
+def test_an_unknown_choice_is_refused_with_the_known_ones(name):
+    with pytest.raises(names.UnknownNameError, match=f"unknown {name} 'nothing'.*{protocol.load()[name]}"):
+        protocol.load(f"{name}=nothing")
+
+
+def test_a_file_and_a_dict_are_checked_as_text_is(variant):
+    for overrides in (variant("epochs: 0\n"), {"epochs": 0}):
+        with pytest.raises(ValueError, match="setting epochs: 0 is not allowed; allowed is 1 or more"):
+            protocol.load(overrides)
 
 
 def test_text_without_an_equals_sign_is_refused():

@@ -69,6 +69,7 @@ def test_the_cnn_is_never_below_the_fcn_in_accuracy(table):
 def ours(**changed):
     cell = {"ptm": "whisper-base", "head": "fcn", "regime": "stratified"}
     cell |= {"train_corpus": "emodb", "test_corpus": "emodb", "accuracy": 80.0, "macro_f1": 70.0}
+    cell |= {"emotions": reference.published_labels()}
     return cell | changed
 
 
@@ -83,6 +84,16 @@ def test_both_regimes_stand_beside_the_same_cell():
     result = reference.beside(pd.DataFrame([ours(), ours(regime="speaker", accuracy=75.0)]))
     assert list(result["paper_accuracy"]) == [86.67, 86.67]
     assert list(result["regime"]) == ["stratified", "speaker"]
+
+
+def test_a_cell_with_other_labels_is_not_compared_and_that_is_said():
+    result = reference.beside(pd.DataFrame([ours(), ours(head="cnn", emotions="anger, fear")]))
+    assert list(result["paper_accuracy"].isna()) == list(result["macro_f1_difference"].isna()) == [False, True]
+    assert len(reference.of_paper(result)) == 1
+    said = reference.not_comparable(result)
+    assert said.startswith("Not comparable: 1 cell of the paper, run here with other labels (anger, fear).")
+    assert "anger, disgust, fear, happiness, sadness" in said
+    assert reference.not_comparable(reference.beside(pd.DataFrame([ours()]))) == ""
 
 
 def test_a_cell_that_the_paper_lacks_has_no_difference():

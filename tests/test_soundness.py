@@ -74,6 +74,56 @@ def test_samples_without_sound_or_far_too_loud(tmp_path):
     soundness.check_samples("a.wav", np.array([[0.0], [1.5]], dtype=np.float32))
 
 
+def mixed(samples, rate=16_000):
+    samples = np.asarray(samples, dtype=np.float32)
+    soundness.check_mix("a.wav", samples, audio.resample(samples, rate))
+
+
+@pytest.mark.parametrize("factor", [-1, -1.05, -0.95, -0.999])
+@pytest.mark.parametrize("rate", [16_000, 44_100])
+def test_channels_that_cancel_out_are_refused(noise, factor, rate):
+    with pytest.raises(audio.AudioError) as caught:
+        mixed(np.stack([noise, factor * noise], axis=1), rate)
+    assert caught.value.reason == "its channels cancel out when averaged"
+    assert "one channel" in caught.value.remedy
+
+
+def test_channels_that_cancel_but_for_an_offset_or_a_whisper_are_refused(noise):
+    hiss = 0.01 * np.random.default_rng(1).standard_normal((16_000, 2)) * noise.std()
+    for more in (0.1, hiss):
+        with pytest.raises(audio.AudioError, match="cancel out"):
+            mixed(np.stack([noise, -noise], axis=1) + more)
+
+
+def test_channels_that_are_alike_unlike_or_empty_pass(noise):
+    other = np.random.default_rng(1).permutation(noise)
+    for second in (noise, other, 0 * noise, -noise / 2, np.roll(noise, 40)):
+        mixed(np.stack([noise, second], axis=1))
+    mixed(noise[:, None])
+    mixed(1e-4 * noise[:, None])
+    mixed(np.stack([noise, *[0 * noise] * 7], axis=1))  # one of eight
+
+
+def test_sound_that_16_khz_cannot_hold_is_refused():
+    tone = np.sin(2 * np.pi * 15_000 * np.arange(48_000) / 48_000)[:, None]
+    with pytest.raises(audio.AudioError, match="no sound below 8 kHz"):
+        mixed(tone * np.hanning(48_000)[:, None], 48_000)
+
+
+def test_formats_that_tell_no_damage_are_counted():
+    assert soundness.unchecked(["a.wav", "b.ogg", "c.flac", "d.mp3"]) == {}
+    assert soundness.unchecked(["a.voc", "x/b.VOC", "c.avr", "d.wav"]) == {".voc": 2, ".avr": 1}
+    assert set(soundness.UNCHECKED) <= set(audio.SUFFIXES)
+
+
+@pytest.mark.parametrize("kind", ["VOC", "PAF", "PVF", "AVR", "IRCAM"])
+def test_a_format_that_tells_no_damage_is_read(tmp_path, noise, kind):
+    path = tmp_path / f"a.{kind.lower()}"
+    soundfile.write(path, noise, 16_000, format=kind, subtype="PCM_16")
+    soundness.check(path)
+    np.testing.assert_array_equal(audio.read(path)[0][:, 0], noise)
+
+
 @pytest.mark.parametrize("data", [b"", b"RIFF", b"text, not sound", b"fLaC"])
 def test_what_is_no_audio_is_left_to_the_decoder(tmp_path, data):
     (tmp_path / "a.wav").write_bytes(data)

@@ -130,7 +130,8 @@ def grid_rows(**changed):
         for a, b in pairs
         for head in ("fcn", "cnn")
     ]
-    return pd.DataFrame(rows).assign(accuracy=np.arange(len(rows), dtype=float), guard="").assign(**changed)
+    table = pd.DataFrame(rows).assign(accuracy=np.arange(len(rows), dtype=float), guard="")
+    return table.assign(emotions="anger, fear", n_emotions=2).assign(**changed)
 
 
 def shades(html):
@@ -176,6 +177,34 @@ def test_same_corpus_cells_make_a_row_for_each_model():
     cells = text_of(tables.grid_like_paper(table[table["train_corpus"] == table["test_corpus"]]))
     assert [c for c in cells if c in ("Whisper", "ECAPA-TDNN")] == ["Whisper", "ECAPA-TDNN"]
     assert "trained on" not in cells
+
+
+def test_a_cell_of_other_emotions_says_of_how_many():
+    table = grid_rows()
+    other = (table["train_corpus"] == "ravdess") & (table["test_corpus"] == "emodb")
+    table.loc[other, ["emotions", "n_emotions"]] = ["anger, fear, sadness", 3]
+    shown = tables.grid_like_paper(table).data
+    assert shown.count("<small>3 emotions</small>") == other.sum() == 4
+    assert "emotions" not in text_of(tables.grid_like_paper(grid_rows()))
+    of_three = tables.grid_like_paper(table, ["anger", "fear", "sadness"]).data  # then the others are marked
+    assert of_three.count("<small>2 emotions</small>") == 12
+
+
+def test_the_emotions_of_a_pair_stand_beside_what_needs_no_head():
+    table = grid_rows(chance=50.0, majority=62.5)
+    cells = text_of(tables.label_sets_of(table))
+    assert cells[:2] == ["trained on", "tested on"]
+    assert cells.count("anger, fear") == cells.count("62.5") == 4
+    assert isinstance(tables.label_sets_of(table.iloc[:0]), Markdown)
+
+
+def test_what_was_left_out_is_a_table_with_reasons():
+    table = pd.DataFrame(
+        [("speaker", "emodb", "", "it has one speaker")],
+        columns=["regime", "train_corpus", "test_corpus", "reason"],
+    )
+    assert text_of(tables.left_out(table))[-4:] == ["speaker", "Emo-DB", "every corpus", "it has one speaker"]
+    assert tables.left_out(table.iloc[:0]).data == "No cell had to be left out."
 
 
 def test_a_missing_cell_is_empty():

@@ -113,10 +113,61 @@ def test_validation_keeps_groups_whole(toy):
     assert len(validation) == N // 10
 
 
-def test_validation_works_with_fewer_groups_than_tenths():
-    y, groups = np.tile([0, 1], 12), np.repeat([0, 1, 2], 8)
+@pytest.mark.parametrize("sizes", [[8, 8, 8], [60, 60], [24]])
+def test_where_a_group_would_be_too_much_utterances_are_held_out(sizes):
+    y, groups = np.arange(sum(sizes)) % 2, np.repeat(np.arange(len(sizes)), sizes)
     training, validation = train.split_validation(y, groups, 0.1, seed=0)
-    assert (len(training), len(validation)) == (16, 8)
+    assert sorted([*training, *validation]) == list(range(len(y)))
+    assert len(validation) == round(len(y) / 10)
+    assert set(y[training]) == {0, 1}
+
+
+SPEAKERS = {
+    "uneven": [174, 40, 35, 30, 21],
+    "one gives most": [60, 8, 8, 8, 8, 8],
+    "of Emo-DB": [49, 58, 43, 38, 55, 35, 61, 69],
+    "equal": [60] * 5,
+    "many": [3] * 90,
+}
+
+
+@pytest.mark.parametrize("sizes", SPEAKERS.values(), ids=SPEAKERS)
+def test_validation_is_near_the_share_and_drawn_by_the_seed(sizes):
+    y, groups = np.arange(sum(sizes)) % 5, np.repeat(np.arange(len(sizes)), sizes)
+    splits = [train.split_validation(y, groups, 0.1, seed) for seed in range(12)]
+    for training, validation in splits:
+        assert not set(groups[training]) & set(groups[validation])
+        nearest = min(abs(size / len(y) - 0.1) for size in sizes)
+        assert abs(len(validation) / len(y) - 0.1) <= max(0.025, 1.25 * nearest)
+    near = sum(abs(size / len(y) - 0.1) <= 0.025 for size in sizes)
+    assert len({tuple(sorted(set(groups[validation]))) for _, validation in splits}) >= max(2, min(4, near))
+
+
+def test_every_class_is_left_to_train_on():
+    """Speaker 0 alone says the last class."""
+    y, groups = np.tile(np.arange(4), 25), np.repeat(np.arange(10), 10)
+    y[groups == 0] = 4
+    for seed in range(20):
+        training, validation = train.split_validation(y, groups, 0.1, seed)
+        assert set(y[training]) == set(range(5))
+        assert len(validation) == 10
+
+
+@pytest.mark.parametrize("n", [2, 5, 8, 12])
+def test_ten_of_each_class_and_fewer_are_split(n):
+    y = np.repeat(np.arange(5), n)
+    training, validation = train.split_validation(y, np.arange(len(y)), 0.1, seed=0)
+    assert len(validation) == max(1, round(len(y) / 10))
+    assert set(y[training]) == set(range(5))
+
+
+def test_below_a_size_all_epochs_are_run_without_a_validation_part(toy):
+    fitted = fit("fcn", toy, protocol.load("fixed_epochs_below=201,epochs=15,patience=1"))
+    assert len(fitted.history) == 15
+    assert (fitted.history["n_validation"] == 0).all()
+    assert (fitted.history["n_train"] == N).all()
+    early = fit("fcn", toy, protocol.load("fixed_epochs_below=200,epochs=15,patience=1"))
+    assert (early.history["n_validation"] == N // 10).all()
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from crosscorpus import chapters, corpora, metrics, reference, verdict
 def interval_of(ptm="whisper-base", head="fcn", train="emodb", test="emodb", regime="stratified", **values):
     """A row of `metrics.interval`; the paper's accuracy | macro-F1 in this cell is 86.67 | 86.69."""
     row = dict(zip(metrics.CELL, (ptm, head, regime, train, test), strict=True)) | {"n_clusters": 10}
+    row |= {"emotions": reference.published_labels()}
     ends = {"accuracy": 80.0, "accuracy_low": 75.0, "accuracy_high": 85.0}
     ends |= {"macro_f1": 80.0, "macro_f1_low": 75.0, "macro_f1_high": 85.0}
     return row | ends | values
@@ -48,6 +49,15 @@ def test_metrics_are_judged_apart_and_the_difference_is_ours_minus_published():
     assert one(table, "macro_f1")["verdict"] == verdict.ABOVE
     assert one(table)["difference"] == pytest.approx(80 - 86.67)
     assert one(table, "macro_f1")["difference"] == pytest.approx(82 - 86.69)
+
+
+def test_a_cell_with_other_labels_than_the_papers_is_not_judged():
+    table = cells(interval_of(emotions="anger, fear, sadness"), interval_of(head="cnn"))
+    (row,) = table[(table["verdict"] == verdict.OTHER_LABELS) & (table["metric"] == "accuracy")].to_dict("records")
+    assert row["head"] == "fcn"
+    assert np.isnan([row["ours"], row["low"], row["high"], row["difference"]]).all()
+    counts = verdict.counts(table).iloc[0]
+    assert (counts["run"], counts[verdict.OTHER_LABELS], counts[verdict.NOT_RUN]) == (1, 1, 398)
 
 
 def test_all_cells_are_there_in_the_order_of_the_paper_whatever_was_run():
@@ -85,7 +95,7 @@ def test_counts_by_hand():
         ),  # paper 75.52, 5 off, below
     )
     row = verdict.counts(table).set_index("metric").loc["accuracy"]
-    assert row[["cells", "run", *verdict.VERDICTS]].tolist() == [400, 3, 1, 1, 1, 397]
+    assert row[["cells", "run", *verdict.VERDICTS]].tolist() == [400, 3, 1, 1, 1, 397, 0]
     assert row["share"] == pytest.approx(100 / 3)
     assert row["distance"] == pytest.approx(3)
 

@@ -41,9 +41,12 @@
   const CELLS = {
     grid: (cell, row, column) => {
       if (cell === null) return ["–", 0, `${row} → ${column}: not run`];
-      const [value, spread, n] = cell;
+      const [value, spread, n, emotions] = cell;
       const sd = spread === null ? "" : ` ± ${spread.toFixed(1)} over folds`;
-      return [value.toFixed(1), value / 100, `trained on ${row}, tested on ${column}: ${value.toFixed(1)}${sd}; ${n} test utterances`];
+      const said = `trained on ${row}, tested on ${column}: ${value.toFixed(1)}${sd}; ${n} test utterances`;
+      // Scores of other emotions are not compared, by colour neither.
+      if (emotions !== undefined) return [`${value.toFixed(1)} (${emotions})`, 0, `${said} of ${emotions} emotions, not to be compared with the others`];
+      return [value.toFixed(1), value / 100, said];
     },
     predictions: (count, row, column, whole) => {
       const share = whole ? count / whole : 0;

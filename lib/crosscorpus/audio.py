@@ -1,15 +1,28 @@
 """Decode an audio file and bring it to the form that every extractor expects: mono, 16 kHz, float32."""
 
 import hashlib
+import io
 import os
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import soundfile
 import soxr
 
+from crosscorpus import containers, mp3
+
 SAMPLE_RATE = 16_000
-SUFFIXES = (".wav", ".flac", ".mp3")
+SUFFIXES = (
+    ".wav", ".flac", ".mp3", ".aiff", ".aif", ".aifc", ".w64", ".rf64", ".caf", ".au", ".snd", ".sph", ".nist",
+    ".ogg", ".oga", ".opus", ".mp2", ".voc", ".ircam", ".paf", ".pvf", ".avr", ".8svx",
+)  # fmt: skip
+"""Suffixes of files that are read, whatever they hold; of two copies of an utterance, the one that comes first."""
+UNREADABLE_SUFFIXES = (
+    ".m4a", ".mp4", ".aac", ".wma", ".amr", ".3gp", ".webm", ".mka", ".mov", ".ape", ".wv", ".ra", ".shn", ".spx",
+)  # fmt: skip
+"""Suffixes of audio that is not read; such files are problems, with the remedy."""
+CONVERT = "convert it to WAV or FLAC"
 
 
 class AudioError(ValueError):
@@ -24,7 +37,7 @@ class AudioError(ValueError):
         return AudioError, (self.path, self.reason, self.remedy)
 
 
-FETCH_AGAIN = "fetch the file again from the corpus's home"
+FETCH_AGAIN = "copy, export or download the file again"
 
 
 def read(
@@ -50,8 +63,8 @@ def read(
     Raises
     ------
     AudioError
-        The file is missing, empty, not audio, cut short, or holds samples that are not finite; or it has no such
-        segment.
+        The file is missing, empty, not audio, cut short or cannot be read whole, or holds samples that are not
+        finite; or it has no such segment.
     """
     if start is not None or end is not None:
         return _read_segment(path, start or 0.0, end)
@@ -64,21 +77,57 @@ def read(
         raise AudioError(path, "is empty (0 bytes)", FETCH_AGAIN)
     if head.startswith(b"version https://git-lfs"):
         raise AudioError(path, "is a Git-LFS pointer, not audio", "run `git lfs pull` in the corpus's folder")
-    _check_wav_length(path)
-    try:
-        declared = soundfile.info(os.fspath(path)).frames
-        samples, rate = soundfile.read(os.fspath(path), dtype="float32", always_2d=True)
-    except soundfile.LibsndfileError as error:
-        raise AudioError(
-            path, "cannot be decoded: damaged, or not a WAV, FLAC or MP3 file", FETCH_AGAIN
-        ) from error
-    if len(samples) < declared:
-        raise AudioError(path, f"is truncated ({len(samples)} of {declared} frames)", FETCH_AGAIN)
+    if cut := containers.truncation(path):
+        raise AudioError(path, cut, FETCH_AGAIN)
+    samples, rate = _decode(path)
     if len(samples) == 0:
         raise AudioError(path, "holds no samples", FETCH_AGAIN)
     if not np.isfinite(samples).all():
         raise AudioError(path, "holds samples that are not finite", FETCH_AGAIN)
     return samples, rate
+
+
+def _decode(path: str | os.PathLike[str]) -> tuple[np.ndarray, int]:
+    try:
+        if is_mp3(path):
+            return mp3.read(Path(path).read_bytes())
+        found = containers.samples(path)
+        whole = io.BytesIO(_with_length(path, found)) if found and found.streamed else os.fspath(path)
+        declared = soundfile.info(whole).frames
+        if isinstance(whole, io.BytesIO):
+            whole.seek(0)
+        samples, rate = soundfile.read(whole, dtype="float32", always_2d=True)
+    except mp3.Mp3Error as error:
+        raise AudioError(path, str(error), f"{FETCH_AGAIN}, or {CONVERT}") from error
+    except soundfile.LibsndfileError as error:
+        if containers.is_header_alone(path):
+            raise AudioError(path, "holds no samples", FETCH_AGAIN) from error
+        if Path(path).suffix.lower() in UNREADABLE_SUFFIXES:
+            kind = Path(path).suffix.lower()
+            raise AudioError(path, f"is of a format that cannot be read ({kind})", CONVERT) from error
+        reason = "cannot be decoded: damaged, or of a format that is not read"
+        raise AudioError(path, reason, f"{FETCH_AGAIN}, or {CONVERT}") from error
+    if len(samples) < declared:
+        raise AudioError(path, f"is truncated ({len(samples)} of {declared} frames)", FETCH_AGAIN)
+    return samples, rate
+
+
+def is_mp3(path: str | os.PathLike[str]) -> bool:
+    """Return whether a file holds MP3 frames, after tags or, where its name says so, anything else."""
+    try:
+        return soundfile.info(os.fspath(path)).format == "MP3"
+    except soundfile.LibsndfileError:
+        named_so = Path(path).suffix.lower() in (".mp3", ".mp2")
+        return named_so and mp3.has_frames(Path(path).read_bytes())
+
+
+def _with_length(path: str | os.PathLike[str], found: containers.Samples) -> bytes:
+    """Return a WAV file's bytes with the length of its samples, which its writer could not go back to tell."""
+    data = Path(path).read_bytes()
+    if data[:4] not in (b"RIFF", b"RIFX"):
+        return data
+    order: Literal["little", "big"] = "little" if data[:4] == b"RIFF" else "big"
+    return data[: found.at - 4] + found.present.to_bytes(4, order) + data[found.at :]
 
 
 BEYOND = 0.01
@@ -88,11 +137,12 @@ BEYOND = 0.01
 def _read_segment(path: str | os.PathLike[str], start: float, end: float | None) -> tuple[np.ndarray, int]:
     try:
         info = soundfile.info(os.fspath(path))
-        seekable = info.format in ("WAV", "WAVEX", "FLAC") and _has_honest_length(path)
+        seekable = _is_seekable(path, info.format)
     except (OSError, soundfile.LibsndfileError):
         seekable = False  # as reading all of it will say
     if seekable:
-        _check_wav_length(path)
+        if cut := containers.truncation(path):
+            raise AudioError(path, cut, FETCH_AGAIN)
         frames, rate = info.frames, info.samplerate
     else:
         whole, rate = read(path)
@@ -120,32 +170,13 @@ def _read_segment(path: str | os.PathLike[str], start: float, end: float | None)
     return np.ascontiguousarray(samples), rate
 
 
-def _has_honest_length(path: str | os.PathLike[str]) -> bool:
+def _is_seekable(path: str | os.PathLike[str], kind: str) -> bool:
     # A writer that could not go back leaves sizes in a WAV file, or a count of 0 in a FLAC file, that say nothing.
-    with open(path, "rb") as file:
-        head = file.read(42)
-        if head[:4] == b"fLaC":
-            return int.from_bytes(head[21:26], "big") & (2**36 - 1) > 0
-        size = int.from_bytes(head[4:8], "little")
-        return head[:4] == b"RIFF" and 0 < size <= os.path.getsize(path)
-
-
-def _check_wav_length(path: str | os.PathLike[str]) -> None:
-    # libsndfile shortens a cut WAV file in silence; the size that its data chunk declares tells. (The size of the
-    # whole file, in the RIFF header, is often a few bytes off in sound files.)
-    with open(path, "rb") as file:
-        head = file.read(12)
-        if head[:4] != b"RIFF" or head[8:12] != b"WAVE":
-            return
-        while len(chunk := file.read(8)) == 8:
-            size = int.from_bytes(chunk[4:8], "little")
-            if chunk[:4] == b"data":
-                present = os.path.getsize(path) - file.tell()
-                streamed = size in (0, 0xFFFFFFFF)  # left so by a writer that could not go back
-                if present < size and not streamed:
-                    raise AudioError(path, f"is truncated ({present} of {size} bytes of samples)", FETCH_AGAIN)
-                return
-            file.seek(size + size % 2, os.SEEK_CUR)
+    if kind == "FLAC":
+        with open(path, "rb") as file:
+            return int.from_bytes(file.read(26)[21:26], "big") & (2**36 - 1) > 0
+    found = containers.samples(path) if kind in ("WAV", "WAVEX") else None
+    return found is not None and not found.streamed
 
 
 def resample(samples: np.ndarray, rate: int) -> np.ndarray:

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import yaml
 
-from crosscorpus import corpora, extractors, figures, folds, names, paths, protocol, store
+from crosscorpus import corpora, extractors, figures, folds, names, paths, protocol, ranges, store
 
 IPYTHON_NAMES = {"In", "Out", "exit", "quit", "open"}
 
@@ -61,14 +62,17 @@ def start(chapter: str, namespace: Mapping[str, Any]) -> types.SimpleNamespace:
 
     Raises
     ------
+    paths.OtherCheckoutError
+        The present folder is in another checkout than the library that was loaded.
     names.UnknownNameError
         A parameter was given that the chapter does not have (papermill itself only warns), or a corpus, a model,
         a head or the like that is not known.
     ParameterError
-        A parameter has the wrong type.
+        A parameter has the wrong type, or is not in its range.
     ValueError
         A setting of the protocol, among the overrides, cannot be used.
     """
+    paths.check_here()
     parameters = declared(chapter)
     for name, value in namespace.items():
         ours = (
@@ -85,22 +89,36 @@ def start(chapter: str, namespace: Mapping[str, Any]) -> types.SimpleNamespace:
 
 
 def check_values(values: Mapping[str, Any]) -> None:
-    """Check parameters that name something, so that a misspelt name does not wait for its turn.
+    """Check names and ranges of parameters, so that a wrong one does not wait for its turn.
 
     Raises
     ------
     names.UnknownNameError
         A corpus, a model, a head, a regime, a source, a device or a dtype is not known.
+    ParameterError
+        A value is not in its range (`data/parameters.yaml`), a name is there twice, or there is no CUDA device.
     ValueError
-        The overrides cannot be read; see `protocol.load`.
+        The overrides cannot be used; see `protocol.load`.
     """
+    allowed = yaml.safe_load((paths.DATA / "parameters.yaml").read_text(encoding="utf-8"))
     for name, value in values.items():
         for one in value if isinstance(value, list) else [value]:
             if name in KNOWN:
                 kind, known = KNOWN[name]
                 corpora.get(one) if kind == "corpus" else names.check(one, known(), kind)  # a table is read, too
+        if name in allowed and (what := ranges.wrong(value, allowed[name])):
+            raise ParameterError(f"parameter {name}: {what}")
+    if values.get("device") == "cuda":
+        _check_cuda()
     if "overrides" in values:
         protocol.load(values["overrides"])
+
+
+def _check_cuda() -> None:
+    import torch  # heavy, and needed for this device alone
+
+    if not torch.cuda.is_available():
+        raise ParameterError("parameter device: 'cuda', but PyTorch sees no CUDA device here; use cpu or auto")
 
 
 # Imported by name: a page does not change with what a head or a baseline does (`dependencies`), and Keras takes
@@ -121,6 +139,7 @@ KNOWN: dict[str, tuple[str, Callable[[], Iterable[str]]]] = {
     "heads": ("head", _heads),
     "head": ("head", _heads),
     "baselines": ("baseline", _baselines),
+    "emotions": ("emotion", lambda: sorted(set(corpora.label_map()["emotion"]))),
     "regimes": ("regime", lambda: folds.REGIMES),
     "regime": ("regime", lambda: folds.REGIMES),
     "source": ("source", lambda: store.SOURCES),

@@ -21,6 +21,7 @@ from crosscorpus import (
     extractors,
     figures,
     heads,
+    label_sets,
     metrics,
     names,
     paths,
@@ -95,8 +96,12 @@ class Known:
 
     @functools.cached_property
     def ours(self) -> pd.DataFrame:
-        """Our accuracy and macro-F1 for cells of Table I, with stratified folds, in the form of `printed`."""
+        """Our accuracy and macro-F1 for cells of Table I, with stratified folds, in the form of `printed`.
+
+        Cells that are scored on other emotions than the paper's are left out.
+        """
         here = self.predictions[self.predictions["regime"] == "stratified"]
+        here = label_sets.alike(here, only=reference.published_labels())
         rows = []
         for cell, part in here.groupby(reference.CELL, sort=False):
             scores = metrics.score(metrics.counts(part, "regime")[0])  # all folds together, for each seed
@@ -321,7 +326,7 @@ def fcn_parameters(claim: Claim, known: Known) -> Finding:
 
 def _sizes(claim: Claim, head: str, settings: protocol.Protocol, known: Known) -> Finding:
     dims, (low, high) = claim.stated["dimensions"], claim.stated["millions"]
-    n_classes = len(settings["emotions"])
+    n_classes = len(protocol.load()["emotions"])  # the paper's, whatever was run here
     stated = heads.sizes(dims, n_classes, settings)[head]
     ours = heads.sizes(dims, n_classes, known.settings)[head]
     inside = bool(stated.between(low, high).all())
@@ -602,7 +607,7 @@ def harder_across(claim: Claim, known: Known) -> Finding:
 def clusters(claim: Claim, known: Known) -> Finding:
     """Measure how far apart groups of embeddings are; it takes the embeddings of all stated corpora."""
     stated = claim.stated
-    parts = projection.common(stated["ptm"], stated["corpora"], known.source, known.settings["emotions"])
+    parts = projection.common(stated["ptm"], stated["corpora"], known.source, protocol.load()["emotions"])
     if len(parts) < len(stated["corpora"]):
         return Finding(
             OPEN, {f"embeddings of {_name(stated['ptm'])}": f"{len(parts)} of {len(stated['corpora'])} corpora"}

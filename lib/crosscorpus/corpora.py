@@ -148,7 +148,7 @@ def scan(corpus: str, folder: str | Path, workers: int = 1) -> Scan:
     corpus
         Id of the corpus in the registry.
     folder
-        Folder with its audio (`.wav`, `.flac` or `.mp3`); what relative paths of a CSV table count from.
+        Folder with its audio (`audio.SUFFIXES`); what relative paths of a CSV table count from.
     workers
         Threads that decode side by side.
 

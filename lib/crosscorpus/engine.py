@@ -238,7 +238,7 @@ def fit_one(task: train.Task, protocol: Protocol) -> train.Fitted:
         weights = [weight.requires_grad_() for weight in net.weights]
         adam = train.Adam(weights, protocol)
         losses: list[float] = []
-        stopping, step = train.EarlyStopping(protocol), 0
+        stopping, step = train.EarlyStopping(protocol, ready.n_validation > 0), 0
         for epoch in range(1, protocol["epochs"] + 1):
             total = torch.zeros(())
             for rows in torch.from_numpy(train.order(task.seed, epoch, len(y))).split(protocol["batch_size"]):
@@ -299,7 +299,7 @@ def fit_stack(tasks: Sequence[train.Task], protocol: Protocol, device: str) -> l
         shares_validation = in_validation / counts[:, None]
         adam = StackedAdam(weights, protocol["learning_rate"])
         losses: list[list[float]] = [[] for _ in tasks]
-        stoppings = [train.EarlyStopping(protocol) for _ in tasks]
+        stoppings = [train.EarlyStopping(protocol, ready.n_validation > 0) for ready in readies]
         going = torch.ones(len(tasks), device=device)
         each = torch.arange(len(tasks), device=device)[:, None]
         for epoch in range(1, protocol["epochs"] + 1):

@@ -1,9 +1,13 @@
 """From embeddings to the table of predictions: every head trained once, tested on every corpus.
 
-In fold i of a regime, a head is trained on the four other folds of the training corpus and tested on fold i of
-each test corpus (paper, section III.C), the training corpus among them. One training serves all test corpora.
+In fold i of a regime, a head is trained on the other folds of the training corpus and tested on fold i of each
+test corpus (paper, section III.C), the training corpus among them. One training serves all test corpora. Where the
+test corpus has more folds than the training corpus, trainings take turns; where it has fewer, the last ones test
+less.
 """
 
+import contextlib
+import dataclasses
 import functools
 import hashlib
 import itertools
@@ -14,13 +18,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 import pandas as pd
 import torch
-from tqdm import tqdm
 
-from crosscorpus import baselines, engine, folds, guards, heads, names, paths, records, store, train, versions
+from crosscorpus import (
+    baselines,
+    cells,
+    engine,
+    folds,
+    guards,
+    heads,
+    names,
+    paths,
+    processes,
+    progress,
+    records,
+    store,
+    train,
+    versions,
+)
+from crosscorpus import protocol as protocols
 from crosscorpus.protocol import Protocol
 
 UNIT = ["ptm", "head", "regime", "seed", "train_corpus"]
@@ -46,6 +64,12 @@ class Unit:
                 UNIT, (self.trained_on.ptm, self.head, self.regime, self.seed, self.trained_on.corpus), strict=True
             )
         )
+
+    @property
+    def settings(self) -> Protocol:
+        """The settings that training and testing this head can depend on."""
+        is_head = self.head in heads.HEADS
+        return protocols.used_by(self.protocol, self.head, "heads" if is_head else "baselines")
 
 
 def classes(embeddings: store.Embeddings, protocol: Protocol) -> list[str]:
@@ -74,9 +98,9 @@ def train_and_test(unit: Unit, device: str = "cpu") -> tuple[pd.DataFrame, pd.Da
         Learning curves: `UNIT`, fold, and the columns of `train.Fitted.history`; without rows for a baseline.
     """
     if unit.head in baselines.BASELINES:
-        fitted = [baselines.fit(unit.head, task.X, task.y, unit.protocol) for task in _tasks(unit)]
+        fitted = [baselines.fit(unit.head, task.X, task.y, unit.settings) for task in _tasks(unit)]
         return _tested(unit, [functools.partial(baselines.predict, one) for one in fitted]), _curves(unit, [])
-    return _of_heads(unit, engine.fit_many(_tasks(unit), unit.protocol, device))
+    return _of_heads(unit, engine.fit_many(_tasks(unit), unit.settings, device))
 
 
 def _of_heads(unit: Unit, fitted: Sequence[train.Fitted]) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -90,7 +114,7 @@ def _tasks(unit: Unit) -> list[train.Task]:
     y = rows["emotion"].map(emotions.index).to_numpy()
     together = folds.groups(unit.trained_on.corpus, rows, unit.regime).to_numpy()
     tasks = []
-    for fold in range(1, unit.protocol["n_folds"] + 1):
+    for fold in range(1, rows["fold"].max() + 1):
         rest = (rows["fold"] != fold).to_numpy()
         seed = 1000 * unit.seed + fold
         tasks.append(train.Task(unit.head, X[rest], y[rest], together[rest], len(emotions), seed))
@@ -100,10 +124,13 @@ def _tasks(unit: Unit) -> list[train.Task]:
 def _tested(unit: Unit, predictors: Sequence[Callable[[np.ndarray], np.ndarray]]) -> pd.DataFrame:
     emotions = classes(unit.trained_on, unit.protocol)
     targets = [(test.corpus, *_with_folds(test, unit.regime, emotions)) for test in unit.tests]
+    last = max(rows["fold"].max() for _, rows, _ in targets)
     predictions = []
-    for (fold, predict), (corpus, rows, X) in itertools.product(enumerate(predictors, start=1), targets):
+    for fold, (corpus, rows, X) in itertools.product(range(1, last + 1), targets):
         here = (rows["fold"] == fold).to_numpy()
-        p = predict(X[here])
+        if not here.any():
+            continue
+        p = predictors[(fold - 1) % len(predictors)](X[here])
         table = rows.loc[here, ["utterance", "emotion"]].reset_index(drop=True)
         table = table.assign(**unit.keys, test_corpus=corpus, fold=fold)
         shared = np.isin(emotions, rows["emotion"].unique())
@@ -140,14 +167,15 @@ def grid(
     source: str = "pack",
     workers: int = 0,
     device: str = "auto",
+    may_be_empty: bool = False,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return predictions and learning curves of a grid, training only what the store does not hold yet.
 
     Parameters
     ----------
     ptms, train_corpora, test_corpora, chosen_heads, regimes, seeds
-        The sides of the grid. A (model, corpus) pair without embeddings is left out, and so is a corpus from a
-        regime that it has too few speakers for.
+        The sides of the grid. A (model, corpus) pair without embeddings is left out, and so are the cells of
+        `cells.left_out`, which have too few speakers, emotions or utterances.
     protocol
         Settings, see `protocol.load`.
     source
@@ -161,6 +189,8 @@ def grid(
     ------
     store.NotStoredError
         None of the pairs has embeddings.
+    cells.NothingLeftError
+        All cells are left out, unless `may_be_empty`: then both tables are without rows.
     guards.GuardError
         Folds do not fit the utterances, something would be in training and in test at once, or a loss is not a
         number.
@@ -170,24 +200,31 @@ def grid(
     for head in chosen_heads:
         names.check(head, [*heads.HEADS, *baselines.BASELINES], "head")
     units: list[Unit] = []
-    for ptm, regime in itertools.product(ptms, regimes):
-        here = {
-            corpus: e
-            for (_, corpus), e in available([ptm], {*train_corpora, *test_corpora}, source).items()
-            if folds.possible(corpus, e.utterances, regime)
-        }
-        tests = [here[c] for c in test_corpora if c in here]
-        # A baseline draws no random numbers: one seed is all.
-        kinds = [(h, s) for h in chosen_heads for s in (seeds[:1] if h in baselines.BASELINES else seeds)]
-        for corpus, (head, seed) in itertools.product(train_corpora, kinds):
-            if corpus in here and tests:
-                units.append(Unit(head, regime, seed, here[corpus], tests, protocol))
-    if not units:
+    embedded: dict[str, pd.DataFrame] = {}
+    out = pd.DataFrame(columns=cells.COLUMNS)
+    for ptm in ptms:
+        here = {c: e for (_, c), e in available([ptm], {*train_corpora, *test_corpora}, source).items()}
+        tables = {c: e.utterances for c, e in here.items()}
+        if not all(c in embedded and table.equals(embedded[c]) for c, table in tables.items()):
+            embedded |= tables
+            out = cells.left_out(embedded, regimes, protocol, train_corpora, test_corpora)
+        for regime, corpus in itertools.product(regimes, (c for c in train_corpora if c in here)):
+            tests = [here[c] for c in test_corpora if c in here and not cells.is_left_out(out, regime, corpus, c)]
+            # A baseline draws no random numbers: one seed is all.
+            kinds = [(h, s) for h in chosen_heads for s in (seeds[:1] if h in baselines.BASELINES else seeds)]
+            if tests:
+                units += [Unit(head, regime, seed, here[corpus], tests, protocol) for head, seed in kinds]
+    if not units and not embedded:
         raise store.NotStoredError(
-            f"no embeddings of {', '.join(ptms)} for {', '.join(train_corpora)} in source {source!r}, or too few "
-            f"speakers for {', '.join(regimes)} folds; the page of a model makes embeddings: "
-            "papermill notebooks/model.ipynb out.ipynb -p source audio"
+            f"no embeddings of {', '.join(ptms)} for {', '.join(train_corpora)} in source {source!r}; the page of "
+            "a model makes embeddings: papermill notebooks/model.ipynb out.ipynb -p source audio"
         )
+    if not units and not may_be_empty:
+        why = " ".join(cells.sentences(out)) or "the corpora to train on have no embeddings."
+        raise cells.NothingLeftError(f"nothing of this grid can be run. {why}")
+    if not units:
+        columns = [*COLUMNS, *(f"p_{emotion}" for emotion in protocol["emotions"])]
+        return pd.DataFrame(columns=columns), pd.DataFrame(columns=[*UNIT, "fold"])
     files = run(units, workers, device)
     predictions = pd.concat([pd.read_parquet(made) for made, _ in files], ignore_index=True)
     curves = [pd.read_parquet(made) for _, made in files]
@@ -219,11 +256,17 @@ def run(units: Sequence[Unit], workers: int = 0, device: str = "auto") -> list[t
     if to_do:
         # Long ones first, so that workers end together.
         to_do.sort(key=lambda job: (job[0].head == "cnn", job[0].trained_on.vectors.size), reverse=True)
-        jobs = (joblib.delayed(_run)(*job) for job in to_do)
-        ended = joblib.Parallel(n_jobs=workers or -1, return_as="generator_unordered")(jobs)
-        for _ in tqdm(ended, total=len(to_do), desc="training heads", unit="head on all folds", mininterval=5):
+        ended = processes.run(_run, to_do, workers)
+        for _ in progress.over(ended, _named(unit for unit, _ in to_do), len(to_do), "heads on all folds"):
             pass
     return files
+
+
+def _named(units: Iterable[Unit]) -> str:
+    """Return what a run of units is, for its lines on a screen that others share."""
+    sides = {(unit.trained_on.ptm, unit.trained_on.corpus) for unit in units}
+    ptm, corpus = sides.pop()
+    return "training" if sides else f"training on {corpus}, {ptm}"
 
 
 def _check_inputs(units: Sequence[Unit]) -> None:
@@ -265,22 +308,22 @@ def available(
 
 
 def _files(unit: Unit, known: dict[tuple, str], device: str) -> tuple[Path, Path]:
-    libraries = versions.of_libraries()
     here = [unit.trained_on, *unit.tests]
+    emotions = classes(unit.trained_on, unit.protocol)
     for e in here:
         # By object: one model and corpus can come with several poolings. Units keep their embeddings alive.
         if ("vectors", id(e.vectors)) not in known:
             known["vectors", id(e.vectors)] = _hash(e)
-        if ("folds", unit.regime, e.corpus) not in known:
-            known["folds", unit.regime, e.corpus] = _hash_folds(e, unit.regime)
+        if ("rows", unit.regime, *emotions, id(e.utterances)) not in known:
+            known["rows", unit.regime, *emotions, id(e.utterances)] = _hash_rows(e, unit.regime, emotions)
     identity = {
         "unit": json.dumps(list(unit.keys.values())),
         "embeddings": json.dumps([(e.corpus, known["vectors", id(e.vectors)]) for e in here]),
-        "folds": json.dumps([known["folds", unit.regime, e.corpus] for e in here]),
-        "protocol": json.dumps(unit.protocol, sort_keys=True),
+        "rows": json.dumps([known["rows", unit.regime, *emotions, id(e.utterances)] for e in here]),
+        "protocol": json.dumps(unit.settings, sort_keys=True),
         "code": _code(unit.head),
         "device": device if unit.head in heads.HEADS else "cpu",
-        "libraries": " ".join(libraries[name] for name in ("keras", "torch", "numpy", "scikit-learn")),
+        "libraries": versions.of_some("keras", "torch", "numpy", "scikit-learn"),
     }
     stem = f"{unit.head}-{unit.regime}-{unit.seed}-{store.key(identity)}"
     folder = paths.BUILD / "predictions" / unit.trained_on.ptm / unit.trained_on.corpus
@@ -294,12 +337,16 @@ def _code(head: str) -> str:
 
 
 def _hash(embeddings: store.Embeddings) -> str:
-    return hashlib.sha256(embeddings.vectors.tobytes()).hexdigest() + store.audio_hash(embeddings.utterances)
+    return hashlib.sha256(embeddings.vectors.tobytes()).hexdigest()
 
 
-def _hash_folds(embeddings: store.Embeddings, regime: str) -> str:
-    text = folds.load(embeddings.corpus, embeddings.utterances, regime).to_csv(index=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+def _hash_rows(embeddings: store.Embeddings, regime: str, emotions: list[str]) -> str:
+    """Return a hash of what training and tests take from a table of utterances, and of which vector is whose."""
+    table = embeddings.utterances.rename_axis("position").reset_index()
+    rows, _ = _with_folds(dataclasses.replace(embeddings, utterances=table), regime, emotions)
+    used = rows[["position", "utterance", "sha256", "emotion", "fold"]]
+    used = used.assign(group=folds.groups(embeddings.corpus, rows, regime))
+    return hashlib.sha256(used.to_csv(index=False).encode()).hexdigest()
 
 
 def _run(unit: Unit, files: tuple[Path, Path]) -> None:
@@ -309,17 +356,18 @@ def _run(unit: Unit, files: tuple[Path, Path]) -> None:
 def _run_stacked(jobs: list[tuple[Unit, tuple[Path, Path]]], device: str) -> None:
     """Train the heads of many units on a GPU at once, as many as go into a stack."""
     kinds = [
-        (unit.head, unit.trained_on.vectors.shape[1], unit.trained_on.corpus, json.dumps(unit.protocol))
+        (unit.head, unit.trained_on.vectors.shape[1], unit.trained_on.corpus, json.dumps(unit.settings))
         for unit, _ in jobs
     ]
-    for kind in tqdm(dict.fromkeys(kinds), desc="training heads", unit="kind of stack", mininterval=5):
+    unlike = dict.fromkeys(kinds)
+    for kind in progress.over(unlike, "training heads", len(unlike), "kinds of stacks"):
         alike = [job for job, other in zip(jobs, kinds, strict=True) if other == kind]
-        protocol = alike[0][0].protocol
-        size = max(1, engine.STACK // protocol["n_folds"])
+        settings = alike[0][0].settings
+        size = max(1, engine.STACK // settings["n_folds"])
         for start in range(0, len(alike), size):
             some = alike[start : start + size]
             tasks = [_tasks(unit) for unit, _ in some]
-            fitted = iter(engine.fit_many(list(itertools.chain(*tasks)), protocol, device))
+            fitted = iter(engine.fit_many(list(itertools.chain(*tasks)), settings, device))
             for (unit, files), own in zip(some, tasks, strict=True):
                 tables = _of_heads(unit, list(itertools.islice(fitted, len(own))))
                 _keep(tables, files, records.of_run(unit.protocol, device))
@@ -333,21 +381,49 @@ def _keep(tables: tuple[pd.DataFrame, pd.DataFrame], files: tuple[Path, Path], r
 def training_summary(history: pd.DataFrame) -> pd.DataFrame:
     """Return how training went, by head, training corpus and regime.
 
-    Columns: trainings, epochs (mean number run), best_epoch (mean, by validation loss), train_accuracy and
-    validation_accuracy (mean, percent, of the weights that were kept).
+    Columns: trainings, n_train and n_validation (utterances, mean), validation_share (percent), epochs (mean
+    number run), best_epoch (mean, by validation loss), train_accuracy and validation_accuracy (mean, percent, of
+    the weights that were kept). Nothing is held out where n_validation is 0, and validation_accuracy is missing
+    there.
     """
     rows = []
     for group, part in history.groupby(["head", "train_corpus", "regime"], sort=False):
         runs = part.groupby(["ptm", "seed", "fold"])
         best = part.loc[runs["val_loss"].idxmin()]
+        held_out, sizes = best["n_validation"] > 0, best[["n_train", "n_validation"]].sum()
         rows.append(
             {
                 **dict(zip(("head", "train_corpus", "regime"), group, strict=True)),
                 "trainings": runs.ngroups,
+                "n_train": best["n_train"].mean(),
+                "n_validation": best["n_validation"].mean(),
+                "validation_share": 100 * sizes["n_validation"] / sizes.sum(),
                 "epochs": runs["epoch"].max().mean(),
                 "best_epoch": best["epoch"].mean(),
                 "train_accuracy": 100 * best["train_accuracy"].mean(),
-                "validation_accuracy": 100 * best["validation_accuracy"].mean(),
+                "validation_accuracy": 100 * best.loc[held_out, "validation_accuracy"].mean(),
             }
         )
     return pd.DataFrame(rows)
+
+
+SMALL = 40
+"""Validation utterances below which the best epoch is mostly chance."""
+
+
+def small_validation(history: pd.DataFrame) -> pd.DataFrame:
+    """Return where fewer than `SMALL` utterances stopped heads: train_corpus, regime, least, most (utterances)."""
+    held_out = history[history["n_validation"] > 0] if len(history) else history.assign(n_validation=0)
+    sizes = held_out.groupby(["train_corpus", "regime"], sort=False)["n_validation"].agg(least="min", most="max")
+    return sizes[sizes["least"] < SMALL].reset_index()
+
+
+def left_out(
+    corpus_ids: Sequence[str], regimes: Sequence[str], protocol: Protocol, source: str = "pack"
+) -> pd.DataFrame:
+    """Return `cells.left_out` of the corpora whose tables of utterances are stored; parameters as in `grid`."""
+    tables = {}
+    for corpus in corpus_ids:
+        with contextlib.suppress(store.NotStoredError):
+            tables[corpus] = store.read_scan(corpus, source).utterances
+    return cells.left_out(tables, regimes, protocol)

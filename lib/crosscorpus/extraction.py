@@ -8,21 +8,29 @@ import concurrent.futures
 import hashlib
 import json
 import logging
-import multiprocessing
-import os
 import shutil
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import joblib
 import numpy as np
 import pandas as pd
 import torch
-from tqdm import tqdm
 
-from crosscorpus import audio, corpora, extractors, names, recordings, status, store, versions, weights
+from crosscorpus import (
+    audio,
+    corpora,
+    extractors,
+    names,
+    processes,
+    recordings,
+    scans,
+    status,
+    store,
+    versions,
+    weights,
+)
+from crosscorpus.progress import Progress
 
 SHARD = {"cpu": 32, "cuda": 512}
 """Utterances that are written at a time: what a run that is stopped may have to do again, for each worker."""
@@ -76,8 +84,7 @@ def embed(
             f"corpora/{corpus}/ of the mirror folder ({entry.home})"
         )
     pooling = pooling or extractors.get(ptm).pooling
-    scan = corpora.scan(corpus, root)
-    store.write_scan(corpus, scan, store.folder("audio"))
+    scan = scans.fresh(corpus, root)
     identity = store.identity(ptm, pooling, scan.utterances, dtype)
     whole = store.embeddings_path(ptm, corpus, pooling, store.key(identity), dtype=dtype)
     if not whole.exists() or not store.is_protected(whole) or _made_with_other_weights(ptm, whole, mirror):
@@ -156,8 +163,8 @@ def _extract(
     files = [parts / part_of / f"{number:05d}.safetensors" for number in range(len(shards))]
     to_do = [(s, f) for s, f in zip(shards, files, strict=True) if not _is_done(f, s)]
     started = time.perf_counter()
-    with tqdm(total=len(utterances), desc=f"{model.name} on {corpus}", unit="utterance", mininterval=5) as bar:
-        bar.update(len(utterances) - sum(len(b) for s, _ in to_do for b in s))
+    stored = len(utterances) - sum(len(b) for s, _ in to_do for b in s)
+    with Progress(f"{model.name} on {corpus}", len(utterances), "utterances", stored) as bar:
         on_device = on_cpu if on == "cpu" else on_gpu
         facts = on_device(load, utterances, root, to_do, workers, bar)
     elapsed = time.perf_counter() - started
@@ -203,54 +210,18 @@ def on_cpu(
     root: Path,
     tasks: list[Task],
     workers: int,
-    bar: tqdm,
+    bar: Progress,
     pool: concurrent.futures.Executor | None = None,
 ) -> dict[str, str]:
     """Encode and write shards, in `workers` processes of one thread (0: one a core); return facts of the run."""
-    count = workers or joblib.cpu_count()
     jobs = ((load, utterances.iloc[np.concatenate(s)], root, s, f) for s, f in tasks)
-    if count == 1 and pool is None:
-        for job in jobs:
-            bar.update(_embed_shard(*job))
-        return {"workers": "1"}
-    # Not joblib's processes, which end when they grow, as they do with the first large clip, and load anew.
-    own = pool or processes(count)
-    try:
-        for done in concurrent.futures.as_completed([own.submit(_embed_shard, *job) for job in jobs]):
-            bar.update(done.result())
-    finally:
-        if pool is None:
-            own.shutdown(cancel_futures=True)
-    return {"workers": str(count)}
-
-
-def processes(count: int) -> concurrent.futures.ProcessPoolExecutor:
-    """Return so many new worker processes."""
-    spawn = multiprocessing.get_context("spawn")
-    return concurrent.futures.ProcessPoolExecutor(count, mp_context=spawn, initializer=_begin_process)
-
-
-def _begin_process() -> None:
-    _bound_memory()
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    # A worker whose parent was killed would wait for work for ever.
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
-def _bound_memory() -> None:
-    # oneDNN keeps what it prepared for each shape of its input, by default for a thousand: as many as utterances
-    # have lengths. It reads this setting when it is first used.
-    os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] = "64"
+    for done in processes.run(_embed_shard, jobs, workers, pool):
+        bar.update(done)
+    return {"workers": str(processes.count_of(workers))}
 
 
 def on_gpu(
-    load: Load, utterances: pd.DataFrame, root: Path, tasks: list[Task], workers: int, bar: tqdm
+    load: Load, utterances: pd.DataFrame, root: Path, tasks: list[Task], workers: int, bar: Progress
 ) -> dict[str, str]:
     """Encode shards one after the other, while threads decode the next one; as `on_cpu`, with one worker."""
 
@@ -360,17 +331,27 @@ def collect(
     mirror: str | None = None,
     workers: int = 0,
     dtype: str = "float32",
+    extract: bool = True,
 ) -> dict[str, store.Embeddings]:
     """Return the embeddings of several corpora: the pack's, or from audio by `embed`; see `store` for sources.
 
-    What cannot be had is left out, with a printed line that says what it needs.
+    What cannot be had is left out, with a printed line that says what it needs; without `extract`, so is what is
+    not stored yet. All corpora are read before the model is loaded: what is wrong with one is known at once.
     """
     names.check(source, store.SOURCES, "source")
+    from_pack = {c for c in corpus_ids if source == "any" and status.is_stored(ptm, c, "pack")}
+    if source != "pack" and extract:
+        for corpus in corpus_ids:
+            root = None if corpus in from_pack else corpora.find(corpus, mirror)
+            if root is not None:
+                scans.fresh(corpus, root)
     found = {}
     for corpus in corpus_ids:
         try:
-            if source == "pack" or (source == "any" and status.is_stored(ptm, corpus, "pack")):
+            if source == "pack" or corpus in from_pack:
                 found[corpus] = store.load(ptm, corpus, "pack", pooling, dtype)
+            elif not extract:
+                found[corpus] = store.load(ptm, corpus, "audio", pooling, dtype)
             else:
                 how = {"pooling": pooling, "device": device, "mirror": mirror, "workers": workers, "dtype": dtype}
                 found[corpus] = embed(ptm, corpus, **how)  # type: ignore[arg-type]

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -14,7 +14,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 
-from crosscorpus import corpora, extractors
+from crosscorpus import corpora, extractors, label_sets
 
 # Okabe and Ito's palette: told apart with any kind of colour vision (https://jfly.uni-koeln.de/color/).
 EMOTION_COLOURS = {
@@ -30,6 +30,8 @@ EMOTION_COLOURS = {
 }
 MARKERS = ["o", "s", "^", "D", "v", "P", "X", "*", "<"]
 SERIES_COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#7F7F7F"]
+LINES = ["-", "--", ":", "-."]
+A_ROW = 4  # panels beside each other, at most: more cannot be read on a page
 PAPER_COLOUR = "#000000"
 HEADS = {"majority": "majority class", "logistic": "logistic regression", "svm": "SVM"}  # others: capitals
 METRICS = {"accuracy": "accuracy (%)", "macro_f1": "macro-F1 (%)", "uar": "UAR (%)"}
@@ -51,6 +53,40 @@ def use_style() -> None:
             "svg.hashsalt": "crosscorpus",  # the same figure gives the same file
         }
     )
+
+
+def style(number: int) -> tuple[str, str, str]:
+    """Return colour, marker and line of the series of that number, from 0.
+
+    The first seven have a colour each. Of up to 28 no two have the same colour and line, of up to 63 no two the
+    same colour and marker.
+    """
+    again = number // len(SERIES_COLOURS)
+    marker = MARKERS[(number + again) % len(MARKERS)]
+    return SERIES_COLOURS[number % len(SERIES_COLOURS)], marker, LINES[again % len(LINES)]
+
+
+def emotion_colours(emotions: Sequence[str]) -> dict[str, str]:
+    """Return a colour for each emotion, in the order of legends; others than those of `EMOTION_COLOURS` come last.
+
+    As there are no more colours that can be told apart, others repeat some: their markers differ.
+    """
+    others = [emotion for emotion in dict.fromkeys(emotions) if emotion not in EMOTION_COLOURS]
+    known = {emotion: colour for emotion, colour in EMOTION_COLOURS.items() if emotion in emotions}
+    return known | {emotion: style(number)[0] for number, emotion in enumerate(others)}
+
+
+def _panels(n: int, a_row: int, width: float, height: float, **options: Any) -> tuple[Figure, list[plt.Axes]]:
+    """Return a figure with `n` axes, at most `a_row` in a row, each of that width and height in inches."""
+    columns = max(1, min(n, a_row))
+    n_rows = max(1, -(-n // columns))
+    fig, axes = plt.subplots(n_rows, columns, figsize=(width * columns, height * n_rows), squeeze=False, **options)
+    flat = list(axes.flat)
+    for ax in flat[n:]:
+        ax.set_visible(False)
+    for ax in flat[max(0, n - columns) : n]:  # the lowest of each column, where axes are shared
+        ax.tick_params(labelbottom=True)
+    return fig, flat[:n]
 
 
 def corpus_name(corpus: str) -> str:
@@ -79,10 +115,13 @@ def emotion_counts(counts: pd.DataFrame, common: Sequence[str]) -> Figure:
 
     `counts` has corpora as rows, emotions as columns, 0 where a corpus lacks one.
     """
-    fig, axes = plt.subplots(1, len(counts), figsize=(1.5 * len(counts) + 1.2, 2.8), sharey=True)
-    for ax, (corpus, row) in zip(np.atleast_1d(axes), counts.iterrows(), strict=True):
-        names = list(counts.columns)[::-1]
-        colours = [EMOTION_COLOURS[name] for name in names]
+    names = list(counts.columns)[::-1]
+    colour_of = emotion_colours(names)
+    n_columns = min(len(counts), 5)
+    height = max(2.8, 0.22 * len(names) + 0.8)
+    fig, axes = _panels(len(counts), 5, 1.5 + 1.2 / n_columns, height, sharey=True)
+    for ax, (corpus, row) in zip(axes, counts.iterrows(), strict=True):
+        colours = [colour_of[name] for name in names]
         bars = ax.barh(names, row[names], color=colours)
         for name, bar in zip(names, bars, strict=True):
             bar.set_alpha(1.0 if name in common else 0.4)
@@ -95,11 +134,13 @@ def durations(utterances: pd.DataFrame) -> Figure:
     """Draw the distribution of durations (seconds), a line for each corpus."""
     fig, ax = plt.subplots(figsize=(6.5, 2.6))
     edges = np.linspace(0, float(utterances["seconds"].max()), 60)
-    for colour, (corpus, part) in zip(SERIES_COLOURS, utterances.groupby("corpus", sort=False), strict=False):
+    for number, (corpus, part) in enumerate(utterances.groupby("corpus", sort=False)):
+        colour, _, line = style(number)
         share, _ = np.histogram(part["seconds"].dropna(), edges)
-        ax.stairs(100 * share / share.sum(), edges, color=colour, label=corpus_name(str(corpus)), linewidth=1.6)
+        look: dict[str, Any] = {"color": colour, "linestyle": line, "linewidth": 1.6}
+        ax.stairs(100 * share / max(1, share.sum()), edges, label=corpus_name(str(corpus)), **look)
     ax.set(xlabel="duration (s)", ylabel="% of utterances", xlim=(0, None))
-    ax.legend()
+    _legend_inside(ax)
     return fig
 
 
@@ -110,33 +151,51 @@ def norms(vectors: Mapping[str, np.ndarray]) -> Figure | None:
     fig, ax = plt.subplots(figsize=(6.5, 2.4))
     lengths = {corpus: np.linalg.norm(x, axis=1) for corpus, x in vectors.items()}
     edges = np.histogram_bin_edges(np.concatenate(list(lengths.values())), 50)
-    for colour, (corpus, values) in zip(SERIES_COLOURS, lengths.items(), strict=False):
-        ax.hist(values, list(edges), color=colour, alpha=0.55, density=True, label=corpus_name(corpus))
+    for number, (corpus, values) in enumerate(lengths.items()):
+        colour, _, line = style(number)
+        if len(lengths) <= A_ROW:
+            ax.hist(values, list(edges), color=colour, alpha=0.55, density=True, label=corpus_name(corpus))
+        else:  # filled, so many would hide each other
+            look: dict[str, Any] = {"histtype": "step", "linestyle": line, "linewidth": 1.4}
+            ax.hist(values, list(edges), color=colour, density=True, label=corpus_name(corpus), **look)
     ax.set(xlabel="norm of the embedding", ylabel="density")
-    ax.legend()
+    _legend_inside(ax)
     return fig
+
+
+def _legend_inside(ax: plt.Axes) -> None:
+    n = len(ax.get_legend_handles_labels()[1])
+    ax.legend(ncols=1 + (n > 5) + (n > 10), fontsize=10 if n <= 5 else 8)
 
 
 def learning_curves(history: pd.DataFrame) -> Figure:
     """Draw loss by epoch (training and validation, mean over folds, regimes and seeds) for head and corpus."""
+    if not len(history):
+        return _nothing("There is nothing to show: no head was trained in epochs.")
     heads, trained_on = list(history["head"].unique()), list(history["train_corpus"].unique())
+    a_row = min(3, len(trained_on))
+    each = -(-len(trained_on) // a_row)  # rows of a head
     fig, axes = plt.subplots(
-        len(heads),
-        len(trained_on),
-        figsize=(3.2 * len(trained_on), 2.2 * len(heads)),
+        len(heads) * each,
+        a_row,
+        figsize=(3.2 * a_row, 2.2 * len(heads) * each),
         sharex=True,
         squeeze=False,
     )
+    for ax in axes.flat:
+        ax.set_visible(False)
     for (i, head), (j, corpus) in _pairs(heads, trained_on):
-        ax = axes[i, j]
+        ax = axes[i * each + j // a_row, j % a_row]
+        ax.set_visible(True)
+        if j + a_row >= len(trained_on):
+            ax.set_xlabel("epoch")
+            ax.tick_params(labelbottom=True)
         part = history[(history["head"] == head) & (history["train_corpus"] == corpus)]
         for column, label, colour in (("loss", "training", "#0072B2"), ("val_loss", "validation", "#D55E00")):
             by_epoch = part.groupby("epoch")[column]
             ax.plot(by_epoch.mean(), color=colour, label=label)
             ax.fill_between(by_epoch.min().index, by_epoch.min(), by_epoch.max(), color=colour, alpha=0.15)
         ax.set(title=f"{head.upper()} on {corpus_name(corpus)}", ylim=(0, None))
-    for ax in axes[-1]:
-        ax.set_xlabel("epoch")
     for ax in axes[:, 0]:
         ax.set_ylabel("cross-entropy")
     handles, names = axes[0, 0].get_legend_handles_labels()
@@ -154,6 +213,7 @@ def dots(
     label: str,
     paper: str = "",
     line: float | None = None,
+    levels: bool = False,
     span: tuple[float, float] | None = None,
 ) -> Figure:
     """Draw values with their intervals as dots: panels, rows and colours for what columns name.
@@ -169,7 +229,9 @@ def dots(
     paper
         Column of the paper's value for the same panel and row.
     line
-        Where a thin line is drawn, at chance or at no difference.
+        Where a thin line is drawn, say at no difference.
+    levels
+        Whether each row shows what needs no head: its columns `chance` (dotted) and `majority` (dashed).
     span
         Ends of the axis; by default what there is.
     """
@@ -190,6 +252,7 @@ def dots(
         squeeze=False,
     )
     y = pd.Series(np.arange(len(names))[::-1], names)
+    styles = [style(k) for k in range(len(kinds))]
     handles: dict[str, Artist] = {}
     for ax, title in zip(axes.flat, titles, strict=False):
         part = table[_keys(table, panels) == title]
@@ -197,14 +260,23 @@ def dots(
             of_kind = part[part[series] == kind]
             where = y[_keys(of_kind, rows)].to_numpy() + 0.6 / len(kinds) * ((len(kinds) - 1) / 2 - k)
             bar = np.stack([of_kind[value] - of_kind["low"], of_kind["high"] - of_kind[value]]).clip(0)
+            colour, marker, _ = styles[k]
             handles[_label(series, kind)] = ax.errorbar(
-                of_kind[value], where, xerr=bar, fmt=MARKERS[k], color=SERIES_COLOURS[k], markersize=5, capsize=2
+                of_kind[value], where, xerr=bar, fmt=marker, color=colour, markersize=5, capsize=2
             )
         if paper and part[paper].notna().any():
             once = part[part[paper].notna()].drop_duplicates(list(rows))
             (handles["paper"],) = ax.plot(
                 once[paper], y[_keys(once, rows)], "x", color=PAPER_COLOUR, markersize=7, markeredgewidth=1.8
             )
+        if levels:
+            lines = (("chance", ":", "#777777"), ("majority", "--", "#BBBBBB"))
+            for level, dashes, colour in lines:
+                of_row = part.groupby(_keys(part, rows), sort=False)[level].max()
+                at = y[of_row.index].to_numpy()
+                handles[LEVELS[level]] = ax.vlines(
+                    of_row, at - 0.5, at + 0.5, color=colour, linewidth=1, linestyle=dashes, zorder=0.5
+                )
         ax.set(title=title, ylim=(-0.6, len(names) - 0.4))
         ax.set_yticks(y, names)
         if line is not None:
@@ -218,16 +290,19 @@ def dots(
         ax.tick_params(labelbottom=True)
     if span:
         axes[0, 0].set_xlim(*span)
-    fig.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=len(handles))
+    fig.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=min(len(handles), 5))
     return fig
+
+
+LEVELS = {"chance": "chance", "majority": "always the most frequent"}
 
 
 def scores_beside_paper(table: pd.DataFrame, metric: str = "accuracy") -> Figure:
     """Draw our scores by regime, with their intervals, beside the paper's, a panel for each head.
 
-    `table` is what `reference.beside` returns of `metrics.interval`, for one model.
+    `table` is what `reference.beside` returns of `metrics.interval`, for one model, which the figure names.
     """
-    return dots(
+    fig = dots(
         table.assign(low=table[f"{metric}_low"], high=table[f"{metric}_high"], regime=table["regime"] + " folds"),
         metric,
         rows=["train_corpus", "test_corpus"],
@@ -235,9 +310,12 @@ def scores_beside_paper(table: pd.DataFrame, metric: str = "accuracy") -> Figure
         series="regime",
         label=METRICS[metric],
         paper=f"paper_{metric}",
-        line=20,
+        levels=metric == "accuracy",
         span=(0, 100),
     )
+    if len(table):
+        fig.suptitle(", ".join(map(model_name, table["ptm"].unique())), fontsize=11)
+    return fig
 
 
 def _titles(table: pd.DataFrame, columns: Sequence[str]) -> list[str]:
@@ -258,27 +336,45 @@ def _label(column: str, value: str) -> str:
     return {"ptm": model_name, "head": head_name}.get(column, str)(value)
 
 
-def grids(table: pd.DataFrame, metric: str = "accuracy") -> Figure:
+def grids(table: pd.DataFrame, emotions: Sequence[str] = (), metric: str = "accuracy") -> Figure:
     """Draw training corpora against test corpora as small heat maps, one for each model and head.
 
-    `table` is what `metrics.summary` returns, of one regime.
+    Cells that are scored on other emotions than most (`label_sets.chosen`) have no colour, as it would compare
+    them, and tell how many they are.
+
+    Parameters
+    ----------
+    table
+        What `metrics.summary` returns, of one regime.
+    emotions
+        Those of the protocol.
+    metric
+        Column that is drawn.
     """
     if not len(table):
         return _nothing("There is nothing to show: embeddings are missing.")
     titles = _titles(table, ["ptm", "head"])
     here = list(dict.fromkeys([*table["train_corpus"], *table["test_corpus"]]))
     names = [corpus_name(corpus) for corpus in here]
-    columns = min(len(titles), 4)
-    n_rows = -(-len(titles) // columns)
     size = (0.46 if len(here) < 4 else 0.36) * len(here) + 0.4
+    columns = max(1, min(len(titles), 4, int(9 / size)))
+    n_rows = -(-len(titles) // columns)
+    alike = label_sets.alike(table, emotions).index
     fig, axes = plt.subplots(
         n_rows, columns, figsize=(size * columns + 1.2, (size + 0.25) * n_rows + 0.8), squeeze=False,
         sharex=True, sharey=True,
     )  # fmt: skip
     for ax, title in zip(axes.flat, titles, strict=False):
         part = table[_keys(table, ["ptm", "head"]) == title]
-        matrix = part.pivot(index="train_corpus", columns="test_corpus", values=metric)
+        coloured = part[part.index.isin(alike)]
+        matrix = coloured.pivot(index="train_corpus", columns="test_corpus", values=metric)
         _matrix(ax, matrix.reindex(index=here, columns=here), "{:.0f}")
+        for row in part[~part.index.isin(alike)].to_dict("records"):
+            place = (here.index(row["test_corpus"]), here.index(row["train_corpus"]))
+            ax.text(
+                *place, f"{row[metric]:.0f}\n({row['n_emotions']})", ha="center", va="center", color="#555555",
+                fontsize=7, fontstyle="italic", linespacing=0.9,
+            )  # fmt: skip
         model, _, head = title.rpartition(", ")
         ax.set_title(f"{model}\n{head}", fontsize=9)
         ax.set_xticks(range(len(here)), names, rotation=45, ha="right")
@@ -287,7 +383,8 @@ def grids(table: pd.DataFrame, metric: str = "accuracy") -> Figure:
         ax.set_visible(False)
     for ax in axes.flat[max(0, len(titles) - columns) : len(titles)]:
         ax.tick_params(labelbottom=True)
-    fig.supxlabel("tested on", fontsize=10)
+    note = "" if len(alike) == len(table) else "\nno colour: scored on other emotions, their number in brackets"
+    fig.supxlabel(f"tested on{note}", fontsize=10)
     fig.supylabel("trained on", fontsize=10)
     return fig
 
@@ -322,13 +419,16 @@ def recalls(table: pd.DataFrame, emotions: Sequence[str]) -> Figure:
 
 def confusions(matrices: Mapping[str, pd.DataFrame]) -> Figure:
     """Draw confusion matrices (percent of each true emotion), a panel for each title."""
-    fig, axes = plt.subplots(1, len(matrices), figsize=(3.7 * len(matrices), 3.6), squeeze=False, sharey=True)
-    for ax, (title, matrix) in zip(axes[0], matrices.items(), strict=True):
+    if not matrices:
+        return _nothing("There is nothing to show: embeddings are missing.")
+    fig, axes = _panels(len(matrices), 3, 3.7, 3.6)
+    for ax, (title, matrix) in zip(axes, matrices.items(), strict=True):
         _matrix(ax, matrix, "{:.0f}")
         ax.set_xticks(range(matrix.shape[1]), matrix.columns, rotation=45, ha="right")
         ax.set_yticks(range(matrix.shape[0]), matrix.index)
         ax.set(title=title, xlabel="predicted")
-    axes[0, 0].set_ylabel("true")
+    for ax in axes[::3]:
+        ax.set_ylabel("true")
     return fig
 
 
@@ -346,18 +446,20 @@ def points(panels: Mapping[str, pd.DataFrame], by: str) -> Figure:
 
     Each table has the columns x, y and `by` ("emotion" or "corpus").
     """
-    fig, axes = plt.subplots(1, len(panels), figsize=(3.9 * len(panels), 3.9), squeeze=False)
+    if not panels:
+        return _nothing("There is nothing to show: embeddings are missing.")
+    fig, axes = _panels(len(panels), 3, 3.9, 3.9)
     seen: dict[str, Artist] = {}
     values = list(dict.fromkeys(value for table in panels.values() for value in table[by]))
-    if by == "emotion":
-        values = [emotion for emotion in EMOTION_COLOURS if emotion in values]
-    for ax, (title, table) in zip(axes[0], panels.items(), strict=True):
-        for k, value in enumerate(values):
+    colours = (
+        {value: style(k)[0] for k, value in enumerate(values)} if by != "emotion" else emotion_colours(values)
+    )
+    for ax, (title, table) in zip(axes, panels.items(), strict=True):
+        for k, (value, colour) in enumerate(colours.items()):
             part = table[table[by] == value]
-            colour = EMOTION_COLOURS[value] if by == "emotion" else SERIES_COLOURS[k]
             label = value if by == "emotion" else corpus_name(value)
             seen[label] = ax.scatter(
-                part["x"], part["y"], s=14, color=colour, marker=MARKERS[k], alpha=0.75, linewidths=0
+                part["x"], part["y"], s=14, color=colour, marker=style(k)[1], alpha=0.75, linewidths=0
             )
         ax.set(title=title, xticks=[], yticks=[])
         ax.spines[:].set_visible(False)
@@ -565,6 +667,7 @@ VERDICTS = {  # of verdict.VERDICTS: colour, sign
     "above": ("#E69F00", "+"),
     "below": ("#CC79A7", "\N{MINUS SIGN}"),
     "not yet run": ("#E6E6E6", ""),
+    "not comparable: other labels": ("#A0A0A0", ""),
 }
 
 
@@ -604,8 +707,9 @@ def verdict_map(table: pd.DataFrame) -> Figure:
         ax.tick_params(length=0)
         ax.spines[:].set_visible(False)
         ax.set_title(f"{regime} folds")
-    handles = [Patch(color=colour, label=_verdict_name(kind)) for kind, (colour, _) in VERDICTS.items()]
-    fig.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+    shown = [kind for kind in kinds if not kind.startswith("not comparable") or (table["verdict"] == kind).any()]
+    handles = [Patch(color=VERDICTS[kind][0], label=_verdict_name(kind)) for kind in shown]
+    fig.legend(handles=handles, loc="outside lower center", ncols=min(4, len(handles)))
     return fig
 
 
@@ -615,14 +719,14 @@ def verdict_shares(counts: pd.DataFrame) -> Figure:
     `counts` is what `verdict.counts` returns.
     """
     if not counts["run"].sum():
-        return _nothing("None of the paper's cells has been run.")
+        return _nothing("None of the paper's cells has been run on its emotions.")
     labels = [
         f"{METRICS[metric].removesuffix(' (%)')}, {regime} folds"
         for metric, regime in zip(counts["metric"], counts["regime"], strict=True)
     ]
     fig, ax = plt.subplots(figsize=(6.5, 0.34 * len(counts) + 1.1))
     left = np.zeros(len(counts))
-    for kind, (colour, _) in list(VERDICTS.items())[:-1]:
+    for kind, colour in ((kind, colour) for kind, (colour, sign) in VERDICTS.items() if sign):
         width = counts[kind].to_numpy(dtype=float)[::-1]
         bars = ax.barh(labels[::-1], width, left=left, color=colour, label=_verdict_name(kind))
         shown = [f"{w:.0f}" if w else "" for w in width]

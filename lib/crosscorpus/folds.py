@@ -1,10 +1,11 @@
 """Folds of a corpus for cross-validation, in two regimes.
 
 ``stratified`` deals the utterances of each emotion evenly over the folds, whoever speaks: the likely reading of
-the paper. ``speaker`` never has a speaker in two folds, so a test speaker was never heard in training. Folds
-are numbered from 1 and committed in `data/folds/<corpus>.csv`.
+the paper. ``speaker`` never has a speaker in two folds, so a test speaker was never heard in training; a corpus of
+two to four speakers has a fold for each. Folds are numbered from 1 and committed in `data/folds/<corpus>.csv`.
 """
 
+import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -76,8 +77,13 @@ def make(corpus: str, utterances: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
 
 
 def possible(corpus: str, utterances: pd.DataFrame, regime: str) -> bool:
-    """Return whether a corpus has enough groups for a regime: TESS's two speakers cannot fill five folds."""
-    return len(groups(corpus, utterances, regime).unique()) >= protocol.load()["n_folds"]
+    """Return whether a corpus has enough groups for a regime: one speaker cannot be kept apart from others."""
+    return count(corpus, utterances, regime) > 1
+
+
+def count(corpus: str, utterances: pd.DataFrame, regime: str) -> int:
+    """Return how many folds a regime has: the protocol's, or one a group where there are fewer groups."""
+    return min(protocol.load()["n_folds"], groups(corpus, utterances, regime).nunique())
 
 
 def _deal(utterances: pd.DataFrame, together: pd.Series, first: list[str], n_folds: int, seed: int) -> np.ndarray:
@@ -104,11 +110,27 @@ def _deal(utterances: pd.DataFrame, together: pd.Series, first: list[str], n_fol
 
 
 def _split(utterances: pd.DataFrame, together: pd.Series, n_folds: int, seed: int) -> np.ndarray:
+    names_of, of_group = np.unique(together, return_inverse=True)
+    if len(names_of) <= n_folds:  # leave one out
+        return of_group + 1
+    if utterances["emotion"].value_counts().max() < n_folds:  # which scikit-learn's splitter refuses
+        return _deal_groups(of_group, n_folds, seed)
     fold = np.zeros(len(utterances), dtype=int)
     splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
     for number, (_, test) in enumerate(splitter.split(utterances, utterances["emotion"], together), start=1):
         fold[test] = number
-    return fold
+    return fold if fold.min() and len(set(fold)) == n_folds else _deal_groups(of_group, n_folds, seed)
+
+
+def _deal_groups(of_group: np.ndarray, n_folds: int, seed: int) -> np.ndarray:
+    sizes = np.bincount(of_group)
+    order = np.random.default_rng(seed).permutation(len(sizes))
+    total = np.zeros(n_folds, dtype=int)
+    fold_of = np.zeros(len(sizes), dtype=int)
+    for one in sorted(order, key=lambda group: -sizes[group]):
+        fold_of[one] = int(total.argmin())
+        total[fold_of[one]] += sizes[one]
+    return fold_of[of_group] + 1
 
 
 def path(corpus: str) -> Path:
@@ -149,8 +171,9 @@ def load(corpus: str, utterances: pd.DataFrame, regime: str | None = None) -> pd
     """Return the folds of a table of utterances, in one regime or in all.
 
     The committed folds where there are some (an utterance that they do not have is left out, and one that is
-    not here is dropped), else new ones. Where audio turns out to be identical to that of another fold, only the
-    first utterance stays, so that nothing is in training and test at once.
+    not here is dropped), else new ones, as for a regime in which no utterance of some fold is here. Where audio
+    turns out to be identical to that of another fold, only the first utterance stays, so that nothing is in
+    training and test at once.
 
     Returns
     -------
@@ -158,7 +181,13 @@ def load(corpus: str, utterances: pd.DataFrame, regime: str | None = None) -> pd
     """
     if path(corpus).exists():
         table = read(corpus)
+        n_folds = table.groupby("regime")["fold"].nunique()
         table = table[table["utterance"].isin(utterances["utterance"])].reset_index(drop=True)
+        short = n_folds.index[table.groupby("regime")["fold"].nunique().reindex(n_folds.index) != n_folds]
+        if len(short) and utterances["utterance"].isin(table["utterance"]).all():  # a part of the corpus is here
+            anew = make(corpus, utterances)
+            kept = [table[~table["regime"].isin(short)], anew[anew["regime"].isin(short)]]
+            table = pd.concat(kept, ignore_index=True)
     else:
         table = make(corpus, utterances)
     label = dict(zip(utterances["utterance"], audio_groups(corpus, utterances), strict=True))
@@ -193,9 +222,9 @@ def check(corpus: str, folds: pd.DataFrame, utterances: pd.DataFrame, regimes: S
         An utterance is in two folds of a regime; a regime is missing or has empty folds; a fold's utterance is
         not in the table; or what belongs together (identical audio, a speaker) is in two folds.
     """
-    n_folds = protocol.load()["n_folds"]
     for regime in regimes:
-        if not possible(corpus, utterances, regime):
+        n_folds = count(corpus, utterances, regime)
+        if n_folds < 2:
             continue
         part = folds[folds["regime"] == regime]
         twice = part.loc[part["utterance"].duplicated(), "utterance"]
@@ -249,10 +278,20 @@ def overview(corpus: str, utterances: pd.DataFrame, emotions: list[str]) -> pd.D
     return pd.DataFrame(rows)
 
 
-def main() -> None:
-    """Write the folds of every corpus that has an official file list (`make folds`)."""
-    for corpus in corpora.registry():
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Write the folds of corpora that have an official file list (`make folds`), or of those that are named.
+
+    A corpus without a list is dealt from its table of utterances, which the chapter on data makes.
+    """
+    parser = argparse.ArgumentParser(description=main.__doc__, prog="python -m crosscorpus.folds")
+    parser.add_argument("corpora", nargs="*", help="ids; without, all that have an official file list")
+    named = parser.parse_args(arguments).corpora
+    for corpus in named or corpora.registry():
         listed = corpora.file_list(corpus)
+        if listed is None and named:
+            from crosscorpus import store  # heavy, and not needed for lists
+
+            listed = store.read_scan(corpus, "any").utterances
         if listed is not None:
             make(corpus, listed).to_csv(path(corpus), index=False)
             print(f"{path(corpus).relative_to(paths.ROOT)}: {len(listed)} utterances")

@@ -25,7 +25,10 @@ COLUMNS = ["guard", *TEST_FOLD, "message"]
 
 GUARDS = {
     "utterances": ("cell and seed", "test utterances are missing, doubled, unknown, or with another emotion"),
-    "probabilities": ("test fold", "probabilities do not sum to 1, or the prediction is not the largest"),
+    "probabilities": (
+        "test fold",
+        "probabilities do not sum to 1, or the prediction is not the largest of those tested",
+    ),
     "missing class": ("fold and pair of corpora", "a test fold lacks an emotion that the corpora share"),
     "single class": ("test fold", "every utterance is predicted as the same emotion"),
     "constant": ("test fold", "probabilities are the same for every utterance"),
@@ -54,6 +57,9 @@ MISTAKES = 10
 """Shared mistakes that make equal labels suspicious. Two strong models may honestly agree on every utterance of a
 fold and share a few hard ones. To err on the same ten and on no others, with the same wrong emotions, they hardly
 can."""
+
+FEW = 30
+"""Test utterances below which models may have the same scores by chance: there are not many that they can have."""
 
 ROUNDING = 1e-3
 """How far probabilities may be from a sum of 1: more than float32 or a table with four digits needs."""
@@ -92,7 +98,10 @@ def check_inputs(utterances: Mapping[str, pd.DataFrame], regimes: Sequence[str],
         dealt = [folds.load(corpus, table, regime) for regime in here]
         if dealt:
             tables.append(pd.concat(dealt, ignore_index=True))
-            check_folds(corpus, tables[-1], table, protocol["n_folds"], here, folds.without_fold(corpus, table))
+        for regime in here:
+            # With fewer groups than folds, each group is a fold: one is left out at a time.
+            n_folds = folds.count(corpus, table, regime)
+            check_folds(corpus, tables[-1], table, n_folds, [regime], folds.without_fold(corpus, table))
     if tables:
         together = pd.concat(utterances.values(), ignore_index=True)
         used = together[together["emotion"].isin(protocol["emotions"])]
@@ -231,6 +240,8 @@ def check_overlap(trained_on: pd.DataFrame, tested_on: pd.DataFrame, regime: str
 def check_overlaps(utterances: pd.DataFrame, fold_table: pd.DataFrame) -> None:
     """Run `check_overlap` on every fold of every pair of corpora, in every regime of a table of folds.
 
+    Corpora may have different numbers of folds: fold j is tested by the training that `training_fold` names.
+
     Parameters
     ----------
     utterances
@@ -253,8 +264,18 @@ def check_overlaps(utterances: pd.DataFrame, fold_table: pd.DataFrame) -> None:
         for fold in sorted(of_regime["fold"].unique()):
             tests = [test for table in tables if len(test := table[table["fold"] == fold])]
             for table in tables:
+                kept_out = training_fold(int(fold), int(table["fold"].max()))
                 for test in tests:
-                    check_overlap(table[table["fold"] != fold], test, str(regime), int(fold))
+                    check_overlap(table[table["fold"] != kept_out], test, str(regime), int(fold))
+
+
+def training_fold(fold: int, n_folds: int) -> int:
+    """Return the training by which fold `fold` of a test corpus is tested, of a training corpus with `n_folds`.
+
+    It is the training that keeps out its own fold of that number; where the training corpus has fewer folds, they
+    are counted through again: fold 4 is tested by the first of three.
+    """
+    return (fold - 1) % n_folds + 1
 
 
 def check_history(history: pd.DataFrame) -> None:
@@ -315,7 +336,7 @@ def check_results(predictions: pd.DataFrame, history: pd.DataFrame, utterances: 
         single_class(slim),
         constant(slim),
         same_predictions(slim),
-        same_scores(metrics.summary(metrics.per_fold(slim))),
+        same_scores(_scores(slim)),
         loss(history),
         at_chance(slim, history, utterances),
     ]
@@ -327,7 +348,8 @@ def check_results(predictions: pd.DataFrame, history: pd.DataFrame, utterances: 
 def wrong_utterances(predictions: pd.DataFrame, utterances: pd.DataFrame) -> pd.DataFrame:
     """Find cells that are not tested on every utterance once.
 
-    Expected are the utterances of the test corpus whose emotion the training corpus has, over all folds. If it
+    Expected are the utterances of the test corpus whose emotion the training corpus has, over all folds; of those
+    with identical audio, one is enough (`folds.load` leaves a copy out where it would be in another fold). If it
     trips, scores of this cell are of another set of utterances than those beside it: results of two runs were
     mixed, or rows were lost. Delete the stored predictions of the cell and run it again; if it trips again,
     compare folds and utterances (`check_folds`).
@@ -340,6 +362,8 @@ def wrong_utterances(predictions: pd.DataFrame, utterances: pd.DataFrame) -> pd.
     )
     pair = ["train_corpus", "test_corpus"]
     sizes = expected.groupby(pair).size()
+    spared = expected.merge(_copies_without_fold(predictions, utterances), on=["test_corpus", "utterance"])
+    spared_sizes = spared.groupby(["regime", *pair]).size()
     of_pair = [*pair, "utterance", "emotion"]
     seen = _plain(predictions[of_pair].drop_duplicates())
     unknown = seen.merge(expected, how="left", on=of_pair, indicator=True)
@@ -350,7 +374,11 @@ def wrong_utterances(predictions: pd.DataFrame, utterances: pd.DataFrame) -> pd.
         good &= (rows["_merge"] == "left_only").to_numpy()
     groups = predictions.assign(good=good).groupby(cell, observed=True, sort=False)["good"]
     checked = groups.agg(n="size", good="sum").reset_index()
-    wanted = [int(sizes.get((a, b), 0)) for a, b in zip(checked[pair[0]], checked[pair[1]], strict=True)]
+    wanted = [
+        int(sizes.get((row.train_corpus, row.test_corpus), 0))
+        - int(spared_sizes.get((row.regime, row.train_corpus, row.test_corpus), 0))
+        for row in checked.itertuples()
+    ]
     checked = checked.assign(expected=wanted, absent=lambda t: t["expected"] - t["good"])
     checked["extra"] = checked["n"] - checked["good"]
     return _report(
@@ -367,9 +395,10 @@ def wrong_utterances(predictions: pd.DataFrame, utterances: pd.DataFrame) -> pd.
 def wrong_probabilities(predictions: pd.DataFrame, utterances: pd.DataFrame) -> pd.DataFrame:
     """Find test folds with probabilities that are none, or predictions that are not the most probable emotion.
 
-    Emotions that the training corpus does not have must be empty. If it trips, predictions do not come from the
-    head alone: its output was not normalised, is NaN, or was shifted afterwards (by a prior, say). Look at what
-    `train.predict` returns there.
+    Emotions that the training corpus does not have must be empty. The prediction is looked for among the emotions
+    that the pair is scored on, those of the utterances tested: another one may be more probable, and is no answer.
+    If it trips, predictions do not come from the head alone: its output was not normalised, is NaN, or was shifted
+    afterwards (by a prior, say). Look at what `train.predict` returns there.
     """
     emotions = _emotions(predictions)
     sets = _label_sets(predictions, utterances)
@@ -377,13 +406,14 @@ def wrong_probabilities(predictions: pd.DataFrame, utterances: pd.DataFrame) -> 
     of_corpus = np.array([[emotion in sets[name] for emotion in emotions] for name in corpus.categories])
     allowed = of_corpus[corpus.codes]
     p = _probabilities(predictions)
+    answers = np.where(_scored_on(predictions, emotions), p, np.nan)
     code = pd.Index(emotions).get_indexer(predictions["predicted"])
-    chosen = np.where(code >= 0, p[np.arange(len(p)), code], np.nan)
+    chosen = np.where(code >= 0, answers[np.arange(len(p)), code], np.nan)
     with np.errstate(invalid="ignore"):
         bad = {
             "numbers": ~(np.isfinite(p) == allowed).all(axis=1),
             "sums": ~(np.abs(np.nansum(p, axis=1) - 1) <= ROUNDING) | (p < 0).any(axis=1),
-            "others": ~(chosen >= np.fmax.reduce(p, axis=1) - ROUNDING),
+            "others": ~(chosen >= np.fmax.reduce(answers, axis=1) - ROUNDING),
         }
     table = predictions[TEST_FOLD].assign(**bad)
     checked = table.groupby(TEST_FOLD, observed=True, sort=False)[list(bad)].sum().reset_index()
@@ -393,7 +423,7 @@ def wrong_probabilities(predictions: pd.DataFrame, utterances: pd.DataFrame) -> 
         checked[list(bad)].any(axis=1),
         lambda row: (
             f"{row.numbers} rows have an empty or infinite probability or one too many, {row.sums} do not sum to "
-            f"1 or are negative, {row.others} predict an emotion that is not the most probable"
+            f"1 or are negative, {row.others} predict an emotion that is not the most probable one tested"
         ),
     )
 
@@ -442,7 +472,7 @@ def single_class(predictions: pd.DataFrame) -> pd.DataFrame:
 
 
 def constant(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Find test folds whose probabilities vary by less than `CONSTANT` from utterance to utterance.
+    """Find test folds of several emotions whose probabilities vary by less than `CONSTANT` between utterances.
 
     If it trips, the head does not look at its input there: the embeddings are constant, its hidden units are dead,
     or a prior has drowned its output. Look at the embeddings of the test corpus, and at the scaling.
@@ -450,8 +480,9 @@ def constant(predictions: pd.DataFrame) -> pd.DataFrame:
     columns = [f"p_{emotion}" for emotion in _emotions(predictions)]
     groups = _sighted(predictions).groupby(TEST_FOLD, observed=True, sort=False)
     spread = (groups[columns].max() - groups[columns].min()).max(axis=1)
-    checked = pd.DataFrame({"n": groups.size(), "spread": spread}).reset_index()
-    checked = checked[checked["n"] > 1]
+    emotions = groups["emotion"].nunique()
+    checked = pd.DataFrame({"n": groups.size(), "spread": spread, "emotions": emotions}).reset_index()
+    checked = checked[checked["emotions"] > 1]  # a head may be as sure of all that are of one emotion
     return _report(
         "constant",
         checked,
@@ -464,7 +495,8 @@ def same_predictions(predictions: pd.DataFrame) -> pd.DataFrame:
     """Find test folds where two models give the same predictions, compared on the utterances of both.
 
     The same are probabilities that differ by at most `SAME`, relatively, for every utterance, or labels that are
-    equal for every utterance with at least `MISTAKES` mistakes. If it trips, one model's embeddings or results
+    equal for every utterance with at least `MISTAKES` mistakes, and are of two emotions at least (`single_class`
+    tells of the others). If it trips, one model's embeddings or results
     were stored under another's name, or heads do not look at their input (see `constant`). Compare the two models'
     embeddings first.
     """
@@ -495,6 +527,13 @@ def same_predictions(predictions: pd.DataFrame) -> pd.DataFrame:
     def count(places: np.ndarray) -> np.ndarray:
         return np.bincount(block_of[places], minlength=len(blocks))
 
+    kinds = range(int(label.max(initial=-1)) + 1)
+    several = np.array(
+        [
+            sum(count(there & (of_model == kind)) > 0 for kind in kinds) > 1
+            for there, of_model in zip(here, label, strict=True)
+        ]
+    )
     compared = np.zeros((len(models), len(blocks)), dtype=bool)
     found: dict[tuple[int, int], list[str]] = {}
     for a, b in combinations(range(len(models)), 2):
@@ -502,6 +541,7 @@ def same_predictions(predictions: pd.DataFrame) -> pd.DataFrame:
         shared = count(both) > 0
         compared[[a, b]] |= shared
         same_labels = (count(both & (label[a] != label[b])) == 0) & (count(both & wrong[a]) >= MISTAKES)
+        same_labels &= several[a]
         same_p = shared
         for one, other in p[:, [a, b]]:
             far = np.abs(one - other) > SAME * np.maximum(one, other)
@@ -529,12 +569,15 @@ def same_scores(scores: pd.DataFrame) -> pd.DataFrame:
     ----------
     scores
         A row for each model and cell, say of `metrics.summary`: ptm, accuracy and macro_f1 (percent), and those of
-        `BLOCK` that tell cells apart.
+        `BLOCK` that tell cells apart. With the column `n_utterances`, cells with fewer than `FEW` test utterances
+        are passed over.
     """
     _need(scores, ["ptm", "accuracy", "macro_f1"], "the table of scores")
     block = [column for column in BLOCK if column in scores]
     if not block:
         raise GuardError(f"the table of scores has none of the columns {', '.join(BLOCK)}; add what it is by")
+    if "n_utterances" in scores:
+        scores = scores[scores["n_utterances"] >= FEW]
     groups = _sighted(scores).groupby(block, observed=True, sort=False)
     checked = groups.agg(
         models=("ptm", "nunique"),
@@ -580,21 +623,22 @@ def at_chance(predictions: pd.DataFrame, history: pd.DataFrame, utterances: pd.D
     _need(history, TRAINING, "the table of learning curves")
     _need(history, ["train_accuracy"], "the table of learning curves", may_miss=True)
     known = _sighted(history).drop_duplicates(TRAINING, keep="last")[[*TRAINING, "train_accuracy"]]
-    tested = _sighted(predictions)[TRAINING].drop_duplicates()
+    tested = _trainings(_sighted(predictions), history)
     checked = _plain(tested).merge(_plain(known), on=TRAINING, how="outer", sort=False)
     checked = checked[checked["train_accuracy"].notna() | ~checked["head"].isin(WITHOUT_CURVES)]
     sets = _label_sets(predictions, utterances, checked["train_corpus"].unique())
     table = _known(utterances)
-    n_folds = int(predictions["fold"].max())
-    limits = {}
-    for corpus in checked["train_corpus"].unique():
+    by, limits = ["regime", "train_corpus"], []
+    for (_, corpus), fold in checked.groupby(by)["fold"]:
         emotion = table.loc[table["corpus"] == corpus, "emotion"]
         counts = emotion[emotion.isin(sets[corpus])].value_counts()
-        total = int(counts.sum())
+        total, n_folds = int(counts.sum()), int(fold.max())
         # Folds and the part for early stopping are dealt by emotion, so the share is the whole corpus's, nearly.
         n = total * (n_folds - 1) // n_folds or total
-        limits[corpus] = binom.isf(GUESSING, n, counts.max() / total) / n
-    checked = checked.assign(limit=checked["train_corpus"].map(limits))
+        # Of few, guessing may get all; a head that knows all its training data is not held against that.
+        limits.append(min(binom.isf(GUESSING, n, counts.max() / total), n - 1) / n)
+    group = checked.groupby(by).ngroup().to_numpy()
+    checked = checked.assign(limit=np.array(limits, dtype=float)[group])
     return _report(
         "at chance",
         checked,
@@ -716,6 +760,11 @@ def _slim(predictions: pd.DataFrame) -> pd.DataFrame:
     return table.astype(dict.fromkeys(texts, "category")).reset_index(drop=True)
 
 
+def _scores(predictions: pd.DataFrame) -> pd.DataFrame:
+    tested = predictions.groupby(metrics.CELL, observed=True)["utterance"].nunique()
+    return metrics.summary(metrics.per_fold(predictions)).join(tested.rename("n_utterances"), on=metrics.CELL)
+
+
 def _plain(table: pd.DataFrame) -> pd.DataFrame:
     # Categories of two tables do not merge; texts do.
     return table.astype({column: str for column in table if table[column].dtype.name in ("category", "object")})
@@ -735,6 +784,45 @@ def _emotions(predictions: pd.DataFrame) -> list[str]:
 
 def _probabilities(predictions: pd.DataFrame) -> np.ndarray:
     return predictions[[f"p_{emotion}" for emotion in _emotions(predictions)]].to_numpy(dtype=np.float32)
+
+
+def _copies_without_fold(predictions: pd.DataFrame, utterances: pd.DataFrame) -> pd.DataFrame:
+    """Return the utterances with the audio of another one that no cell of a regime tests."""
+    columns = ["regime", "test_corpus", "utterance"]
+    if "sha256" not in utterances:
+        return pd.DataFrame(columns=columns)
+    hashed = utterances[utterances["sha256"].fillna("") != ""]
+    copies = hashed[hashed.duplicated(["corpus", "sha256"], keep=False)]
+    copies = _plain(copies.rename(columns={"corpus": "test_corpus"})[["test_corpus", "utterance", "sha256"]])
+    tested = _plain(predictions.loc[predictions["utterance"].isin(copies["utterance"]), columns].drop_duplicates())
+    every = copies.merge(_plain(predictions[["regime"]].drop_duplicates()), how="cross")
+    every = every.merge(tested.assign(tested=True), on=columns, how="left")
+    every["tested"] = every["tested"].notna()
+    a_copy_is = every.groupby(["regime", "test_corpus", "sha256"])["tested"].transform("any")
+    return every.loc[a_copy_is & ~every["tested"], columns]
+
+
+def _scored_on(predictions: pd.DataFrame, emotions: list[str]) -> np.ndarray:
+    """Return, [rows, emotions], whether a row's pair of corpora has test utterances of an emotion."""
+    pair = ["regime", "train_corpus", "test_corpus"]
+    number = predictions.groupby(pair, observed=True, sort=False).ngroup().to_numpy()
+    code = pd.Index(emotions).get_indexer(predictions["emotion"])
+    scored = np.zeros((number.max(initial=-1) + 1, len(emotions)), dtype=bool)
+    scored[number[code >= 0], code[code >= 0]] = True
+    return scored[number]
+
+
+def _trainings(predictions: pd.DataFrame, history: pd.DataFrame) -> pd.DataFrame:
+    """Return the trainings by which predictions were made: `TRAINING`, with the fold of the training corpus."""
+    tested = _plain(predictions[TEST_FOLD].drop_duplicates())
+    own = tested[tested["train_corpus"] == tested["test_corpus"]]
+    by = ["regime", "train_corpus"]
+    known = pd.concat([own[[*by, "fold"]], _plain(history[[*by, "fold"]])])
+    n_folds = known.groupby(by)["fold"].max()
+    # Where a corpus was neither tested on itself nor left curves, its folds are taken as those of the test.
+    n = tested.join(n_folds.rename("n_folds"), on=by)["n_folds"].fillna(tested["fold"])
+    fold = [training_fold(int(f), int(k)) for f, k in zip(tested["fold"], n, strict=True)]
+    return tested.assign(fold=fold)[TRAINING].drop_duplicates()
 
 
 def _known(utterances: pd.DataFrame) -> pd.DataFrame:

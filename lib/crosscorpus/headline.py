@@ -1,7 +1,7 @@
 """The few figures that the first page states, and the README's picture (`python -m crosscorpus.headline`)."""
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 import yaml
@@ -13,6 +13,7 @@ from crosscorpus import (
     extractors,
     figures,
     heads,
+    label_sets,
     metrics,
     paths,
     protocol,
@@ -21,42 +22,53 @@ from crosscorpus import (
 )
 
 
-def facts(table: pd.DataFrame) -> dict[str, str | float | int]:
+def facts(table: pd.DataFrame, emotions: Sequence[str] = ()) -> dict[str, str | float | int]:
     """Condense results into the facts of the first page.
 
     Parameters
     ----------
     table
         What `reference.beside` returns of `metrics.interval`, of heads and baselines. Controls do not count.
+    emotions
+        Those of the protocol. Means are over cells that are scored on the same emotions, see `label_sets`.
 
     Returns
     -------
     `models`, `corpora`: names; `same`, `cross`: mean accuracy (percent) of the heads over the same-corpus and the
-    cross-corpus cells with stratified folds (NaN where there are none); `price`: same-corpus accuracy with
-    stratified minus with speaker folds, in points; `n_paper`: cells of the paper's Table I among them, and
-    `models_paper`: the names of their models;
+    cross-corpus cells with stratified folds (NaN where there are none); `chance`: of these cells, in percent;
+    `price`: same-corpus accuracy with stratified minus with speaker folds, in points, over corpora that have both;
+    `n_paper`: cells of the paper's Table I among them, and `models_paper`, `corpora_paper`: the names of what they
+    are of;
     `n_within`: those that lie within our interval in at least one regime; `n_linear` of `n_duels`: cells where
     logistic regression is more accurate than the head `rival`.
     """
     table = table[table["ptm"].isin(extractors.without_controls(table["ptm"].unique()))]
     of_heads = table[table["head"].isin(heads.HEADS)]
-    same = of_heads["train_corpus"] == of_heads["test_corpus"]
-    stratified = of_heads["regime"] == "stratified"
-    by_regime = of_heads[same].groupby("regime")["accuracy"].mean()
+    alike = label_sets.alike(of_heads, emotions)
+    same = alike["train_corpus"] == alike["test_corpus"]
+    stratified = alike["regime"] == "stratified"
+    prices = alike[same].pivot_table(index=["ptm", "head", "test_corpus"], columns="regime", values="accuracy")
+    both = {"stratified", "speaker"} <= set(prices)
+    price = (prices["stratified"] - prices["speaker"]).mean() if both else float("nan")
     published = reference.of_paper(of_heads)
     near = published["paper_accuracy"].between(published["accuracy_low"], published["accuracy_high"])
     within = near.groupby([published[c] for c in reference.CELL]).any()
     rival = list(of_heads["head"].unique())[-1]
-    wide = comparison.matrix(table, "head")
+    wide = comparison.matrix(label_sets.alike(table, emotions), "head")
     duels = wide[["logistic", rival]].dropna() if "logistic" in wide else wide.iloc[:0]
     return {
         "models": _list(extractors.get(ptm).name for ptm in table["ptm"].unique()),
         "corpora": _list(corpora.get(corpus).name for corpus in table["test_corpus"].unique()),
-        "same": float(of_heads.loc[same & stratified, "accuracy"].mean()),
-        "cross": float(of_heads.loc[~same & stratified, "accuracy"].mean()),
-        "price": float(by_regime.get("stratified", float("nan")) - by_regime.get("speaker", float("nan"))),
+        "same": float(alike.loc[same & stratified, "accuracy"].mean()),
+        "cross": float(alike.loc[~same & stratified, "accuracy"].mean()),
+        "chance": float(alike["chance"].mean()),
+        "price": float(price),
         "n_paper": len(within),
         "models_paper": _list(extractors.get(ptm).name for ptm in published["ptm"].unique()),
+        "corpora_paper": _list(
+            corpora.get(corpus).name
+            for corpus in dict.fromkeys([*published["train_corpus"], *published["test_corpus"]])
+        ),
         "n_within": int(within.sum()),
         "rival": figures.head_name(rival),
         "n_linear": int((duels["logistic"] > duels[rival]).sum()) if len(duels) else 0,

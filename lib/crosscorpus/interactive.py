@@ -11,19 +11,21 @@ import pandas as pd
 from IPython.display import HTML, Markdown
 from sklearn.metrics import confusion_matrix
 
-from crosscorpus import corpora, extractors, figures, metrics
+from crosscorpus import corpora, extractors, figures, label_sets, metrics
 
 METRIC_NAMES = {"accuracy": "accuracy (%)", "uar": "UAR (%)", "macro_f1": "macro-F1 (%)"}
 NOTHING = "There is nothing to choose from yet: embeddings are missing."
 
 
-def grid(scores: pd.DataFrame) -> HTML | Markdown:
+def grid(scores: pd.DataFrame, emotions: Sequence[str] = ()) -> HTML | Markdown:
     """Show training against test corpora, to choose model, head, folds and score; cells tell spread and counts.
 
     Parameters
     ----------
     scores
         What `metrics.per_fold` returns.
+    emotions
+        Those of the protocol. Cells that are scored on others (see `label_sets.chosen`) have no colour.
     """
     if not len(scores):
         return Markdown(NOTHING)
@@ -32,14 +34,16 @@ def grid(scores: pd.DataFrame) -> HTML | Markdown:
     ids = list(dict.fromkeys([*table["train_corpus"], *table["test_corpus"]]))
     places = {corpus: place for place, corpus in enumerate(ids)}
     models, heads, regimes = (list(table[column].unique()) for column in ("ptm", "head", "regime"))
+    alike = set(label_sets.alike(table, emotions).index)
     matrices: dict[str, list[list[list[float | None] | None]]] = {}
-    for row in table.to_dict("records"):
+    for number_of_row, row in table.to_dict("index").items():
         cell = tuple(row[column] for column in metrics.CELL)
         which = (models.index(row["ptm"]), heads.index(row["head"]), regimes.index(row["regime"]))
         for number, metric in enumerate(METRIC_NAMES):
             empty: list[list[list[float | None] | None]] = [[None] * len(ids) for _ in ids]
             matrix = matrices.setdefault(_key(*which, number), empty)
             values = [_rounded(row[metric]), _rounded(row[f"{metric}_sd"]), int(tested[cell])]
+            values += [] if number_of_row in alike else [int(row["n_emotions"])]
             matrix[places[row["train_corpus"]]][places[row["test_corpus"]]] = values
     names = [corpora.get(corpus).name for corpus in ids]
     data = {
@@ -111,7 +115,7 @@ def points(panels: Mapping[str, pd.DataFrame]) -> HTML | Markdown:
     drawn = {}
     for title, table in panels.items():
         plane = table[["x", "y"]]
-        scaled = 1000 * (plane - plane.min()) / (plane.max() - plane.min()).max()
+        scaled = 1000 * (plane - plane.min()) / ((plane.max() - plane.min()).max() or 1)
         drawn[title] = {
             "x": scaled["x"].round().astype(int).tolist(),
             "y": scaled["y"].round().astype(int).tolist(),
@@ -121,12 +125,13 @@ def points(panels: Mapping[str, pd.DataFrame]) -> HTML | Markdown:
             "speaker": table["speaker"].fillna("").astype(str).tolist(),
         }
     ids = dict.fromkeys(corpus for table in panels.values() for corpus in table["corpus"])
+    emotions = dict.fromkeys(emotion for table in panels.values() for emotion in table["emotion"])
     data = {
         "choices": {"panel": list(drawn), "colour": ["emotion", "corpus"]},
         "panels": drawn,
         "colours": {
-            "emotion": figures.EMOTION_COLOURS,
-            "corpus": dict(zip([corpora.get(c).name for c in ids], figures.SERIES_COLOURS, strict=False)),
+            "emotion": figures.emotion_colours(list(emotions)),
+            "corpus": {corpora.get(c).name: figures.style(k)[0] for k, c in enumerate(ids)},
         },
     }
     sizes = ", ".join(f"{title} ({len(table)})" for title, table in panels.items())

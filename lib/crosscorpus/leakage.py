@@ -1,6 +1,6 @@
 """What folds share between training and test, and what it is worth."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
@@ -51,6 +51,17 @@ def of_file_lists(corpus_ids: Iterable[str]) -> pd.DataFrame:
             tables.append(shared(kept, folds.load(corpus, kept)).assign(corpus=corpus))
     found = pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
     return found[["corpus", "regime", "n", *KNOWN]]
+
+
+def of_tables(tables: Mapping[str, pd.DataFrame], emotions: Sequence[str]) -> pd.DataFrame:
+    """Return `shared` for tables of utterances, by corpus, with the given emotions and the folds they get here."""
+    found = [pd.DataFrame(columns=["corpus", "regime", "n", *KNOWN])]
+    for corpus, table in tables.items():
+        kept = table[table["emotion"].isin(emotions)]
+        if len(kept):
+            found.append(shared(kept, folds.load(corpus, table)).assign(corpus=corpus))
+    together = pd.concat([table for table in found if len(table)] or found[:1], ignore_index=True)
+    return together[["corpus", "regime", "n", *KNOWN]]
 
 
 def within(predictions: pd.DataFrame, utterances: pd.DataFrame, metric: str = "accuracy") -> pd.DataFrame:

@@ -21,6 +21,8 @@ import pandas as pd
 from scipy import stats
 from sklearn.metrics import confusion_matrix
 
+from crosscorpus import label_sets
+
 CELL = ["ptm", "head", "regime", "train_corpus", "test_corpus"]
 METRICS = ["accuracy", "uar", "macro_f1"]
 
@@ -96,19 +98,25 @@ def per_fold(predictions: pd.DataFrame) -> pd.DataFrame:
     -------
     One row per cell, seed and fold: `CELL`, seed, fold, n (test utterances), and in percent
     `accuracy` (also called WA), `uar` (unweighted average recall, UA) and `macro_f1`. The last two are means over
-    the emotions that the fold's test utterances have.
+    the emotions that the fold's test utterances have. `label_sets.COLUMNS` say what the whole cell is scored on.
     """
     tables = []
     for cell, part in predictions.groupby(CELL, sort=False):
         counted, folds, seeds = counts(part, "fold")
+        task = _task(counted, part)
         counted = counted.swapaxes(0, 1)
         table = pd.MultiIndex.from_product([seeds, folds], names=["seed", "fold"]).to_frame(index=False)
         table["n"] = counted[..., N].sum(axis=-1).astype(int).ravel()
         table = table.assign(**{metric: values.ravel() for metric, values in score(counted).items()})
         table = table[table["n"] > 0]  # a fold need not have been run with every seed
-        tables.append(table.assign(**dict(zip(CELL, cell, strict=True))))
-    columns = [*CELL, "seed", "fold", "n", *METRICS]
+        tables.append(table.assign(**dict(zip(CELL, cell, strict=True)), **task))
+    columns = [*CELL, "seed", "fold", "n", *METRICS, *label_sets.COLUMNS]
     return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
+
+
+def _task(counted: np.ndarray, cell: pd.DataFrame) -> dict[str, str | int | float]:
+    names = pd.factorize(cell["emotion"], sort=True)[1]
+    return label_sets.of_cell(counted[..., N].sum(axis=(0, 1)), list(names))
 
 
 def summary(scores: pd.DataFrame) -> pd.DataFrame:
@@ -118,7 +126,7 @@ def summary(scores: pd.DataFrame) -> pd.DataFrame:
     -------
     One row per cell: `CELL`, n_folds, n_seeds, and for each metric its mean; `<metric>_sd`, the standard
     deviation over folds (with n - 1); and `<metric>_seed_sd`, that over seeds of the mean over folds (missing with
-    one seed). Both are in percentage points.
+    one seed). Both are in percentage points. `label_sets.COLUMNS` are kept where they are given.
     """
     folds = scores.groupby([*CELL, "fold"], sort=False)[METRICS].mean().reset_index()
     seeds = scores.groupby([*CELL, "seed"], sort=False)[METRICS].mean().reset_index()
@@ -126,7 +134,8 @@ def summary(scores: pd.DataFrame) -> pd.DataFrame:
     over_seeds = seeds.groupby(CELL, sort=False)[METRICS].std().add_suffix("_seed_sd")
     table = cells.mean().join([cells.std().add_suffix("_sd"), over_seeds]).reset_index()
     sizes = scores.groupby(CELL, sort=False).agg(n_folds=("fold", "nunique"), n_seeds=("seed", "nunique"))
-    return table.merge(sizes.reset_index(), on=CELL)
+    of_cell = scores[[*CELL, *(c for c in label_sets.COLUMNS if c in scores)]].drop_duplicates(CELL)
+    return table.merge(sizes.reset_index(), on=CELL).merge(of_cell, on=CELL)
 
 
 def recalls(predictions: pd.DataFrame) -> pd.DataFrame:
@@ -178,8 +187,9 @@ def interval(
     Returns
     -------
     One row per cell: `CELL`, n_seeds, n_utterances, n_clusters, `clusters` ("speakers", or "utterances" where the
-    corpus names no speaker), and for each metric its value, `<metric>_low` and `<metric>_high`, in percent.
-    Intervals from fewer than six clusters are too short, and missing from one; see `bootstrap`.
+    corpus names no speaker), for each metric its value, `<metric>_low` and `<metric>_high`, in percent, and
+    `label_sets.COLUMNS`. Intervals from fewer than six clusters are too short, and missing from one; see
+    `bootstrap`.
 
     Raises
     ------
@@ -200,9 +210,11 @@ def interval(
         )
         n = part["utterance"].nunique()
         kind = "utterances" if len(clusters) == n else "speakers"
-        rows.append([*cell, len(seeds), n, len(clusters), kind, *np.stack([point, low, high], axis=1).ravel()])
-    ends = [f"{metric}{end}" for metric in METRICS for end in ("", "_low", "_high")]
-    return pd.DataFrame(rows, columns=[*CELL, "n_seeds", "n_utterances", "n_clusters", "clusters", *ends])
+        ends = np.stack([point, low, high], axis=1).ravel()
+        rows.append([*cell, len(seeds), n, len(clusters), kind, *ends, *_task(counted, part).values()])
+    named = [f"{metric}{end}" for metric in METRICS for end in ("", "_low", "_high")]
+    sizes = ["n_seeds", "n_utterances", "n_clusters", "clusters"]
+    return pd.DataFrame(rows, columns=[*CELL, *sizes, *named, *label_sets.COLUMNS])
 
 
 def _scores_of_draws(counted: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -157,6 +157,9 @@ def _text(file: Path) -> str:
             f"{shown}: cannot be read ({error.strerror}); check its permissions, or move it away"
         ) from error
     encoding = next((name for mark, name in MARKS.items() if data.startswith(mark)), "utf-8")
+    if encoding == "utf-8" and b"\0" in data:
+        line = _line_of(data[: data.index(b"\0")].decode("latin-1"))
+        raise OwnTableError(f"{shown}, line {line}: holds zero bytes, as UTF-16 without its mark has; {SAVE}")
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError as error:
@@ -172,12 +175,9 @@ def _text(file: Path) -> str:
             f"{here} after {before!r} is no UTF-8. In Windows-1252 it is {letter!r}, in other encodings another "
             f"letter, and nothing in the file tells which; {SAVE}"
         ) from error
-    for sign, seen in (
-        ("\0", "zero bytes, as UTF-16 without its mark has"),
-        ("\ufffd", "a letter that was lost (�)"),
-    ):
-        if sign in text:
-            raise OwnTableError(f"{shown}, line {_line_of(text[: text.index(sign)])}: holds {seen}; {SAVE}")
+    if "\ufffd" in text:
+        line = _line_of(text[: text.index("\ufffd")])
+        raise OwnTableError(f"{shown}, line {line}: holds a letter that was lost (�); {SAVE}")
     text = text.removeprefix("\ufeff")
     if not text.strip():
         raise OwnTableError(f"{shown}: is empty ({len(data)} bytes); {_wanted()}")
@@ -249,6 +249,7 @@ def _sheet(file: Path, stamp: tuple[int, ...]) -> _Sheet:
     twice = [name for name in columns if name and columns.count(name) > 1]
     if twice:
         raise OwnTableError(f"{shown}, line {line}: the column {twice[0]} is there twice; rename or delete one")
+    columns = [name or f"(column {n})" for n, name in enumerate(columns, 1)]
     rows = []
     for row_line, cells in list(_lines(file, text, separator, first))[1:]:
         while len(cells) > len(columns) and not cells[-1]:
@@ -264,9 +265,9 @@ def _sheet(file: Path, stamp: tuple[int, ...]) -> _Sheet:
         rows.append((row_line, dict(zip(columns, cells, strict=True))))
     if not rows:
         raise OwnTableError(f"{shown}: has no rows; {_wanted()}")
-    named = [name for name in columns if name and name not in (*NEEDED, *OPTIONAL)]
-    nameless = [f"(column {n})" for n, name in enumerate(columns, 1) if not name and any(r[name] for _, r in rows)]
-    return _Sheet(rows, (*named, *nameless), separator)
+    others = [name for name in columns if name not in (*NEEDED, *OPTIONAL)]
+    unused = [name for name in others if not name.startswith("(column ") or any(row[name] for _, row in rows)]
+    return _Sheet(rows, tuple(unused), separator)
 
 
 # -- what rows mean -----------------------------------------------------------------------------------------

@@ -10,6 +10,9 @@ DATA = ROOT / "data"
 PACK = DATA / "embeddings"
 BUILD = ROOT / "_build"
 
+LOADED = ROOT
+"""The checkout whose library this is."""
+
 MIRROR_SETTING = "CROSSCORPUS_MIRROR"
 CACHE_SETTING = "CROSSCORPUS_CACHE"
 
@@ -55,3 +58,28 @@ def cache() -> Path:
 def shown(path: Path) -> str:
     """Return a path as a reader wants to see it: from the project's root on, where it is below that."""
     return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
+
+
+class OtherCheckoutError(ValueError):
+    """Another checkout's library was loaded than that of the checkout which is worked in."""
+
+
+def check_here(folder: str | Path = ".") -> None:
+    """Check that a folder is not in another checkout of this project than the library that was loaded.
+
+    Raises
+    ------
+    OtherCheckoutError
+        It is, as with the environment of a checkout that was copied or moved: that one's data and code would be
+        used. The message names both.
+    """
+    here = Path(folder).resolve()
+    root = next(
+        (f for f in (here, *here.parents) if (f / "lib" / "crosscorpus" / "__init__.py").is_file()), LOADED
+    )
+    if root != LOADED:
+        raise OtherCheckoutError(
+            f"this is the checkout {root}, but the library of another, {LOADED}, was loaded, and its data; run "
+            f"`make env` in {root} and use the environment that it makes (source {root}/.venv/bin/activate), or "
+            f"work in {LOADED}"
+        )

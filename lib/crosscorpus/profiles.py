@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-import jsonschema
 import yaml
 
-from crosscorpus import chapters, names, paths
+from crosscorpus import chapters, names, paths, ranges
 
 
 class ProfileError(ValueError):
@@ -22,6 +21,8 @@ def check(profile: Mapping[str, Any]) -> None:
         A key, a corpus, a model, a head or a regime is not known; the message suggests the nearest.
     ProfileError
         A key is missing, or a value has the wrong type.
+    chapters.ParameterError
+        A value is not in its range; see `chapters.check_values`.
     ValueError
         The overrides cannot be read; see `protocol.load`.
     """
@@ -31,7 +32,7 @@ def check(profile: Mapping[str, Any]) -> None:
     missing = [key for key in schema["required"] if key not in profile]
     if missing:
         raise ProfileError(f"the profile has no {', '.join(missing)}; see profiles/demo.yaml for an example")
-    for error in jsonschema.Draft202012Validator(schema).iter_errors(dict(profile)):
+    for error in ranges.Validator(schema).iter_errors(dict(profile)):
         where = ".".join(map(str, error.absolute_path)) or "the profile"
         raise ProfileError(f"{where} of the profile: {error.message}; profiles/schema.yaml says what it may be")
     chapters.check_values(profile)

@@ -10,6 +10,8 @@ from threadpoolctl import threadpool_limits
 
 from crosscorpus import checks, evaluate
 
+FEWEST = 4
+
 
 def tsne(vectors: np.ndarray, utterances: pd.DataFrame, seed: int = 0, perplexity: float = 30.0) -> pd.DataFrame:
     """Project standardised embeddings to two dimensions with t-SNE.
@@ -25,8 +27,11 @@ def tsne(vectors: np.ndarray, utterances: pd.DataFrame, seed: int = 0, perplexit
 
     Returns
     -------
-    The table with the columns `x` and `y`.
+    The table with the columns `x` and `y`. Fewer than `FEWEST` utterances, which have no neighbours to speak of,
+    are put in a row.
     """
+    if len(vectors) < FEWEST:
+        return utterances.assign(x=np.arange(len(vectors), dtype=float), y=0.0)
     scaled = StandardScaler().fit_transform(vectors)
     model = TSNE(init="pca", random_state=seed, perplexity=min(perplexity, (len(vectors) - 1) / 3))
     with threadpool_limits(1):  # sums in a fixed order: the same picture however many cores
@@ -61,10 +66,16 @@ def silhouettes(parts: Mapping[str, Part], emotions: Sequence[str]) -> pd.DataFr
     """
     groupings = {"by emotion": "emotion", "by text": "text_id", "by speaker": "speaker"}
     rows = {corpus: (*part, groupings) for corpus, part in parts.items()}
-    rows |= {emotion: (*of_emotion(parts, emotion), {"by corpus": "corpus"}) for emotion in emotions}
+    for emotion in emotions if parts else ():
+        part = of_emotion(parts, emotion)
+        if len(part[0]):
+            rows[emotion] = (*part, {"by corpus": "corpus"})
     table: dict[str, dict[str, float]] = {}
     for name, (x, utterances, columns) in rows.items():
         scaled = StandardScaler().fit_transform(x)
-        several = {by: column for by, column in columns.items() if len(utterances[column].unique()) > 1}
+        # A silhouette takes two groups, and one of them with two members.
+        several = {
+            by: column for by, column in columns.items() if 1 < len(utterances[column].unique()) < len(utterances)
+        }
         table[name] = {by: checks.separation(scaled, utterances[column]) for by, column in several.items()}
     return pd.DataFrame.from_dict(table, orient="index", columns=[*groupings, "by corpus"])

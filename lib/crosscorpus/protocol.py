@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from crosscorpus import corpora, names, paths
+from crosscorpus import corpora, names, paths, ranges
 
 Protocol = dict[str, Any]
 
@@ -25,32 +25,40 @@ def load(overrides: str | dict[str, Any] = "") -> Protocol:
     ----------
     overrides
         Values that replace the file's: a dict, or text such as "epochs=5,dropout=0.5". A list is written with
-        spaces: "fcn_widths=256 90". A part that ends in ".yaml" is a file with such values, below the project's
-        root or the present folder: "profiles/variants/no-scaling.yaml,epochs=5". What comes later wins.
+        spaces or commas: "fcn_widths=256 90" or "fcn_widths=256,90,epochs=5"; after a setting that is a list, a
+        part without "=" goes on with it. A part that ends in ".yaml" is a file with such values, below the
+        project's root or the present folder: "profiles/variants/no-scaling.yaml,epochs=5". What comes later wins.
 
     Raises
     ------
     names.UnknownNameError
-        A setting of that name does not exist.
+        A setting, or a choice such as a scaling, of that name does not exist.
     ValueError
-        A value has another type than the one it replaces, or the text or a file cannot be read.
+        A value has another type than the one it replaces or is not in its range (`allowed` in the file), or the
+        text or a file cannot be read. The message names setting, value and range.
     FileNotFoundError
         There is no such file.
     """
-    values = {name: entry["value"] for name, entry in _entries().items()}
+    entries = _entries()
+    values = {name: entry["value"] for name, entry in entries.items()}
     changes = overrides if isinstance(overrides, dict) else _from_text(overrides, values)
     for name, value in changes.items():
         default = values[names.check(name, values, "setting")]
         values[name] = _like(name, value, default)
-    if values["n_folds"] != _entries()["n_folds"]["value"]:
+        _check(name, values[name], entries[name]["allowed"])
+    if values["n_folds"] != entries["n_folds"]["value"]:
         raise ValueError(
             "setting n_folds: folds are committed; change it in data/protocol.yaml and run `make folds`"
         )
-    names.check(values["optimizer"], ["adam"], "optimizer")
-    names.check(values["scaling"], ["standardise", "none"], "scaling")
-    names.check(values["kept_weights"], ["best", "last"], "kept_weights")
     names.check_all(values["emotions"], sorted(set(corpora.label_map()["emotion"])), "emotion")
     return values
+
+
+def _check(name: str, value: Any, allowed: dict[str, Any]) -> None:
+    if "enum" in allowed:
+        names.check(value, allowed["enum"], name)
+    elif what := ranges.wrong(value, allowed):
+        raise ValueError(f"setting {name}: {what}")
 
 
 def _like(name: str, value: Any, default: Any) -> Any:
@@ -67,15 +75,21 @@ def _like(name: str, value: Any, default: Any) -> Any:
 
 def _from_text(text: str, defaults: Protocol) -> dict[str, Any]:
     changes: dict[str, Any] = {}
+    goes_on = ""  # the list that a part without "=" goes on with
     for part in _parts(text):
         if _is_file(part):
             changes |= _from_file(_find(part), defaults)
+            goes_on = ""
+            continue
+        if goes_on and "=" not in part:
+            changes[goes_on] += [_number_or_text(v) for v in part.split()]
             continue
         name, equals, value = (piece.strip() for piece in part.partition("="))
         if not equals:
             raise ValueError(f"override {part!r} has no '='; write it as name=value, or name a .yaml file")
         is_list = isinstance(defaults.get(name), list)
         changes[name] = [_number_or_text(v) for v in value.split()] if is_list else _number_or_text(value)
+        goes_on = name if is_list else ""
     return changes
 
 
@@ -114,6 +128,24 @@ def _from_file(file: Path, defaults: Protocol) -> dict[str, Any]:
     for name in values:
         names.check(name, defaults, f"setting of {paths.shown(file)}")
     return values
+
+
+def used_by(values: Protocol, head: str, kind: str) -> Protocol:
+    """Return the settings that a head can depend on: those of all, of its kind (heads or baselines), and its own.
+
+    The field `of` in `data/protocol.yaml` says whose a setting is. Training gets no others, so that none can
+    change a result whose name in the store does not have it.
+    """
+    entries = _entries()
+    return Settings({name: v for name, v in values.items() if entries[name].get("of") in (None, kind, head)})
+
+
+class Settings(dict[str, Any]):
+    """Settings of one head; asking for another one's is an error that says where it is declared."""
+
+    def __missing__(self, name: str) -> Any:
+        """Raise the error for a setting that is not among these."""
+        raise KeyError(f"setting {name} is not this head's: see the field `of` in data/protocol.yaml")
 
 
 def changes(values: Protocol) -> Protocol:

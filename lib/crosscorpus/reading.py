@@ -4,12 +4,12 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
-from crosscorpus import corpora, names, store
+from crosscorpus import corpora, names, scans, store
 
 NEAR_SILENCE_DBFS = -45.0
 
 
-def scan(corpus: str, source: str, mirror: str | None = None) -> corpora.Scan | None:
+def scan(corpus: str, source: str, mirror: str | None = None, workers: int = 1) -> corpora.Scan | None:
     """Return the tables of a corpus: the pack's, or fresh ones from its audio, which are stored too.
 
     None where the pack does not have the corpus, or its audio is not in the mirror folder. With the source `any`,
@@ -25,9 +25,7 @@ def scan(corpus: str, source: str, mirror: str | None = None) -> corpora.Scan | 
     root = corpora.find(corpus, mirror)
     if root is None:
         return None
-    fresh = corpora.scan(corpus, root)
-    store.write_scan(corpus, fresh, store.folder("audio"))
-    return fresh
+    return scans.fresh(corpus, root, workers)
 
 
 def formats(scans: Mapping[str, corpora.Scan]) -> pd.DataFrame:

@@ -38,7 +38,7 @@ def listed(root: Path) -> tuple[list[str], list[Problem]]:
                 problems.append((shown(os.path.join(folder, name)), reason, remedy))
         for name in names_here:
             path = Path(folder, name)
-            if path.suffix.lower() not in audio.SUFFIXES:
+            if name.startswith("._") or path.suffix.lower() not in (*audio.SUFFIXES, *audio.UNREADABLE_SUFFIXES):
                 continue
             relative = path.relative_to(root).as_posix()
             if shown(path) != relative:
@@ -102,6 +102,8 @@ def measure_first_good(
                 raise wrong
             samples, rate = audio.read(root / path, *cut)
             soundness.check_samples(root / path, samples)
+            mix = audio.resample(samples, rate)
+            soundness.check_mix(root / path, samples, mix)
         except audio.AudioError as error:
             absent = not os.path.lexists(root / path)
             problems.append((named, error.reason, where_is(root, path) if absent else error.remedy))
@@ -111,7 +113,7 @@ def measure_first_good(
             continue
         row = {**facts, "seconds": round(len(samples) / rate, 4), "sample_rate_native": rate}
         row |= {"sha256": audio.fingerprint(samples, rate)}
-        peak, level = audio.levels_dbfs(samples)
+        peak, level = audio.levels_dbfs(mix)
         quality = {"utterance": facts["utterance"], "channels": samples.shape[1]}
         quality |= {"peak_dbfs": round(peak, 2), "level_dbfs": round(level, 2)}
     return row, quality, problems

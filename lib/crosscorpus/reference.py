@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from crosscorpus import corpora, extractors, f1bounds, granularity, names, paths, protocol
+from crosscorpus import corpora, extractors, f1bounds, granularity, label_sets, names, paths, protocol
 
 CELL = ["ptm", "head", "train_corpus", "test_corpus"]
 
@@ -133,16 +133,25 @@ def table1() -> pd.DataFrame:
     return table[[*CELL, "accuracy", "macro_f1"]]
 
 
+def published_labels() -> str:
+    """Return the label set of Table I, as tables of scores show it: the emotions that all its corpora share."""
+    return label_sets.text(protocol.load()["emotions"])
+
+
 def beside(ours: pd.DataFrame) -> pd.DataFrame:
     """Put the paper's accuracy and macro-F1 beside ours (`metrics.interval` or `metrics.summary`).
 
     Returns
     -------
     The table with `paper_accuracy`, `paper_macro_f1`, and the differences ours minus paper
-    (`accuracy_difference`, `macro_f1_difference`); missing where the paper has no such cell.
+    (`accuracy_difference`, `macro_f1_difference`); missing where the paper has no such cell, and where ours is
+    scored on other emotions than the paper's, as `other_labels` tells.
     """
     paper = table1().rename(columns={"accuracy": "paper_accuracy", "macro_f1": "paper_macro_f1"})
     table = ours.merge(paper, on=CELL, how="left", validate="many_to_one")
+    table["other_labels"] = table["paper_accuracy"].notna() & (table["emotions"] != published_labels())
+    for metric in ("accuracy", "macro_f1"):
+        table[f"paper_{metric}"] = table[f"paper_{metric}"].mask(table["other_labels"])
     for metric in ("accuracy", "macro_f1"):
         table[f"{metric}_difference"] = table[metric] - table[f"paper_{metric}"]
     return table
@@ -151,6 +160,19 @@ def beside(ours: pd.DataFrame) -> pd.DataFrame:
 def of_paper(table: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of what `beside` returns that the paper has too."""
     return table[table["paper_accuracy"].notna()]
+
+
+def not_comparable(table: pd.DataFrame) -> str:
+    """Return a sentence on cells of what `beside` returns that are no match for the paper's; "" if none are."""
+    others = table[table["other_labels"]]
+    if not len(others):
+        return ""
+    n = len(others.drop_duplicates(CELL))
+    sets = "; ".join(others["emotions"].unique())
+    return (
+        f"Not comparable: {n} {'cell' if n == 1 else 'cells'} of the paper, run here with other labels ({sets}). "
+        f"Its values are of {published_labels()}."
+    )
 
 
 def to_picture(table: pd.DataFrame, ptm: str) -> pd.DataFrame:

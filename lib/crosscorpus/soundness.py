@@ -2,21 +2,26 @@
 
 A decoder believes the header. Where that is damaged, or the file is cut, some formats give fewer samples, or
 others, without a word. What a file repeats tells: a WAV header gives its data rate three times over, and chunks
-must fill the file; a FLAC file carries a checksum of its samples. Formats that repeat nothing are refused.
+must fill the file; FLAC and Ogg files carry checksums; other containers tell their length. A few old formats tell
+nothing: their files are read, and `unchecked` counts them.
 
 Not found: a changed sample of a WAV file, changed music data of an MP3 file, and an MP3 file without a Xing header
-that was cut. Nothing in those files tells.
+that was cut between two frames. Nothing in those files tells.
 """
 
 import hashlib
 import os
 import stat
 import struct
-from pathlib import Path
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path, PurePath
+from typing import BinaryIO
 
 import numpy as np
 import soundfile
 
+from crosscorpus import containers, mp3
 from crosscorpus.audio import FETCH_AGAIN, AudioError
 
 RATES = (1_000, 768_000)
@@ -25,8 +30,12 @@ LARGEST = 2**30
 """Samples, of all channels together, that are decoded at once: 4 GB, or 18 hours of 16 kHz."""
 LOUDEST = 10.0
 """Largest absolute sample; full scale is 1, and a float file may exceed it a little."""
-CHECKED = ("WAV", "WAVEX", "FLAC", "MP3")
-"""Formats, as libsndfile names them, whose damage is noticed here or by their decoder."""
+CANCELLED = 0.1
+"""Of the channels' level, the least that their mean may have; two microphones, or one, leave half or more."""
+SILENT = 0.001
+"""Of the channels' level, the least that must be left at 16 kHz."""
+UNCHECKED = (".voc", ".ircam", ".paf", ".pvf", ".avr")
+"""Suffixes of formats that tell neither length nor checksum: a file that is cut is read as a shorter one."""
 FLAC_RATES = (0, 88_200, 176_400, 192_000, 8_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 96_000)
 """Sample rates (Hz) that a FLAC frame names by a number of four bits; RFC 9639, section 9.1.2."""
 
@@ -37,8 +46,8 @@ def check(path: str | os.PathLike[str]) -> None:
     Raises
     ------
     AudioError
-        It is no regular file, is of a format whose damage would not be noticed, declares what it cannot hold, or
-        contradicts itself. A file that cannot be opened, or is no audio at all, passes: `audio.read` refuses it.
+        It is no regular file, declares what it cannot hold, or contradicts itself. A file that cannot be opened,
+        or is no audio at all, passes: `audio.read` refuses it.
     """
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
@@ -48,17 +57,12 @@ def check(path: str | os.PathLike[str]) -> None:
         info = soundfile.info(os.fspath(path))
     except (OSError, soundfile.LibsndfileError):
         return
-    if info.format not in CHECKED or head[:4] in (b"RIFX", b"RF64"):
-        kind = info.format_info if head[:4] != b"RIFX" else "big-endian WAV"
-        raise AudioError(
-            path, f"is of the format {kind}, in which damage goes unnoticed", "convert it to WAV or FLAC"
-        )
-    if head[:4] == b"RIFF":
-        _check_wav(path)
+    if head[:4] in (b"RIFF", b"RIFX"):
+        _check_wav(path, "<" if head[:4] == b"RIFF" else ">")
     if not RATES[0] <= info.samplerate <= RATES[1]:
         raise AudioError(path, f"is declared to have a sample rate of {info.samplerate} Hz", FETCH_AGAIN)
-    if info.frames * info.channels > LARGEST:
-        hours = info.frames / info.samplerate / 3600
+    if _declared(path, info) > LARGEST:
+        hours = _declared(path, info) / info.channels / info.samplerate / 3600
         remedy = f"{FETCH_AGAIN}, or cut it into utterances"
         raise AudioError(path, f"is declared to last {hours:.0f} hours in {info.channels} channels", remedy)
     if head[:4] == b"fLaC":
@@ -81,32 +85,92 @@ def check_samples(path: str | os.PathLike[str], samples: np.ndarray) -> None:
         raise AudioError(path, f"holds samples up to {peak:.3g} where full scale is 1", "scale it to [-1, 1]")
 
 
-def _check_wav(path: str | os.PathLike[str]) -> None:
-    size = os.path.getsize(path)
+def check_mix(path: str | os.PathLike[str], samples: np.ndarray, mix: np.ndarray) -> None:
+    """Check that what is embedded of a recording still has its sound.
+
+    Parameters
+    ----------
+    samples
+        float32 [frames, channels], as decoded.
+    mix
+        float32 [samples at 16 kHz], what `audio.resample` makes of them.
+
+    Raises
+    ------
+    AudioError
+        The channels cancel out when averaged, as with one of them inverted, or all sound is above 8 kHz.
+    """
+    if samples.shape == (len(mix), 1):  # the same samples
+        return
+    level = float(np.sqrt(samples.var(axis=0, dtype=np.float64).mean()))
+    if float(samples.mean(axis=1, dtype=np.float64).std()) <= CANCELLED * level:
+        remedy = "use one channel alone, or turn the sign of one"
+        raise AudioError(path, "its channels cancel out when averaged", remedy)
+    if float(mix.std(dtype=np.float64)) <= SILENT * level and len(mix) > 1:
+        remedy = "check how it was made, or leave it out"
+        raise AudioError(path, "holds no sound below 8 kHz, which is all that is embedded", remedy)
+
+
+def unchecked(files: Iterable[str | os.PathLike[str]]) -> dict[str, int]:
+    """Count the files whose format tells no damage, by suffix, so that a page can say so.
+
+    Returns
+    -------
+    suffix -> files, for example {".voc": 3}; empty where damage of every file would be noticed.
+    """
+    suffixes = Counter(PurePath(file).suffix.lower() for file in files)
+    return {suffix: suffixes[suffix] for suffix in UNCHECKED if suffixes[suffix]}
+
+
+def _declared(path: str | os.PathLike[str], info: object) -> int:
+    """Return the samples of all channels together: by the frames where the header may tell none, or too few."""
+    if info.format == "MP3":  # type: ignore[attr-defined]
+        try:
+            return mp3.samples(mp3.parts(Path(path).read_bytes()))
+        except mp3.Mp3Error:
+            return 0  # as `audio.read` will say
+    return info.frames * info.channels  # type: ignore[attr-defined]
+
+
+def _check_wav(path: str | os.PathLike[str], order: str) -> None:
+    size, found = os.path.getsize(path), containers.samples(path)
     with open(path, "rb") as file:
-        end = min(size, 8 + struct.unpack("<4xI4x", file.read(12))[0])
+        end = min(size, 8 + struct.unpack(f"{order}4xI4x", file.read(12))[0])
         length = 0
         while len(head := file.read(8)) == 8:
-            name, length = struct.unpack("<4sI", head)
+            name, length = struct.unpack(f"{order}4sI", head)
             if name == b"fmt " and 16 <= length <= size:
-                _check_format(path, file.read(length))
+                _check_format(path, file.read(length), order)
                 file.seek(-length, os.SEEK_CUR)
             file.seek(length + length % 2, os.SEEK_CUR)
             if name == b"data":
                 break
-        if length in (0, 0xFFFFFFFF):  # left so by a writer that could not go back: nothing to compare
+        if found is None or found.streamed:  # left so by a writer that could not go back: nothing to compare
             return
-        while (left := end - file.tell()) > 0:
-            name, length = struct.unpack("<4sI", file.read(8)) if left >= 8 else (b"", left)
-            if len(name) < 4 or not name.decode("latin-1").isprintable() or length > left - 8:
-                raise AudioError(path, f"has {left} bytes after its samples that are no part of it", FETCH_AGAIN)
-            file.seek(length + length % 2, os.SEEK_CUR)
+        after = found.at + found.declared
+        if not any(
+            _are_chunks(file, at, end, order) for at in (after, after + after % 2)
+        ):  # some leave the pad out
+            left = end - after - after % 2
+            raise AudioError(path, f"has {left} bytes after its samples that are no part of it", FETCH_AGAIN)
 
 
-def _check_format(path: str | os.PathLike[str], chunk: bytes) -> None:
-    kind, channels, rate, per_second, per_frame, bits = struct.unpack("<HHIIHH", chunk[:16])
+def _are_chunks(file: BinaryIO, at: int, end: int, order: str) -> bool:
+    """Return whether there are chunks from here to the end, and nothing else."""
+    while at < end:
+        file.seek(at)
+        head = file.read(8)
+        name, length = struct.unpack(f"{order}4sI", head) if len(head) == 8 else (b"\0", 0)
+        if not name.decode("latin-1").isprintable() or length > end - at - 8:
+            return False
+        at += 8 + length + length % 2
+    return True
+
+
+def _check_format(path: str | os.PathLike[str], chunk: bytes, order: str) -> None:
+    kind, channels, rate, per_second, per_frame, bits = struct.unpack(f"{order}HHIIHH", chunk[:16])
     if kind == 0xFFFE and len(chunk) >= 26:
-        kind = struct.unpack("<H", chunk[24:26])[0]
+        kind = struct.unpack(f"{order}H", chunk[24:26])[0]
     expected = channels * ((bits + 7) // 8)
     if kind in (1, 3, 6, 7) and (per_frame, per_second) != (expected, rate * expected):
         raise AudioError(

@@ -22,7 +22,7 @@ import pandas as pd
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from crosscorpus import audio, corpora, extractors, names, paths, versions
+from crosscorpus import audio, containers, corpora, extractors, mp3, names, paths, versions
 
 SOURCES = ("pack", "audio", "any")
 
@@ -114,10 +114,13 @@ def write_scan(corpus: str, scan: corpora.Scan, to: Path) -> None:
 def read_scan(corpus: str, source: str = "pack") -> corpora.Scan:
     """Read what `write_scan` wrote.
 
+    What was read from audio keeps what was measured; emotions, speakers and the like are as names and tables say
+    now, so that a corrected table counts without the audio being read again.
+
     Raises
     ------
     NotStoredError
-        This source has no such table.
+        This source has no such table, or the corpus's own table names files that were not read yet.
     StoredWrongError
         The table of utterances is not what a scan of the corpus gives.
     """
@@ -139,6 +142,8 @@ def read_scan(corpus: str, source: str = "pack") -> corpora.Scan:
         try:
             tables.append(corpora.read_table(path))
             if kind == "utterances":
+                if source == "audio":
+                    tables[-1] = _as_named_now(entry, tables[-1])
                 corpora.check_table(entry, tables[-1])
                 if source == "pack":
                     _check_pack(path, f"utterances/{corpus}", {"sha256": table_hash(path)})
@@ -149,7 +154,24 @@ def read_scan(corpus: str, source: str = "pack") -> corpora.Scan:
                 "make it again, or fetch the repository's again" if source == "pack" else "delete it and run again"
             )
             raise StoredWrongError(f"{paths.shown(path)}: {error}; {again}") from error
-    return corpora.Scan(*tables)
+    scan = corpora.Scan(*tables)
+    read = {*scan.utterances["utterance"], *scan.problems["path"]}
+    unread = [name for name in (entry.table or {} if source == "audio" else {}) if name not in read]
+    if unread:
+        raise NotStoredError(
+            f"{entry.home} was changed: {len(unread)} of its utterances were not read yet, first {unread[0]}; "
+            f"run `papermill notebooks/data.ipynb out.ipynb -p source audio -p corpora {corpus}`"
+        )
+    return scan
+
+
+def _as_named_now(entry: corpora.Corpus, table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table of utterances with the facts that names, or the corpus's own table, tell today."""
+    known = table["path" if entry.table is None else "utterance"]
+    told = [corpora.parse(entry, name) for name in known]
+    kept = table[[facts is not None for facts in told]].reset_index(drop=True)
+    facts = pd.DataFrame([facts for facts in told if facts is not None], index=kept.index)
+    return kept.assign(**facts).sort_values("utterance", ignore_index=True)
 
 
 # -- embeddings ---------------------------------------------------------------------------------------------
@@ -422,6 +444,10 @@ def command(ptm: str, corpus: str, pooling: str = "", dtype: str = "float32") ->
     return make + (f" -p dtype {dtype}" if dtype != "float32" else "")
 
 
+ENCODING = ("torch", "transformers", "numpy", "soundfile", "soxr")
+"""Libraries that embeddings come from; another version may give others."""
+
+
 def identity(ptm: str, pooling: str, utterances: pd.DataFrame, dtype: str = "float32") -> dict[str, str]:
     """Return all that decides what the embeddings of some utterances are; its `key` names their file."""
     model, loader = extractors.get(ptm), extractors.loader(ptm)
@@ -434,5 +460,6 @@ def identity(ptm: str, pooling: str, utterances: pd.DataFrame, dtype: str = "flo
         "pooling": pooling,
         "dtype": dtype,
         "audio_hash": audio_hash(utterances),
-        "code": versions.of_code(audio, loader, *shared),
+        "code": versions.of_code(audio, containers, mp3, loader, *shared),
+        "encoded_with": versions.of_some(*ENCODING),
     }

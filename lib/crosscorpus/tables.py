@@ -13,7 +13,7 @@ import pandas as pd
 from IPython.display import HTML, Markdown
 from pandas.io.formats.style import Styler
 
-from crosscorpus import corpora, extractors, figures, names, paths, store
+from crosscorpus import corpora, extractors, figures, label_sets, names, paths, store
 
 NO_BREAK = "\N{NO-BREAK SPACE}"
 
@@ -53,6 +53,8 @@ NAMES: dict[str, str] = {
     "level_dbfs": "level (dB)",
     "agreement": "same emotion (%)",
     "chance": "by chance (%)",
+    "majority": "most frequent (%)",
+    "n_emotions": "number of emotions",
     "together": "together against alone",
     "zero_padded": "zero-padded against alone",
     "uar": "UAR",
@@ -182,7 +184,7 @@ def beside_paper(table: pd.DataFrame, download: str = "") -> HTML | Markdown:
     the table is offered under this name, with all its digits; see `offer`.
     """
     if not len(table):
-        return Markdown("There is no pair of corpora to show: embeddings are missing.")
+        return Markdown("No cell of the paper has been run here on its emotions.")
     columns: dict[tuple[str, str], pd.Series | list[str]] = {
         ("", "model"): table["ptm"].map(VALUES["ptm"]),
         ("", "train → test"): [
@@ -222,17 +224,20 @@ def _clusters(row: Any) -> str:
     return f"{row.n_clusters}{NO_BREAK}{row.clusters}{few}"
 
 
-def grid_like_paper(table: pd.DataFrame, download: str = "") -> HTML | Markdown:
+def grid_like_paper(table: pd.DataFrame, emotions: Sequence[str] = (), download: str = "") -> HTML | Markdown:
     """Style scores as the paper's Table I: a row per training corpus and model, columns by test corpus and head.
 
     A cell is accuracy | macro-F1. It is the darker, the higher its accuracy is among those of its block, a pair of
     corpora; the best one is bold. Where all cells are of one corpus, the rows are models. A cell with a tripped
-    guard (column `guard` of `guards.mark`) has a dagger.
+    guard (column `guard` of `guards.mark`) has a dagger. Cells that are scored on other emotions than the others
+    (`label_sets.chosen`) say on how many.
 
     Parameters
     ----------
     table
         What `metrics.summary` returns, of one regime.
+    emotions
+        Those of the protocol.
     download
         Where given, the table is offered under this name, with all its digits; see `offer`.
     """
@@ -248,6 +253,9 @@ def grid_like_paper(table: pd.DataFrame, download: str = "") -> HTML | Markdown:
     text = pd.Series([f"{acc:.1f}{NO_BREAK}|{NO_BREAK}{f1:.1f}" for acc, f1 in scores], table.index)
     if "guard" in table:
         text += np.where(table["guard"] == "", "", f"{NO_BREAK}†")
+    others = table.drop(label_sets.alike(table, emotions).index)
+    for row in others.itertuples():
+        text[row.Index] += f"<br><small>{label_sets.counted(row.n_emotions)}</small>"
     look = [f"background-color: rgba(0, 114, 178, {0.45 * d:.2f})" for d in depth]
     look = [css + "; font-weight: bold" if d == 1 else css for css, d in zip(look, depth, strict=True)]
     same = (table["train_corpus"] == table["test_corpus"]).all()
@@ -260,6 +268,24 @@ def grid_like_paper(table: pd.DataFrame, download: str = "") -> HTML | Markdown:
     wide.index.names = [None] * wide.index.nlevels
     links = offer(table, download).data if download else ""
     return _rendered(wide["text"].style.apply(lambda _: wide["look"], axis=None), links=links)
+
+
+def label_sets_of(table: pd.DataFrame, download: str = "") -> HTML | Markdown:
+    """Style what each pair of corpora is scored on, with what needs no head; see `label_sets.of_pairs`.
+
+    Chance and the share of the most frequent emotion are in percent. `table` is predictions or scores.
+    """
+    both = ["train_corpus", "test_corpus"]
+    by_regime = label_sets.of_pairs(table)
+    pairs = by_regime[[*both, *label_sets.COLUMNS]].drop_duplicates()
+    shown = by_regime if pairs.duplicated(both).any() else pairs  # as a rule, regimes do not differ in this
+    return show(shown, otherwise="There is no pair of corpora.", download=download, most=400)
+
+
+def left_out(table: pd.DataFrame) -> HTML | Markdown:
+    """Style which cells were left out and why: regime, train_corpus, test_corpus ("" for all), reason."""
+    shown = table.assign(test_corpus=table["test_corpus"].mask(table["test_corpus"] == "", "every corpus"))
+    return show(shown, otherwise="No cell had to be left out.", most=400)
 
 
 def by_head(table: pd.DataFrame, rows: Sequence[str], metric: str = "accuracy") -> HTML | Markdown:

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import pandas as pd
 import torch
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+from sklearn.model_selection import StratifiedKFold
 from sklearn.preprocessing import StandardScaler
 from torch.nn import functional
 
@@ -28,8 +28,10 @@ class TrainingError(RuntimeError):
 class Fitted:
     """A trained head, the scaling of its input, and its learning curves.
 
-    `history` has a row for each epoch: epoch (from 1), loss and val_loss, and the accuracies (0 to 1) of the
-    weights that were kept, train_accuracy and validation_accuracy, which are the same in all rows.
+    `history` has a row for each epoch: epoch (from 1), loss and val_loss; and, the same in all rows, the
+    accuracies (0 to 1) of the weights that were kept, train_accuracy and validation_accuracy, and the utterances,
+    n_train and n_validation. Where the latter is 0, nothing was held out, and what is of validation is of the
+    training part.
     """
 
     model: keras.Model
@@ -37,8 +39,18 @@ class Fitted:
     history: pd.DataFrame
 
 
+LARGEST_SHARE = 0.3
+"""More of a training set is never held out for early stopping to keep a group whole: then utterances are drawn."""
+DRAWS = 50
+"""Orders of groups that are tried, at most, for a validation part near the share that is asked for."""
+
+
 def split_validation(y: np.ndarray, groups: np.ndarray, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Split a training set for early stopping, groups kept whole, classes as even as groups allow.
+    """Split a training set for early stopping: near the share, groups kept whole, every class left to train on.
+
+    Where groups are single utterances, classes are dealt evenly. Larger groups (speakers) are drawn by the seed;
+    where no draw stays below `LARGEST_SHARE`, or leaves every class to train on, utterances are drawn instead,
+    whose speakers are trained on too: it is the test folds that no speaker of the training set is in.
 
     Parameters
     ----------
@@ -47,21 +59,68 @@ def split_validation(y: np.ndarray, groups: np.ndarray, share: float, seed: int)
     share
         Of the utterances to split off, between 0 and 0.5.
     seed
-        Of the shuffle.
+        Of the draw.
 
     Returns
     -------
-    Indices of the training and of the validation part.
+    Indices of the training and of the validation part; the latter is empty where no utterance can be spared.
     """
     _, first, group = np.unique(groups, return_index=True, return_inverse=True)
-    n_splits = min(round(1 / share), len(first))
-    if len(first) > len(y) / 2 and (y == y[first][group]).all():  # single utterances, but for a few: dealt fast
+    single = len(first) > len(y) / 2 and (y == y[first][group]).all()
+    n_splits = round(1 / share)
+    if single and np.bincount(y[first])[np.unique(y)].min() >= n_splits:
         splitter = StratifiedKFold(n_splits, shuffle=True, random_state=seed)
         _, held_out = next(iter(splitter.split(first, y[first])))
-        validation = np.isin(group, held_out)
-        return np.flatnonzero(~validation), np.flatnonzero(validation)
-    grouped = StratifiedGroupKFold(n_splits, shuffle=True, random_state=seed)
-    return next(iter(grouped.split(y, y, groups)))
+        held = np.isin(group, held_out)
+    elif single:
+        held = np.isin(group, _draw_evenly(y[first], share, seed))
+    else:
+        of_groups = _draw_groups(y, group, share, seed)
+        by_utterance = np.isin(np.arange(len(y)), _draw_evenly(y, share, seed))
+        held = by_utterance if of_groups is None else of_groups
+    return np.flatnonzero(~held), np.flatnonzero(held)
+
+
+def _draw_evenly(y: np.ndarray, share: float, seed: int) -> np.ndarray:
+    """Return positions of about a share of y, one at least if possible; of each class in proportion, never all."""
+    rng = np.random.default_rng(seed)
+    counts = np.bincount(y)
+    wanted = share * counts
+    taken = np.floor(wanted).astype(int)
+    for kind in np.lexsort((rng.permutation(len(counts)), taken - wanted)):
+        if taken.sum() < max(1, round(share * len(y))) and taken[kind] < counts[kind] - 1:
+            taken[kind] += 1
+    of_classes = [rng.permutation(np.flatnonzero(y == kind))[:n] for kind, n in enumerate(taken)]
+    return np.concatenate(of_classes)
+
+
+def _draw_groups(y: np.ndarray, group: np.ndarray, share: float, seed: int) -> np.ndarray | None:
+    """Return which utterances are of groups that together come near a share, [utterances]; None where none do.
+
+    In a random order, groups are taken as long as each brings the sum nearer to the share.
+    """
+    rng = np.random.default_rng(seed)
+    n_of = np.zeros((group.max() + 1, y.max() + 1), dtype=int)
+    np.add.at(n_of, (group, y), 1)
+    sizes, target = n_of.sum(axis=1), share * len(y)
+    drawn = []
+    for _ in range(DRAWS):
+        held: list[int] = []
+        n_held, left = 0, n_of.sum(axis=0)
+        for one in rng.permutation(len(sizes)):
+            nearer = abs(n_held + sizes[one] - target) < abs(n_held - target)
+            if (nearer or not held) and (left - n_of[one] >= (left > 0)).all():
+                held.append(one)
+                n_held, left = n_held + sizes[one], left - n_of[one]
+        if held and n_held <= LARGEST_SHARE * len(y):
+            drawn.append((abs(n_held - target), held))
+            if drawn[-1][0] <= target / 4:
+                return np.isin(group, held)
+    if not drawn:
+        return None
+    nearest = min(distance for distance, _ in drawn)
+    alike = [held for distance, held in drawn if distance <= 1.25 * nearest]
+    return np.isin(group, alike[rng.integers(len(alike))])
 
 
 @dataclass(frozen=True)
@@ -92,7 +151,10 @@ class Task:
 
 @dataclass(frozen=True)
 class Ready:
-    """A training set split and scaled, float32 [utterances, dim], and a head with its initial weights."""
+    """A training set split and scaled, float32 [utterances, dim], and a head with its initial weights.
+
+    Without a part held out (`n_validation` 0), that for validation is the training part again.
+    """
 
     model: keras.Model
     scaler: StandardScaler | None
@@ -100,6 +162,7 @@ class Ready:
     y: np.ndarray
     X_validation: np.ndarray
     y_validation: np.ndarray
+    n_validation: int
 
     @property
     def data(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -112,11 +175,14 @@ def prepare(task: Task, protocol: Protocol) -> Ready:
     torch.set_num_threads(1)  # the same bytes however many cores; and small layers gain nothing from more
     with without_tensorflow():
         keras.utils.set_random_seed(task.seed)
-    part, validation = split_validation(task.y, task.groups, protocol["validation_share"], task.seed)
+    part, validation = np.arange(len(task.y)), np.arange(0)
+    if len(task.y) >= protocol["fixed_epochs_below"]:
+        part, validation = split_validation(task.y, task.groups, protocol["validation_share"], task.seed)
     scaler = StandardScaler().fit(task.X[part]) if protocol["scaling"] == "standardise" else None
     model = heads.build(task.head, task.X.shape[1], task.n_classes, protocol)
-    X, X_validation = (scaled(scaler, task.X[rows]) for rows in (part, validation))
-    return Ready(model, scaler, X, task.y[part], X_validation, task.y[validation])
+    watched = validation if len(validation) else part
+    X, X_validation = (scaled(scaler, task.X[rows]) for rows in (part, watched))
+    return Ready(model, scaler, X, task.y[part], X_validation, task.y[watched], len(validation))
 
 
 def scaled(scaler: StandardScaler | None, X: np.ndarray) -> np.ndarray:
@@ -151,7 +217,7 @@ def fit(task: Task, protocol: Protocol, device: str = "cpu") -> Fitted:
         X, y, X_validation, y_validation = (torch.from_numpy(array).to(device) for array in ready.data)
         weights = [variable.value for variable in ready.model.trainable_variables]
         adam = Adam(weights, protocol)
-        stopping = EarlyStopping(protocol)
+        stopping = EarlyStopping(protocol, ready.n_validation > 0)
         losses: list[float] = []
         for epoch in range(1, protocol["epochs"] + 1):
             total = 0.0
@@ -190,11 +256,14 @@ class Adam(torch.optim.Adam):
 
 
 class EarlyStopping:
-    """Keras's rule: end after `patience` epochs without a lower validation loss; keep the best or last weights."""
+    """Keras's rule: end after `patience` epochs without a lower validation loss; keep the best or last weights.
 
-    def __init__(self, protocol: Protocol) -> None:
-        self.patience, self.waited = protocol["patience"], 0
-        self.keeps_last = protocol["kept_weights"] == "last"
+    Without a validation part (`is_watched` False) all epochs are run, and the last weights kept.
+    """
+
+    def __init__(self, protocol: Protocol, is_watched: bool = True) -> None:
+        self.patience, self.waited = protocol["patience"] if is_watched else protocol["epochs"], 0
+        self.keeps_last = protocol["kept_weights"] == "last" or not is_watched
         self.losses: list[float] = []
         self.kept: list[torch.Tensor] = []
 
@@ -227,6 +296,7 @@ def finish(
         variable.assign(weight)
     for part, X, y in (("train", ready.X, ready.y), ("validation", ready.X_validation, ready.y_validation)):
         history[f"{part}_accuracy"] = float((probabilities(ready.model, X).argmax(axis=1) == y).mean())
+    history["n_train"], history["n_validation"] = len(ready.y), ready.n_validation
     return Fitted(ready.model, ready.scaler, history)
 
 

@@ -9,9 +9,8 @@ from typing import Any
 
 import joblib
 import pandas as pd
-from tqdm import tqdm
 
-from crosscorpus import audio, names, recordings
+from crosscorpus import audio, names, progress, recordings
 from crosscorpus.entries import Corpus, parse
 
 COLUMNS = [
@@ -65,7 +64,7 @@ def read_audio(entry: Corpus, root: Path, workers: int = 1) -> Scan:
     check = recordings.checker(root)
     jobs = (joblib.delayed(recordings.measure_first_good)(root, copies[name], check) for name in sorted(copies))
     parallel = joblib.Parallel(n_jobs=workers, prefer="threads", return_as="generator")
-    reading = tqdm(parallel(jobs), total=len(copies), desc=f"reading {entry.name}", unit="file", mininterval=5)
+    reading = progress.over(parallel(jobs), f"reading {entry.name}", len(copies), "files")
     rows, qualities = [], []
     for row, quality, found in reading:
         problems += found
@@ -87,7 +86,7 @@ def _named(entry: Corpus, root: Path) -> tuple[dict[str, list[dict[str, Any]]], 
     files, problems = recordings.listed(root)
     copies: dict[str, list[dict[str, Any]]] = {}
     suffixes = {suffix: number for number, suffix in enumerate(audio.SUFFIXES)}
-    for path in sorted(files, key=lambda p: (suffixes.get(PurePosixPath(p).suffix.lower(), 9), p)):
+    for path in sorted(files, key=lambda p: (suffixes.get(PurePosixPath(p).suffix.lower(), len(suffixes)), p)):
         unused = [why for pattern, why in entry.not_used.items() if re.search(pattern, path)]
         facts = parse(entry, path)
         if unused:

@@ -12,8 +12,10 @@ METRICS = ("accuracy", "macro_f1")
 """The two that the paper prints."""
 
 INSIDE, ABOVE, BELOW, NOT_RUN = "inside our interval", "above", "below", "not yet run"
-VERDICTS = (INSIDE, ABOVE, BELOW, NOT_RUN)
-"""Where the paper's value is: above and below mean above and below our interval."""
+OTHER_LABELS = "not comparable: other labels"
+VERDICTS = (INSIDE, ABOVE, BELOW, NOT_RUN, OTHER_LABELS)
+"""Where the paper's value is: above and below mean above and below our interval. With other labels than the
+paper's there is nothing to compare."""
 
 BLOCK = ("regime", "metric", "train_corpus", "test_corpus", "head")
 """What is the same for all models that the paper compares with each other."""
@@ -37,22 +39,25 @@ def cells(intervals: pd.DataFrame, regimes: Sequence[str]) -> pd.DataFrame:
     A row for each cell (`reference.CELL`), regime and metric of `METRICS`, in the order of Table I: published and
     ours (percent), low and high (our interval), difference (ours minus published, in points), n_clusters, and
     verdict, one of `VERDICTS`. The ends of the interval belong to it. Without an interval, ours stands for both.
+    Ours is missing where it is scored on other emotions than the paper's.
     """
     paper = reference.table1().melt(reference.CELL, list(METRICS), "metric", "published")
     every = pd.concat([paper.assign(regime=regime) for regime in regimes], ignore_index=True)
     parts = [
-        intervals[[*metrics.CELL, "n_clusters"]].assign(
+        intervals[[*metrics.CELL, "n_clusters", "emotions"]].assign(
             metric=metric, ours=intervals[metric], low=intervals[f"{metric}_low"], high=intervals[f"{metric}_high"]
         )
         for metric in METRICS
     ]
     keys = [*metrics.CELL, "metric"]
     table = every.merge(pd.concat(parts), on=keys, how="left", validate="one_to_one")
+    other = table["ours"].notna() & (table["emotions"] != reference.published_labels())
+    table[["ours", "low", "high"]] = table[["ours", "low", "high"]].mask(other)
     low, high = (table[end].fillna(table["ours"]) for end in ("low", "high"))
     table["difference"] = table["ours"] - table["published"]
     table["verdict"] = np.select(
-        [table["ours"].isna(), table["published"] > high, table["published"] < low],
-        [NOT_RUN, ABOVE, BELOW],
+        [other, table["ours"].isna(), table["published"] > high, table["published"] < low],
+        [OTHER_LABELS, NOT_RUN, ABOVE, BELOW],
         default=INSIDE,
     )
     columns = ["regime", "metric", "published", "ours", "low", "high", "difference", "n_clusters", "verdict"]
@@ -84,16 +89,16 @@ def counts(table: pd.DataFrame) -> pd.DataFrame:
 
     Returns
     -------
-    A row for each regime and metric: cells; run, those of them that are run here; one column for each of
-    `VERDICTS`; share, the percentage of the run cells whose published value is inside our interval (NaN where none
-    is run); and distance, the mean of the absolute differences in points.
+    A row for each regime and metric: cells; run, those of them that are run here, with the paper's labels; one
+    column for each of `VERDICTS`; share, the percentage of the run cells whose published value is inside our
+    interval (NaN where none is run); and distance, the mean of the absolute differences in points.
     """
     grouped = table.groupby(["regime", "metric"], sort=False)
     found = grouped["verdict"].value_counts().unstack(fill_value=0).reindex(columns=list(VERDICTS), fill_value=0)
     found = found.reindex(list(grouped.groups))
     found.index = found.index.set_names(["regime", "metric"])
     total = found.sum(axis=1)
-    run = total - found[NOT_RUN]
+    run = total - found[NOT_RUN] - found[OTHER_LABELS]
     found.insert(0, "cells", total)
     found.insert(1, "run", run)
     found["share"] = 100 * found[INSIDE] / run.where(run > 0)
@@ -119,7 +124,7 @@ def agreement(table: pd.DataFrame, within: Sequence[str] = BLOCK) -> pd.DataFram
     """
     rows = []
     for block, part in table.groupby(list(within), sort=False):
-        run = part[part["verdict"] != NOT_RUN]
+        run = part[part["ours"].notna()]
         values = np.round(run[["ours", "published"]].to_numpy(dtype=float), 9)
         tau = rho = np.nan
         if len(run) >= LEAST and (np.ptp(values, axis=0) > 0).all():

@@ -33,6 +33,12 @@ def of_libraries() -> dict[str, str]:
     return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in LIBRARIES}
 
 
+def of_some(*names: str) -> str:
+    """Return the versions of some of `LIBRARIES` in one line, for keys."""
+    libraries = of_libraries()
+    return " ".join(f"{name} {libraries[name]}" for name in names)
+
+
 def of_commit() -> str:
     """Return the commit of the working tree (12 hex digits), with `+` where tracked files differ from it."""
 

@@ -144,12 +144,13 @@ def odd(rng: np.random.Generator, count: int) -> list[Mutant]:
         Mutant("page of a server", b"<!DOCTYPE html><html><body>404 Not Found</body></html>"),
         Mutant("Git-LFS pointer", b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\n"),
         Mutant("header alone", sound[:44]),
-        Mutant("big-endian RIFX", b"RIFX" + sound[4:]),
+        Mutant("little-endian under the name of RIFX", b"RIFX" + sound[4:]),
         Mutant("hours in a few bytes", encoded(whole, 16_000, kind="FLAC")[:21] + b"\xff" * 5, suffix=".flac"),
     ]
     for kind in ("AIFF", "AU", "CAF", "RF64", "W64", "OGG"):
         data = encoded(whole, 16_000, "VORBIS" if kind == "OGG" else "PCM_16", kind)
-        found.append(Mutant(f"{kind} under the name of a WAV file", data, whole, 16_000, either=True))
+        truth = soundfile.read(io.BytesIO(data), always_2d=True) if kind == "OGG" else reference(sound)
+        found.append(Mutant(f"{kind} under the name of a WAV file", data, *truth))
         found.append(Mutant(f"{kind} under the name of a WAV file, cut", data[: int(0.7 * len(data))]))
     for name, kind, suffix in (("FLAC", "FLAC", ".wav"), ("WAV", "WAV", ".flac"), ("WAV", "WAV", ".mp3")):
         data = encoded(whole, 16_000, kind=kind)

@@ -91,7 +91,7 @@ def test_each_refusal_names_the_file_the_reason_and_the_remedy(fuzz, rng):
     assert list(found["path"]) == ["m000000A.wav", "m010001F.wav"]
     assert found["reason"].tolist()[0] == "is empty (0 bytes)"
     assert re.fullmatch(r"is truncated \(\d+ of \d+ bytes of samples\)", found["reason"].tolist()[1])
-    assert set(found["remedy"]) == {"fetch the file again from the corpus's home"}
+    assert set(found["remedy"]) == {"copy, export or download the file again"}
 
 
 @pytest.mark.parametrize("rate", mutants.RATES)

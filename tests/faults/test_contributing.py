@@ -1,14 +1,8 @@
 """The steps of CONTRIBUTING.md, as they stand there, in a copy of the project with a synthetic corpus."""
 
 import json
-import os
 import re
-import shutil
-import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +10,7 @@ import soundfile
 from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model
 
 from crosscorpus import paths
+from tests import newcomer
 from tests.faults.conftest import is_full
 
 PAGE = (paths.ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
@@ -46,53 +41,32 @@ def put_synthetic(folder, named):
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     """A copy of the project, with an environment that is made; and what a newcomer has: recordings, weights."""
-    folder = tmp_path_factory.mktemp("project")
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
-        cwd=paths.ROOT, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    for name in filter(None, listed.stdout.split("\0")):
-        source, to = paths.ROOT / name, folder / name
-        if source.exists() and not name.startswith("tests/"):
-            to.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(source, to, follow_symlinks=False)
-    (folder / ".venv").mkdir()
-    for part in Path(sys.prefix).iterdir():
-        if part.name != ".made":
-            (folder / ".venv" / part.name).symlink_to(part)
-    (folder / ".venv" / ".made").touch()
-    mine = tmp_path_factory.mktemp("newcomer")
-    put_synthetic(mine / "recordings", lambda speaker, emotion, n: f"{speaker}/{emotion}_{n:02d}.wav")
+    folder = newcomer.copy(tmp_path_factory.mktemp("project"))
+    newcomer.make_environment(folder)
+    home = tmp_path_factory.mktemp("newcomer")
+    put_synthetic(home / "recordings", lambda speaker, emotion, n: f"{speaker}/{emotion}_{n:02d}.wav")
     put_synthetic(
-        mine / "mirror/corpora/toys", lambda speaker, emotion, n: f"{speaker}_{EMOTIONS[emotion]}_{n}.wav"
+        home / "mirror/corpora/toys", lambda speaker, emotion, n: f"{speaker}_{EMOTIONS[emotion]}_{n}.wav"
     )
-    weights = mine / "mirror" / "weights" / "my-wav2vec2"
+    weights = home / "mirror" / "weights" / "my-wav2vec2"
     small = {"num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16, "conv_dim": [8] * 7}
     Wav2Vec2Model(Wav2Vec2Config(**small, num_conv_pos_embeddings=4)).save_pretrained(weights)
     Wav2Vec2FeatureExtractor().save_pretrained(weights)
-    return folder, {"AUDIO": str(mine / "recordings"), "CROSSCORPUS_MIRROR": str(mine / "mirror")}
+    return folder, home
 
 
 def follow(project, section):
-    """Run the steps of a section; return how many, and the seconds that they took."""
-    folder, settings = project
-    environment = os.environ | settings | {
-        "PYTHONPATH": str(folder / "lib"),
-        "PATH": f"{folder / '.venv' / 'bin'}:{os.environ['PATH']}",
-        "HF_HUB_OFFLINE": "1",
-        "MAKEFLAGS": "OVERRIDES=epochs=1 CORES=2",
-    }  # fmt: skip
+    """Run the steps of a section; return how many, and the seconds that they took.
+
+    The page's first lines say to activate the environment. The section on a CSV table needs no variable; from the
+    next on, the page speaks of the mirror folder, which one variable names.
+    """
+    folder, home = project
     steps, began = blocks(section), time.monotonic()
+    given = {} if section == SECTIONS[0] else {"CROSSCORPUS_MIRROR": str(home / "mirror")}
     for step in steps:
-        command = ["bash", "-euo", "pipefail", "-c", step]
-        own = {"cwd": folder, "env": environment, "start_new_session": True}
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **own) as run:
-            try:
-                said, _ = run.communicate(timeout=60 * MINUTES)
-            except subprocess.TimeoutExpired:
-                os.killpg(run.pid, signal.SIGKILL)  # with the kernels that it has started
-                raise
-        assert run.returncode == 0, f"{step}\n{said[-8000:]}"
+        status, said = newcomer.run(f"source .venv/bin/activate\n{step}", folder, home, MINUTES, **given)
+        assert status == 0, f"{step}\n{said[-8000:]}"
     return len(steps), time.monotonic() - began
 
 
@@ -103,7 +77,10 @@ def shown(notebook):
 
 
 EXPECTED = {
-    "Add a corpus from a CSV table": ("_build/own/notebooks/cross-corpus.ipynb", ["mine", "Emo-DB", "RAVDESS"]),
+    "Add a corpus from a CSV table": (
+        "_build/own-mine/notebooks/cross-corpus.ipynb",
+        ["mine", "Emo-DB", "RAVDESS"],
+    ),
     "Add a corpus for everybody": ("out.ipynb", ["Toys"]),
     "Add a model by its handle": ("out.ipynb", ["My wav2vec 2.0", "Toys"]),
     "Add a model that is a Python function": ("out.ipynb", ["Spectrum", "Toys"]),

@@ -255,6 +255,13 @@ SPOILED_PROFILES = {
     "a text for a list": ({"corpora": "emodb"}, ("corpora", "array")),
     "a text for a number": ({"seeds": ["zero"]}, ("seeds.0", "integer")),
     "no corpus": ({"corpora": []}, ("corpora",)),
+    "a corpus twice": ({"corpora": ["emodb", "emodb"]}, ("corpora", "'emodb' is there twice")),
+    "a seed twice": ({"seeds": [0, 0]}, ("seeds", "0 is there twice")),
+    "a seed below 0": ({"seeds": [0, -1]}, ("seeds", "-1 is not allowed", "0 or more")),
+    "a seed that is no whole number": ({"seeds": [1.0]}, ("seeds.0", "integer")),
+    "no seed": ({"seeds": []}, ("seeds", "1 or more of them")),
+    "no heads": ({"heads": []}, ("heads", "1 or more of them")),
+    "a setting out of its range": ({"overrides": "epochs=0"}, ("epochs", "0 is not allowed", "1 or more")),
     "a name that is no file's": ({"profile": "../up"}, ("profile", "../up")),
 }
 
@@ -296,6 +303,8 @@ SPOILED_PARAMETERS = {
     "a misspelt parameter": ({"corpra": ["emodb"]}, ("corpra", "did you mean 'corpora'")),
     "a misspelt corpus": ({"corpora": ["emodb", "ravdes"]}, ("ravdes", "did you mean 'ravdess'")),
     "a misspelt head": ({"heads": "fcn,cn"}, ("'cn'", "Known: fcn, cnn")),
+    "a seed below 0": ({"seeds": "0,-1"}, ("seeds", "-1 is not allowed", "0 or more")),
+    "a setting out of its range": ({"overrides": "dropout=1"}, ("dropout", "1.0 is not allowed", "below 1")),
     "a misspelt setting": ({"overrides": "dropuot=0.1"}, ("dropuot", "did you mean 'dropout'")),
 }
 
