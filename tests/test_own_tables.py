@@ -1,4 +1,6 @@
 import os
+import re
+import subprocess
 import time
 import unicodedata
 
@@ -503,3 +505,60 @@ def test_the_downloads_know_a_corpus_of_ones_own(write, own, capsys):
     assert downloads.main(["mine"]) == 0
     assert str(own) in capsys.readouterr().out
     assert paths.shown(own / "mine.csv") == corpora.get("mine").home
+
+
+# -- the steps for newcomers ----------------------------------------------------------------------------------
+
+PAGE = (paths.ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+SECTION = PAGE.partition("## Add a corpus from a CSV table")[2].partition("\n## ")[0]
+
+
+def blocks(kind):
+    return re.findall(rf"^```{kind}\n(.*?)^```$", SECTION, re.M | re.S)
+
+
+def make_table(tmp_path):
+    """Do the page's first step; return what came of it."""
+    given = os.environ | {"AUDIO": str(tmp_path / "recordings")}
+    command = ["bash", "-euo", "pipefail", "-c", blocks("sh")[0]]
+    return subprocess.run(command, cwd=tmp_path, env=given, capture_output=True, text=True)
+
+
+def test_the_documented_loop_finds_audio_in_any_spelling(own, tmp_path):
+    found = ("anna/anger_1.wav", "anna/fear_1.WAV", "bela b/fear_2, loud.flac", "carl/anger_1.Mp3")
+    for name in (*found, "carl/._anger_1.wav"):
+        tone(tmp_path / "recordings" / name, format=name[-3:].replace("lac", "flac"))
+    (tmp_path / "recordings" / "carl" / "anger_2.txt").write_text("notes")
+    assert make_table(tmp_path).returncode == 0
+    (tmp_path / "data" / "own" / "mine.csv").rename(own / "mine.csv")
+    speakers = ["anna", "anna", "bela b", "carl"]
+    expected = zip((f"{tmp_path}/recordings/{name}" for name in found), speakers, strict=True)
+    assert sorted((path, speaker) for path, speaker, _ in rows()) == sorted(expected)
+
+
+@pytest.mark.parametrize("folder", ["recordings", "elsewhere"])
+def test_the_documented_loop_stops_where_there_is_no_audio(tmp_path, folder):
+    (tmp_path / folder / "anna").mkdir(parents=True)
+    done = make_table(tmp_path)
+    assert done.returncode
+    assert "recordings" in done.stderr
+    assert not (tmp_path / "data" / "own" / "mine.csv").exists() or folder == "elsewhere"
+
+
+def test_the_documented_segments_and_map_are_what_is_read(write, own):
+    write(blocks("csv")[0])
+    assert list(corpora.get("mine").table) == [
+        "interview.wav#12.5-15.25",
+        "interview.wav#15.25-18",
+        "greeting.wav",
+    ]
+    write(blocks("yaml")[0], "mine.yaml")
+    write(HEADER + "a.wav,anna,excited\nb.wav,anna,xxx\n")
+    assert rows() == [("a.wav", "anna", "happiness")]
+
+
+def test_the_page_says_which_emotions_are_used():
+    used, _, others = SECTION.partition("Others (")
+    assert set(re.findall("`([a-z]+)`", used)) >= set(protocol.load()["emotions"])
+    known = set(corpora.label_map()["emotion"])
+    assert set(re.findall("`([a-z]+)`", others.partition(")")[0])) == known - set(protocol.load()["emotions"])
