@@ -18,6 +18,7 @@ CHAPTERS = [
     "same-corpus",
     "cross-corpus",
     "visualization",
+    "your-corpus",
     "audit",
     "ambiguities",
     "claims",

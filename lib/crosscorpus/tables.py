@@ -282,7 +282,12 @@ def label_sets_of(table: pd.DataFrame, download: str = "") -> HTML | Markdown:
     return show(shown, otherwise="There is no pair of corpora.", download=download, most=400)
 
 
-def by_head(table: pd.DataFrame, rows: Sequence[str], metric: str = "accuracy") -> HTML | Markdown:
+def by_head(
+    table: pd.DataFrame,
+    rows: Sequence[str],
+    metric: str = "accuracy",
+    otherwise: str = "There is nothing to show: embeddings are missing.",
+) -> HTML | Markdown:
     """Style scores with a column for each head and baseline, the highest of a row bold.
 
     Parameters
@@ -291,9 +296,13 @@ def by_head(table: pd.DataFrame, rows: Sequence[str], metric: str = "accuracy") 
         A row for each score: the columns `rows` (ids), head, and the metric.
     rows
         What a row of the table is; scores that share one are averaged.
+    metric
+        Column that is shown.
+    otherwise
+        What to say where there is no score.
     """
     if not len(table):
-        return Markdown("There is nothing to show: embeddings are missing.")
+        return Markdown(otherwise)
     heads = list(dict.fromkeys(table["head"]))
     wide = table.groupby([*rows, "head"], sort=False)[metric].mean().unstack()[heads]
     wide = wide.rename(columns=figures.head_name).rename_axis(columns=None)
