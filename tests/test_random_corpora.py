@@ -93,5 +93,5 @@ def test_the_corpora_are_as_unlike_as_they_are_meant_to_be():
     tables = [pd.DataFrame(drawn(seed), columns=["path", "speaker", "emotion"]) for seed in range(50)]
     assert min(map(len, tables)) < 10
     assert max(map(len, tables)) > 300
-    assert {t["emotion"].nunique() for t in tables} >= {1, 2, 3, 5, 8}
+    assert {t["emotion"].nunique() for t in tables} >= {1, 2, 3, 5, 7}
     assert {t["speaker"].nunique() for t in tables} >= {2, 3, 4, 5, 10}

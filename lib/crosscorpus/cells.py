@@ -55,7 +55,7 @@ def left_out(
             c: no_test.get(c) or _why_not_trained(c, utterances[c], usable[c], regime, protocol) for c in trained
         }
         rows += [(regime, c, "", why) for c, why in no_training.items() if why]
-        rows += [(regime, "", c, why) for c, why in no_test.items() if why and not no_training.get(c)]
+        rows += [(regime, "", c, why) for c, why in no_test.items() if why]
         for source in (c for c in trained if not no_training[c]):
             of_source = set(usable[source]["emotion"])
             for target in (c for c in tested if not no_test[c]):
@@ -75,14 +75,18 @@ def is_left_out(table: pd.DataFrame, regime: str, train_corpus: str, test_corpus
 
 
 def sentences(table: pd.DataFrame) -> list[str]:
-    """Return what `left_out` found as sentences, each reason once, with the regimes that it holds for."""
-    said = []
+    """Return what `left_out` found as sentences, each reason once, with the regimes and sides that it holds for."""
+    said: dict[tuple[str, str, str], list[str]] = {}
     for (source, target, reason), part in table.groupby(["train_corpus", "test_corpus", "reason"], sort=False):
         regimes = " and ".join(part["regime"])
         cell = " to ".join(_name(c) for c in (source, target) if c)
         side = "training on" if not target else "testing on" if not source else "from"
-        said.append(f"Left out with {regimes} folds: {side} {cell}: {reason}.")
-    return said
+        said.setdefault((regimes, cell, reason), []).append(side)
+    return [
+        f"Left out with {regimes} folds: {' and '.join(sides).replace('training on and', 'training and')} {cell}: "
+        f"{reason}."
+        for (regimes, cell, reason), sides in said.items()
+    ]
 
 
 def _name(corpus: str) -> str:

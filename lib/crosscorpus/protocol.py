@@ -3,6 +3,8 @@
 A variant is a small YAML file of settings that replace those values, such as `profiles/variants/no-scaling.yaml`.
 """
 
+import copy
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,13 @@ Protocol = dict[str, Any]
 
 
 def _entries() -> dict[str, dict[str, Any]]:
-    return yaml.safe_load((paths.DATA / "protocol.yaml").read_text(encoding="utf-8"))
+    return copy.deepcopy(_parsed((paths.DATA / "protocol.yaml").read_bytes()))
+
+
+@functools.cache
+def _parsed(text: bytes) -> dict[str, dict[str, Any]]:
+    # Settings are asked for some hundred times in a run, and parsing takes 50 ms.
+    return yaml.safe_load(text)
 
 
 def load(overrides: str | dict[str, Any] = "") -> Protocol:
