@@ -19,6 +19,10 @@ LEAST = 2
 class NothingLeftError(ValueError):
     """No cell of a grid can be run; the message says why, by corpus."""
 
+    def _render_traceback_(self) -> list[str]:
+        # Jupyter asks for this: the sentence, without the lines of code that led to it.
+        return [f"Nothing to run: {self}"]
+
 
 def left_out(
     utterances: Mapping[str, pd.DataFrame],
@@ -75,7 +79,7 @@ def is_left_out(table: pd.DataFrame, regime: str, train_corpus: str, test_corpus
 
 
 def sentences(table: pd.DataFrame) -> list[str]:
-    """Return what `left_out` found as sentences, each reason once, with the regimes and sides that it holds for."""
+    """Return what `left_out` found as sentences, each reason once, with regimes and sides that it holds for."""
     said: dict[tuple[str, str, str], list[str]] = {}
     for (source, target, reason), part in table.groupby(["train_corpus", "test_corpus", "reason"], sort=False):
         regimes = " and ".join(part["regime"])
@@ -87,6 +91,11 @@ def sentences(table: pd.DataFrame) -> list[str]:
         f"{reason}."
         for (regimes, cell, reason), sides in said.items()
     ]
+
+
+def listed(table: pd.DataFrame) -> str:
+    """Return `sentences` as a list in Markdown; empty where nothing is left out."""
+    return "\n".join(f"- {said}" for said in sentences(table))
 
 
 def _name(corpus: str) -> str:

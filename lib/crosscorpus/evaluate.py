@@ -407,23 +407,22 @@ def training_summary(history: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-SMALL = 40
-"""Validation utterances below which the best epoch is mostly chance."""
-
-
-def small_validation(history: pd.DataFrame) -> pd.DataFrame:
-    """Return where fewer than `SMALL` utterances stopped heads: train_corpus, regime, least, most (utterances)."""
-    held_out = history[history["n_validation"] > 0] if len(history) else history.assign(n_validation=0)
-    sizes = held_out.groupby(["train_corpus", "regime"], sort=False)["n_validation"].agg(least="min", most="max")
-    return sizes[sizes["least"] < SMALL].reset_index()
+def tables(corpus_ids: Iterable[str], source: str = "pack") -> dict[str, pd.DataFrame]:
+    """Return the tables of utterances that are stored, by corpus."""
+    found = {}
+    for corpus in corpus_ids:
+        with contextlib.suppress(store.NotStoredError):
+            found[corpus] = store.read_scan(corpus, source).utterances
+    return found
 
 
 def left_out(
-    corpus_ids: Sequence[str], regimes: Sequence[str], protocol: Protocol, source: str = "pack"
+    corpus_ids: Sequence[str],
+    regimes: Sequence[str],
+    protocol: Protocol,
+    source: str = "pack",
+    train_corpora: Sequence[str] | None = None,
+    test_corpora: Sequence[str] | None = None,
 ) -> pd.DataFrame:
     """Return `cells.left_out` of the corpora whose tables of utterances are stored; parameters as in `grid`."""
-    tables = {}
-    for corpus in corpus_ids:
-        with contextlib.suppress(store.NotStoredError):
-            tables[corpus] = store.read_scan(corpus, source).utterances
-    return cells.left_out(tables, regimes, protocol)
+    return cells.left_out(tables(corpus_ids, source), regimes, protocol, train_corpora, test_corpora)

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pandas as pd
 
-from crosscorpus import corpora, evaluate, folds, label_sets, metrics, own_tables, store
+from crosscorpus import corpora, evaluate, folds, label_sets, metrics, own_tables, reading, soundness, store
 from crosscorpus.protocol import Protocol
 
 NONE = (
@@ -47,6 +47,8 @@ def introduction(corpus_ids: Sequence[str], read: Mapping[str, corpora.Scan]) ->
         if unused := own_tables.unused_columns(corpus):
             columns = ", ".join(f"`{column}`" for column in unused)
             parts.append(f"Nothing is read from the {'column' if len(unused) == 1 else 'columns'} {columns}.")
+        for suffix, n in soundness.unchecked(read[corpus].utterances["path"].unique()).items():
+            parts.append(f"Damage of its {n} {suffix} files cannot be told: the format has no sizes to compare.")
         said.append(" ".join(filter(None, parts)))
     return "\n".join(f"- {one}" for one in said)
 
@@ -102,14 +104,14 @@ def speakers(read: Mapping[str, corpora.Scan]) -> pd.DataFrame:
     return together.reindex(columns=["corpus", "speaker", "utterances", "emotions"])
 
 
-def folds_of(read: Mapping[str, corpora.Scan], emotions: Sequence[str]) -> pd.DataFrame:
-    """Return `folds.overview` of each corpus that has folds and utterances of the given emotions."""
-    tables = []
-    for corpus, scan in read.items():
-        table = scan.utterances
-        if table["emotion"].isin(emotions).any() and any(folds.possible(corpus, table, r) for r in folds.REGIMES):
-            tables.append(folds.overview(corpus, table, list(emotions)))
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+def folds_of(tables: Mapping[str, pd.DataFrame], emotions: Sequence[str]) -> pd.DataFrame:
+    """Return `folds.overview` of each table of utterances that has folds and some of the given emotions."""
+    found = [
+        folds.overview(corpus, table, list(emotions))
+        for corpus, table in tables.items()
+        if table["emotion"].isin(emotions).any() and any(folds.possible(corpus, table, r) for r in folds.REGIMES)
+    ]
+    return reading.together(found)
 
 
 def grid(corpus_ids: Sequence[str], run: SimpleNamespace, settings: Protocol) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -28,6 +28,12 @@ def scan(corpus: str, source: str, mirror: str | None = None, workers: int = 1) 
     return scans.fresh(corpus, root, workers)
 
 
+def listed(corpus: str, scan: corpora.Scan | None) -> pd.DataFrame | None:
+    """Return the utterances that a corpus has: of its official list, or else those that were read, if it was."""
+    official = corpora.file_list(corpus)
+    return official if official is not None or scan is None else scan.utterances
+
+
 def formats(scans: Mapping[str, corpora.Scan]) -> pd.DataFrame:
     """Count utterances by sample rate (Hz) and channels, beside the rates in the file list."""
     rows = []
