@@ -49,7 +49,7 @@ def make_predictions(utterances, models=MODELS, head="fcn", seeds=(0, 1)):
 def make_history(predictions):
     trainings = predictions[guards.TRAINING].drop_duplicates()
     curves = pd.DataFrame({"epoch": [1, 2], "loss": [1.5, 1.0], "val_loss": [1.6, 1.3], "train_accuracy": 0.9})
-    return trainings.merge(curves, how="cross")
+    return trainings.merge(curves.assign(n_train=90, n_validation=10), how="cross")
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +136,7 @@ def test_an_honest_run_trips_nothing_and_everything_was_looked_at(predictions, h
         "same scores": 9,
         "loss": 5 * len(MODELS) * 2 * 3,
         "at chance": 5 * len(MODELS) * 2 * 3,
+        "validation share": 5 * len(MODELS) * 2 * 3,
     }
 
 
@@ -174,6 +175,7 @@ def test_every_guard_finds_its_fault_among_all(predictions, history, utterances)
         predictions.loc[same, ["p_disgust", "p_fear"]] = np.nan
     history.loc[history.index[0], "val_loss"] = np.nan
     history["train_accuracy"] = history["train_accuracy"].where(history["train_corpus"] != "emodb", 0.1)
+    history.loc[history["fold"] == 3, ["n_train", "n_validation"]] = [42, 58]
     table = guards.summary(guards.check_results(predictions, history, utterances))
     assert (table["tripped"] > 0).all()
     assert (table["tripped"] <= table["checked"]).all()
@@ -1015,3 +1017,16 @@ def test_tables_that_do_not_meet_are_refused(together):
     utterances, fold_table = together
     with pytest.raises(guards.GuardError, match="no utterance has a fold"):
         guards.check_overlaps(utterances.assign(corpus="tess"), fold_table)
+
+
+# -- validation share -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("n_train", "n_validation", "trips"), [(70, 30, False), (69, 31, True), (150, 0, False)])
+def test_a_large_part_held_out_trips(n_train, n_validation, trips, history):
+    one = rows_of(history, **without(["test_corpus"], **ONE_FOLD))
+    history.loc[one, ["n_train", "n_validation"]] = [n_train, n_validation]
+    tripped = guards.validation_share(history)
+    assert len(tripped) == trips
+    if trips:
+        assert tripped["message"].item() == "31 of 100 utterances held out for early stopping"

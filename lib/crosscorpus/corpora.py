@@ -31,6 +31,7 @@ __all__ = [
     "PROBLEM_COLUMNS",
     "QUALITY_COLUMNS",
     "Corpus",
+    "FileListError",
     "NothingUsableError",
     "OwnTableChangedError",
     "Scan",
@@ -52,6 +53,14 @@ __all__ = [
     "repeated_audio",
     "scan",
 ]
+
+
+LIST_COLUMNS = ["file", "emotion", "sample_rate_native", "seconds", "listed"]
+"""Columns of an official file list, as it is stored."""
+
+
+class FileListError(ValueError):
+    """An official file list that cannot be used; the message names file and line."""
 
 
 @functools.cache
@@ -170,20 +179,44 @@ def scan(corpus: str, folder: str | Path, workers: int = 1) -> Scan:
 def file_list(corpus: str) -> pd.DataFrame | None:
     """Return the official list of a corpus's files as a table of utterances, or None where there is none.
 
-    Columns: `corpus, utterance, file, speaker, emotion_native, emotion, text_id, seconds,
-    sample_rate_native, listed`. `listed` is `manifest` for files named in EmoBox's manifests and `inferred`
-    for the two of MESD that only the corpus's design implies. `seconds` is missing for the latter.
+    Columns: `corpus, utterance, speaker, emotion_native, text_id`, which the names tell, and those of the file,
+    `LIST_COLUMNS`. `listed` is `manifest` for files named in EmoBox's manifests and `inferred` for the two of MESD
+    that only the corpus's design implies. `seconds` is missing for the latter.
+
+    Raises
+    ------
+    FileListError
+        The file (`data/reference/utterances/<corpus>.csv`) lacks a column, or a name in it does not follow the
+        corpus's grammar, is there twice or has another emotion than the list says; or a number is none.
     """
-    path = paths.DATA / "reference" / "utterances" / f"{get(corpus).id}.csv"
+    entry = get(corpus)
+    path = paths.DATA / "reference" / "utterances" / f"{entry.id}.csv"
     if not path.exists():
         return None
     table = read_table(path)
-    parsed = [parse(get(corpus), file) for file in table["file"]]
-    wrong = [file for file, facts in zip(table["file"], parsed, strict=True) if facts is None]
-    if wrong:
-        raise ValueError(f"{path}: {len(wrong)} names do not follow the grammar of {corpus}, first {wrong[0]}")
-    facts = pd.DataFrame(parsed).drop(columns="emotion")
-    table = pd.concat([facts, table], axis=1).assign(corpus=corpus)
+    missing = [column for column in LIST_COLUMNS if column not in table]
+    if missing:
+        raise FileListError(
+            f"{paths.shown(path)}: has no column {', '.join(missing)}; a file list has {', '.join(LIST_COLUMNS)} "
+            "(File formats in the book says what they hold)"
+        )
+    parsed = [parse(entry, file) for file in table["file"]]
+    facts = pd.DataFrame([facts or dict.fromkeys(("utterance", "emotion")) for facts in parsed], table.index)
+    for wrong, what in (
+        (facts["utterance"].isna(), f"the name does not follow the pattern of {corpus}"),
+        (facts["utterance"].duplicated(), "the utterance is there twice"),
+        (table["emotion"] != facts["emotion"], "the name tells another emotion"),
+        (pd.to_numeric(table["sample_rate_native"], errors="coerce").isna(), "the sample rate is no number"),
+        (
+            table["seconds"].notna() & pd.to_numeric(table["seconds"], errors="coerce").isna(),
+            "seconds is no number",
+        ),
+    ):
+        if wrong.any():
+            line = int(wrong.to_numpy().argmax())
+            raise FileListError(f"{paths.shown(path)}, line {line + 2}: {table['file'].iloc[line]}: {what}")
+    columns = [column for column in facts if column not in LIST_COLUMNS]
+    table = pd.concat([facts[columns], table], axis=1).assign(corpus=corpus)
     return table.sort_values("utterance", ignore_index=True)
 
 

@@ -36,6 +36,7 @@ GUARDS = {
     "same scores": ("cell, all models", "every model has the same accuracy and macro-F1"),
     "loss": ("training", "the loss is not a number or infinite"),
     "at chance": ("training", "accuracy on the training data is no better than guessing, or not known"),
+    "validation share": ("training", "more than three tenths of the utterances were held out for early stopping"),
 }
 """Soft guards: what each looks at, and when it trips."""
 
@@ -66,6 +67,10 @@ ROUNDING = 1e-3
 
 GUESSING = 1e-3
 """Chance that a head which guesses the most frequent emotion is taken for one that has learned."""
+
+
+LARGEST_SHARE = 0.3
+"""Share of the utterances beyond which what is held out for early stopping is missed in training."""
 
 
 class GuardError(ValueError):
@@ -308,7 +313,8 @@ def check_results(predictions: pd.DataFrame, history: pd.DataFrame, utterances: 
     predictions
         Table with `evaluate.COLUMNS` and `p_<emotion>`.
     history
-        Learning curves of the same trainings: `UNIT`, fold, epoch, loss, val_loss, train_accuracy.
+        Learning curves of the same trainings: `UNIT`, fold, epoch, loss, val_loss, train_accuracy, n_train and
+        n_validation.
     utterances
         Those that have a fold, of all corpora together, once each: corpus, utterance, emotion.
 
@@ -339,6 +345,7 @@ def check_results(predictions: pd.DataFrame, history: pd.DataFrame, utterances: 
         same_scores(_scores(slim)),
         loss(history),
         at_chance(slim, history, utterances),
+        validation_share(history),
     ]
     together = pd.concat(tripped, ignore_index=True)
     together.attrs["checked"] = {guard: n for part in tripped for guard, n in part.attrs["checked"].items()}
@@ -649,6 +656,23 @@ def at_chance(predictions: pd.DataFrame, history: pd.DataFrame, utterances: pd.D
             else f"{100 * row.train_accuracy:.1f} % of the training data right; guessing the most frequent emotion"
             f" gets up to {100 * row.limit:.1f} %"
         ),
+    )
+
+
+def validation_share(history: pd.DataFrame) -> pd.DataFrame:
+    """Find trainings that held out more than `LARGEST_SHARE` of their utterances for early stopping.
+
+    If it trips, heads learned from much less than the folds gave them, and a result says more about the split than
+    about the model. Look at the setting `validation_share`, and at speakers with many more utterances than others.
+    """
+    _need(history, [*TRAINING, "n_train", "n_validation"], "the table of learning curves")
+    table = history[~history["head"].isin(WITHOUT_CURVES)].drop_duplicates(TRAINING)
+    table = table.assign(n=table["n_train"] + table["n_validation"])
+    return _report(
+        "validation share",
+        table,
+        table["n_validation"] > LARGEST_SHARE * table["n"],
+        lambda row: f"{row.n_validation:.0f} of {row.n:.0f} utterances held out for early stopping",
     )
 
 
