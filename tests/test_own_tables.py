@@ -546,7 +546,7 @@ def test_the_documented_loop_stops_where_there_is_no_audio(tmp_path, folder):
 
 
 def test_the_documented_segments_and_map_are_what_is_read(write, own):
-    write(blocks("csv")[0])
+    write(blocks("text")[0])
     assert list(corpora.get("mine").table) == [
         "interview.wav#12.5-15.25",
         "interview.wav#15.25-18",
