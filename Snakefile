@@ -39,7 +39,7 @@ if not PAIRS:
     needs = status.needed(config["ptms"], config["corpora"], SOURCE)
     raise WorkflowError(f"nothing can be run with profile {PROFILE}. Needed:\n{needs.to_string(index=False)}")
 EMBEDDED = [f"{RUN}/embed/{ptm}-{corpus}.ipynb" for ptm, corpus in MADE]
-TRAINED = [f"{RUN}/train/{ptm}-{corpus}.ipynb" for ptm, corpus in PAIRS]
+TRAINED = [f"{RUN}/train/{ptm}.ipynb" for ptm in dict.fromkeys(ptm for ptm, _ in PAIRS)]
 
 
 def values(chapter, **changes):
@@ -175,7 +175,7 @@ rule extraction:
         EXECUTE
 
 
-# One process each: many of them side by side keep all cores busy, and none waits for another to start.
+# Models side by side, each with its share of the cores: all are busy, and few kernels have to start.
 rule train:
     input:
         notebook="notebooks/heads.ipynb",
@@ -184,13 +184,14 @@ rule train:
         variants=VARIANTS,
         embedded=EMBEDDED,
     output:
-        f"{RUN}/train/{{ptm}}-{{corpus}}.ipynb",
+        f"{RUN}/train/{{ptm}}.ipynb",
     params:
-        values=lambda w: values("heads", ptms=[w.ptm], train_corpora=[w.corpus], workers=1),
+        values=lambda w, threads: values("heads", ptms=[w.ptm], workers=threads),
+    threads: max(1, workflow.cores // len(TRAINED))
     log:
-        f"{RUN}/logs/train-{{ptm}}-{{corpus}}.log",
+        f"{RUN}/logs/train-{{ptm}}.log",
     benchmark:
-        f"{RUN}/timings/train-{{ptm}}-{{corpus}}.tsv"
+        f"{RUN}/timings/train-{{ptm}}.tsv"
     shell:
         EXECUTE
 

@@ -12,20 +12,18 @@ import functools
 import hashlib
 import itertools
 import json
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import torch
 
 from crosscorpus import (
     baselines,
     cells,
-    engine,
+    extractors,
     folds,
     guards,
     heads,
@@ -35,11 +33,16 @@ from crosscorpus import (
     progress,
     records,
     store,
-    train,
     versions,
 )
 from crosscorpus import protocol as protocols
 from crosscorpus.protocol import Protocol
+
+if TYPE_CHECKING:
+    from crosscorpus import train
+
+# PyTorch and Keras take seconds to import, and a chapter whose predictions are all stored needs neither: `engine`
+# and `train` are imported where something is trained.
 
 UNIT = ["ptm", "head", "regime", "seed", "train_corpus"]
 COLUMNS = [*UNIT, "test_corpus", "fold", "utterance", "emotion", "predicted"]
@@ -100,15 +103,21 @@ def train_and_test(unit: Unit, device: str = "cpu") -> tuple[pd.DataFrame, pd.Da
     if unit.head in baselines.BASELINES:
         fitted = [baselines.fit(unit.head, task.X, task.y, unit.settings) for task in _tasks(unit)]
         return _tested(unit, [functools.partial(baselines.predict, one) for one in fitted]), _curves(unit, [])
+    from crosscorpus import engine
+
     return _of_heads(unit, engine.fit_many(_tasks(unit), unit.settings, device))
 
 
-def _of_heads(unit: Unit, fitted: Sequence[train.Fitted]) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _of_heads(unit: Unit, fitted: Sequence["train.Fitted"]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    from crosscorpus import train
+
     predictions = _tested(unit, [functools.partial(train.predict, one) for one in fitted])
     return predictions, _curves(unit, [one.history for one in fitted])
 
 
-def _tasks(unit: Unit) -> list[train.Task]:
+def _tasks(unit: Unit) -> list["train.Task"]:
+    from crosscorpus import train
+
     emotions = classes(unit.trained_on, unit.protocol)
     rows, X = _with_folds(unit.trained_on, unit.regime, emotions)
     y = rows["emotion"].map(emotions.index).to_numpy()
@@ -245,8 +254,7 @@ def run(units: Sequence[Unit], workers: int = 0, device: str = "auto") -> list[t
         Folds do not fit the utterances, or something would be in training and in test at once.
     """
     _check_inputs(units)
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = extractors.choose_device(device)
     known: dict[tuple, str] = {}  # hashes of embeddings and folds, which many units share
     files = [_files(unit, known, device) for unit in units]
     to_do = [(unit, pair) for unit, pair in zip(units, files, strict=True) if not all(f.exists() for f in pair)]
@@ -332,8 +340,8 @@ def _files(unit: Unit, known: dict[tuple, str], device: str) -> tuple[Path, Path
 
 @functools.cache
 def _code(head: str) -> str:
-    own = [baselines] if head in baselines.BASELINES else [heads, train, engine]
-    return versions.of_code(*own, folds, sys.modules[__name__])
+    own = ["baselines"] if head in baselines.BASELINES else ["heads", "train", "engine"]
+    return versions.of_code(*(Path(__file__).with_name(f"{name}.py") for name in (*own, "folds", "evaluate")))
 
 
 def _hash(embeddings: store.Embeddings) -> str:
@@ -355,6 +363,8 @@ def _run(unit: Unit, files: tuple[Path, Path]) -> None:
 
 def _run_stacked(jobs: list[tuple[Unit, tuple[Path, Path]]], device: str) -> None:
     """Train the heads of many units on a GPU at once, as many as go into a stack."""
+    from crosscorpus import engine
+
     kinds = [
         (unit.head, unit.trained_on.vectors.shape[1], unit.trained_on.corpus, json.dumps(unit.settings))
         for unit, _ in jobs

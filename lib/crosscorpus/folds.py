@@ -6,7 +6,7 @@ two to four speakers has a fold for each. Folds are numbered from 1 and committe
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -276,6 +276,16 @@ def overview(corpus: str, utterances: pd.DataFrame, emotions: list[str]) -> pd.D
             }
         )
     return pd.DataFrame(rows)
+
+
+def overviews(tables: Mapping[str, pd.DataFrame], emotions: Sequence[str]) -> pd.DataFrame:
+    """Return `overview` of each table of utterances, by corpus, that has folds and some of the given emotions."""
+    found = [
+        overview(corpus, table, list(emotions))
+        for corpus, table in tables.items()
+        if table["emotion"].isin(emotions).any() and any(possible(corpus, table, regime) for regime in REGIMES)
+    ]
+    return pd.concat([pd.DataFrame(), *found], ignore_index=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

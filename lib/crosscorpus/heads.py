@@ -4,19 +4,26 @@ Both take a batch of embeddings [utterances, dim] and put out class probabilitie
 choice that the paper leaves open is a setting of the protocol (`data/protocol.yaml`).
 """
 
-import random
-from typing import Any
+from __future__ import annotations
 
-import keras
+import random
+from typing import TYPE_CHECKING, Any
+
 import pandas as pd
-from keras import layers
 
 from crosscorpus import names
 from crosscorpus.protocol import Protocol
 
+if TYPE_CHECKING:
+    import keras
+
+# Keras takes seconds to import, and most chapters ask for the names of heads alone: functions import it.
+
 
 def fcn(dim: int, n_classes: int, protocol: Protocol) -> keras.Model:
     """Return the fully connected network of Figure 1 (a): dense layers, then softmax."""
+    import keras
+
     embedding = keras.Input((dim,), name="embedding")
     hidden = _dense_block(embedding, protocol["fcn_widths"], protocol)
     return keras.Model(embedding, _softmax(hidden, n_classes), name="fcn")
@@ -27,6 +34,9 @@ def cnn(dim: int, n_classes: int, protocol: Protocol) -> keras.Model:
 
     The embedding is read as one channel of `dim` steps.
     """
+    import keras
+    from keras import layers
+
     first = {"data_format": "channels_first"}  # torch's own order: a sixth faster, the same network
     embedding = keras.Input((dim,), name="embedding")
     sequence = layers.Reshape((1, dim))(embedding)
@@ -38,6 +48,8 @@ def cnn(dim: int, n_classes: int, protocol: Protocol) -> keras.Model:
 
 
 def _dense_block(x: Any, widths: list[int], protocol: Protocol) -> Any:
+    from keras import layers
+
     for width in widths:
         x = layers.Dense(width, activation=protocol["activation"])(x)
         # A seed of its own, drawn from Keras's: otherwise masks come from torch's global stream, and would depend
@@ -47,6 +59,8 @@ def _dense_block(x: Any, widths: list[int], protocol: Protocol) -> Any:
 
 
 def _softmax(x: Any, n_classes: int) -> Any:
+    from keras import layers
+
     return layers.Dense(n_classes, activation="softmax", name="emotion")(x)
 
 

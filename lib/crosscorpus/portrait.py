@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pandas as pd
 
-from crosscorpus import corpora, evaluate, folds, label_sets, metrics, own_tables, reading, soundness, store
+from crosscorpus import corpora, evaluate, label_sets, metrics, store
 from crosscorpus.protocol import Protocol
 
 NONE = (
@@ -28,29 +28,6 @@ def scans(corpus_ids: Iterable[str], source: str) -> dict[str, corpora.Scan]:
         except store.NotStoredError:
             continue
     return found
-
-
-def introduction(corpus_ids: Sequence[str], read: Mapping[str, corpora.Scan]) -> str:
-    """Return the first sentences of the page: which corpora it is about, and what of them was lost."""
-    if not corpus_ids:
-        return NONE
-    said = []
-    for corpus in corpus_ids:
-        entry = corpora.get(corpus)
-        if corpus not in read:
-            said.append(
-                f"**{entry.name}**, {entry.title}, was not read: its audio or its embeddings are not here."
-            )
-            continue
-        parts = [f"**{entry.name}**, {entry.title}: {len(read[corpus].utterances)} utterances were read."]
-        parts.append(corpora.lost(read[corpus]))
-        if unused := own_tables.unused_columns(corpus):
-            columns = ", ".join(f"`{column}`" for column in unused)
-            parts.append(f"Nothing is read from the {'column' if len(unused) == 1 else 'columns'} {columns}.")
-        for suffix, n in soundness.unchecked(read[corpus].utterances["path"].unique()).items():
-            parts.append(f"Damage of its {n} {suffix} files cannot be told: the format has no sizes to compare.")
-        said.append(" ".join(filter(None, parts)))
-    return "\n".join(f"- {one}" for one in said)
 
 
 def summary(read: Mapping[str, corpora.Scan], emotions: Sequence[str]) -> pd.DataFrame:
@@ -102,16 +79,6 @@ def speakers(read: Mapping[str, corpora.Scan]) -> pd.DataFrame:
     ]
     together = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["speaker"])
     return together.reindex(columns=["corpus", "speaker", "utterances", "emotions"])
-
-
-def folds_of(tables: Mapping[str, pd.DataFrame], emotions: Sequence[str]) -> pd.DataFrame:
-    """Return `folds.overview` of each table of utterances that has folds and some of the given emotions."""
-    found = [
-        folds.overview(corpus, table, list(emotions))
-        for corpus, table in tables.items()
-        if table["emotion"].isin(emotions).any() and any(folds.possible(corpus, table, r) for r in folds.REGIMES)
-    ]
-    return reading.together(found)
 
 
 def grid(corpus_ids: Sequence[str], run: SimpleNamespace, settings: Protocol) -> tuple[pd.DataFrame, pd.DataFrame]:

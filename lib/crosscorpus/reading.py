@@ -1,10 +1,10 @@
 """Read corpora for the data chapter: from the pack or from audio, and what was found in them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
-from crosscorpus import corpora, names, scans, store
+from crosscorpus import corpora, names, own_tables, scans, soundness, store
 
 NEAR_SILENCE_DBFS = -45.0
 
@@ -26,6 +26,27 @@ def scan(corpus: str, source: str, mirror: str | None = None, workers: int = 1) 
     if root is None:
         return None
     return scans.fresh(corpus, root, workers)
+
+
+def introduction(corpus_ids: Sequence[str], read: Mapping[str, corpora.Scan]) -> str:
+    """Return a line of Markdown for each corpus: how many utterances were read, and what of it is not used."""
+    said = []
+    for corpus in corpus_ids:
+        entry = corpora.get(corpus)
+        if corpus not in read:
+            said.append(
+                f"**{entry.name}**, {entry.title}, was not read: its audio or its embeddings are not here."
+            )
+            continue
+        parts = [f"**{entry.name}**, {entry.title}: {len(read[corpus].utterances)} utterances were read."]
+        parts.append(corpora.lost(read[corpus]))
+        if unused := own_tables.unused_columns(corpus):
+            columns = ", ".join(f"`{column}`" for column in unused)
+            parts.append(f"Nothing is read from the {'column' if len(unused) == 1 else 'columns'} {columns}.")
+        for suffix, n in soundness.unchecked(read[corpus].utterances["path"].unique()).items():
+            parts.append(f"Damage of its {n} {suffix} files cannot be told: the format has no sizes to compare.")
+        said.append(" ".join(filter(None, parts)))
+    return "\n".join(f"- {one}" for one in said)
 
 
 def listed(corpus: str, scan: corpora.Scan | None) -> pd.DataFrame | None:

@@ -450,8 +450,7 @@ ENCODING = ("torch", "transformers", "numpy", "soundfile", "soxr")
 
 def identity(ptm: str, pooling: str, utterances: pd.DataFrame, dtype: str = "float32") -> dict[str, str]:
     """Return all that decides what the embeddings of some utterances are; its `key` names their file."""
-    model, loader = extractors.get(ptm), extractors.loader(ptm)
-    shared = [m for m in vars(loader).values() if getattr(m, "__name__", "").startswith(extractors.__name__ + ".")]
+    model = extractors.get(ptm)
     return {
         "ptm": ptm,
         "handle": model.handle,
@@ -460,6 +459,6 @@ def identity(ptm: str, pooling: str, utterances: pd.DataFrame, dtype: str = "flo
         "pooling": pooling,
         "dtype": dtype,
         "audio_hash": audio_hash(utterances),
-        "code": versions.of_code(audio, containers, mp3, loader, *shared),
+        "code": versions.of_code(audio, containers, mp3, *extractors.sources(ptm)),
         "encoded_with": versions.of_some(*ENCODING),
     }

@@ -1,6 +1,7 @@
 """What made a result: the version of our own code, of the libraries, and the commit."""
 
 import ast
+import functools
 import hashlib
 import importlib.metadata
 import os
@@ -14,18 +15,24 @@ from crosscorpus import paths
 LIBRARIES = ["torch", "transformers", "keras", "numpy", "scikit-learn", "soundfile", "soxr"]
 
 
-def of_code(*modules: ModuleType) -> str:
-    """Return a hash (16 hex digits) of what modules do: comments and docstrings do not count."""
+def of_code(*modules: ModuleType | Path) -> str:
+    """Return a hash (16 hex digits) of what modules or their files do: comments and docstrings do not count."""
     digest = hashlib.sha256()
     for module in modules:
-        if module.__file__ is None:
-            raise ValueError(f"{module.__name__} has no source file to take a version from")
-        tree = ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node):
-                node.body = node.body[1:]
-        digest.update(ast.dump(tree).encode())
+        file = module if isinstance(module, Path) else module.__file__
+        if file is None:
+            raise ValueError(f"{module} has no source file to take a version from")
+        digest.update(_meaning(Path(file).read_bytes()))
     return digest.hexdigest()[:16]
+
+
+@functools.cache
+def _meaning(source: bytes) -> bytes:
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node):
+            node.body = node.body[1:]
+    return ast.dump(tree).encode()
 
 
 def of_libraries() -> dict[str, str]:

@@ -19,7 +19,7 @@ from crosscorpus.progress import duration
 
 NAMES = {
     "embed": "embeddings of {corpus} by {ptm}",
-    "train": "training on {corpus}, {ptm}",
+    "train": "training heads on {ptm}",
     "model": "page of the model {ptm}",
     "book": "building the site",
 }
@@ -66,7 +66,10 @@ class LogHandler(LogHandlerBase):
         if not self.total:  # a dry run gives it twice
             self.total = sum(counts.values())
             long = [f"{what} ({counts[rule]})" for rule, what in LONG.items() if counts.get(rule)]
-            say(f"{self.total} steps" + (f", among them {' and '.join(long)}" if long else ""))
+            say(
+                f"{self.total} step{'s' * (self.total != 1)}"
+                + (f", among them {' and '.join(long)}" if long else "")
+            )
 
     def announce(self, facts: dict[str, Any]) -> None:
         """Note a step that is about to start."""

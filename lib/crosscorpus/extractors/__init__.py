@@ -6,6 +6,9 @@ in its batch, unless the pooling says so. Each module of this package serves one
 function ``load(model, weights, pooling, device, dtype) -> Extractor`` and a table ``POOLINGS`` of what it can do.
 """
 
+import ast
+import contextlib
+import ctypes
 import dataclasses
 import functools
 import importlib
@@ -133,6 +136,18 @@ def loader(ptm: str) -> ModuleType:
     return importlib.import_module(f"crosscorpus.extractors.{get(ptm).loader}")
 
 
+def sources(ptm: str) -> list[Path]:
+    """Return the files that run a model, unimported: its loader, and the loaders that this one imports."""
+    file = Path(__file__).parent / f"{get(ptm).loader}.py"
+    imported = [
+        file.with_name(f"{alias.name}.py")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and node.module == __name__
+        for alias in node.names
+    ]
+    return [file, *(one for one in imported if one.exists())]
+
+
 def poolings(ptm: str) -> dict[str, str]:
     """Return the pooling options of a model: name and meaning."""
     return {**loader(ptm).POOLINGS, "peak": PEAK}
@@ -209,12 +224,23 @@ def _use_whole_float32() -> None:
 
 def choose_device(device: str) -> str:
     """Return "cuda" or "cpu" for "auto", "cuda" or "cpu"."""
-    import torch  # heavy, and not needed to read the registry
+    if names.check(device, DEVICES, "device") != "auto":
+        return device
+    if not _has_driver():
+        return "cpu"
+    import torch  # seconds to import, and not needed where there is no driver
 
-    names.check(device, DEVICES, "device")
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    return device
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+@functools.cache
+def _has_driver() -> bool:
+    """Return whether NVIDIA's driver is installed, without which PyTorch finds no GPU."""
+    for library in ("libcuda.so.1", "nvcuda.dll"):
+        with contextlib.suppress(OSError):
+            ctypes.CDLL(library)
+            return True
+    return False
 
 
 def equal_lengths(waveforms: Sequence[np.ndarray]) -> list[list[int]]:
