@@ -253,11 +253,11 @@ def run(units: Sequence[Unit], workers: int = 0, device: str = "auto") -> list[t
     guards.GuardError
         Folds do not fit the utterances, or something would be in training and in test at once.
     """
-    _check_inputs(units)
     device = extractors.choose_device(device)
     known: dict[tuple, str] = {}  # hashes of embeddings and folds, which many units share
     files = [_files(unit, known, device) for unit in units]
     to_do = [(unit, pair) for unit, pair in zip(units, files, strict=True) if not all(f.exists() for f in pair)]
+    _check_inputs([unit for unit, _ in to_do])  # what is stored passed, with the same rows: they are in its name
     if device == "cuda":
         _run_stacked([job for job in to_do if job[0].head in heads.HEADS], device)
         to_do = [job for job in to_do if job[0].head not in heads.HEADS]

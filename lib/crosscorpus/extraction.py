@@ -15,7 +15,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 
 from crosscorpus import (
     audio,
@@ -241,6 +240,8 @@ _loaded: dict[Load, extractors.Extractor] = {}
 
 
 def _embed_shard(load: Load, rows: pd.DataFrame, root: Path, shard: list[np.ndarray], file: Path) -> int:
+    import torch  # seconds to import, and not needed to look up what is stored
+
     torch.set_num_threads(1)
     return _write_shard(load, rows, [_read(row, root) for row in rows.itertuples()], shard, file)
 
@@ -285,12 +286,16 @@ def encode(extract: extractors.Extract, waveforms: Sequence[np.ndarray], divide:
             ) from error
         half = len(waveforms) // 2
         logger.warning("out of memory with %s: going on with %d and %d", batch, half, len(waveforms) - half)
+    import torch
+
     if torch.cuda.is_available():
         torch.cuda.empty_cache()  # outside of the handler, which keeps the failed batch alive
     return np.concatenate([encode(extract, part) for part in (waveforms[:half], waveforms[half:])])
 
 
 def _is_out_of_memory(error: Exception) -> bool:
+    import torch
+
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     # TensorFlow's, without importing it; and what torch's allocator for CPUs raises
