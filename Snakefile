@@ -25,6 +25,7 @@ REGISTRIES = ["corpora.yaml", "models.yaml"]
 PACK = [f"embeddings/{f}" for f in glob_wildcards("data/embeddings/{file,.+\\.safetensors}").file]
 VARIANTS = [str(file) for file in protocol.files(config["overrides"])]
 MODELS = glob_wildcards("notebooks/models/{ptm}.ipynb").ptm
+CHECKED = MODELS if config.get("check_all_models", True) else config["ptms"]  # whose networks are built to look at them
 PAGES = glob_wildcards("book/{page,.+\\.(md|py|css|js|bib|svg)}").page
 # What a chapter and its kernel say goes into a log; of that, the screen shows how far something long has come.
 LOGGED = " >> {log} 2>&1"
@@ -148,7 +149,7 @@ rule model:
     output:
         f"{RUN}/notebooks/models/{{ptm}}.ipynb",
     params:
-        values=lambda w: values("model", ptm=w.ptm, extract=False),
+        values=lambda w: values("model", ptm=w.ptm, extract=False, check=w.ptm in CHECKED),
     log:
         f"{RUN}/logs/model-{{ptm}}.log",
     benchmark:

@@ -118,7 +118,7 @@ def _split(utterances: pd.DataFrame, together: pd.Series, n_folds: int, seed: in
         return _deal_groups(of_group, n_folds, seed)
     fold = np.zeros(len(utterances), dtype=int)
     splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
-    with warnings.catch_warnings():  # of an emotion with fewer utterances than folds: what it leaves out, pages say
+    with warnings.catch_warnings():  # an emotion with fewer utterances than folds; pages say so
         warnings.simplefilter("ignore", UserWarning)
         for number, (_, test) in enumerate(splitter.split(utterances, utterances["emotion"], together), start=1):
             fold[test] = number

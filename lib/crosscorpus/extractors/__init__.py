@@ -33,7 +33,6 @@ NEIGHBOURS = 4
 """Utterances in a batch of the pooling `padded`, as in public code of one of the paper's authors."""
 
 PEAK = "the default, after each utterance was scaled to a largest absolute sample of 1"
-PADDED = "mean over all frames of a zero-padded batch of neighbours in alphabetical order, padding included"
 
 
 @dataclass(frozen=True)
@@ -148,9 +147,18 @@ def sources(ptm: str) -> list[Path]:
     return [file, *(one for one in imported if one.exists())]
 
 
+@functools.cache
+def _declared_poolings(loader: str) -> dict[str, str]:
+    """Return a loader's table `POOLINGS`, read from its file: to import it takes seconds with what it imports."""
+    for node in ast.parse((Path(__file__).parent / f"{loader}.py").read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "POOLINGS":
+            return ast.literal_eval(node.value)
+    raise AttributeError(f"{__name__}.{loader} has no table POOLINGS, written out as a dict of texts")
+
+
 def poolings(ptm: str) -> dict[str, str]:
     """Return the pooling options of a model: name and meaning."""
-    return {**loader(ptm).POOLINGS, "peak": PEAK}
+    return {**_declared_poolings(get(ptm).loader), "peak": PEAK}
 
 
 def pooling_options() -> pd.DataFrame:
@@ -158,7 +166,7 @@ def pooling_options() -> pd.DataFrame:
     by_meaning: dict[tuple[str, str], list[str]] = {}
     for model in registry().values():
         if not model.twin_of:
-            for option in loader(model.id).POOLINGS.items():
+            for option in _declared_poolings(model.loader).items():
                 by_meaning.setdefault(option, []).append(model.name)
     rows = [(pooling, meaning, ", ".join(models)) for (pooling, meaning), models in by_meaning.items()]
     return pd.DataFrame([*rows, ("peak", PEAK, "all")], columns=["pooling", "meaning", "models"])

@@ -25,7 +25,7 @@ from crosscorpus.extractors import Extractor, Model, transformer
 
 POOLINGS = {
     "clip": "mean over the frames that the clip covers",
-    "padded": extractors.PADDED,
+    "padded": "mean over all frames of a zero-padded batch of neighbours in alphabetical order, padding included",
 }
 SHORTEST = 400
 
