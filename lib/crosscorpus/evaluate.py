@@ -109,6 +109,7 @@ def train_and_test(unit: Unit, device: str = "cpu") -> tuple[pd.DataFrame, pd.Da
 
 
 def _of_heads(unit: Unit, fitted: Sequence["train.Fitted"]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return predictions and learning curves of a unit whose heads are trained."""
     from crosscorpus import train
 
     predictions = _tested(unit, [functools.partial(train.predict, one) for one in fitted])
@@ -116,6 +117,7 @@ def _of_heads(unit: Unit, fitted: Sequence["train.Fitted"]) -> tuple[pd.DataFram
 
 
 def _tasks(unit: Unit) -> list["train.Task"]:
+    """Return the trainings of a unit, one for each fold."""
     from crosscorpus import train
 
     emotions = classes(unit.trained_on, unit.protocol)
