@@ -53,11 +53,10 @@ def test_a_full_disk(nursery, mirror, tiny_disk, tmp_path, many, row, job):  # n
     sizes = np.unique(np.linspace(4, needed - 4, many(2 if job == "extract" else 1, 12)).astype(int) // 4 * 4)
     for size in sizes:
         disk = tiny_disk(int(size))
-        struck = nursery(job, disk / "store", **options)
+        struck = nursery(job, disk / "store", log=str(tmp_path / "struck.log"), **options)
         said = struck["error"].strip().rpartition("\n")[2]
         told = struck["exit"] == 1 and "No space left on device" in said and "free some space" in said
         wrong = half_written(disk / "store") if (disk / "store").exists() else []
-        Path(f"{disk}/store.log").unlink(missing_ok=True)
         grow(disk, needed + 4096)
         resumed = nursery(job, disk / "store", **options)
         if wrong:
