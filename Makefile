@@ -52,15 +52,15 @@ opensmile: env ## add openSMILE for eGeMAPS (free for research only)
 	@$(PIP) --no-deps -r requirements-opensmile.lock
 
 download: env ## fetch the paper's corpora and models that are not here
-	@python -m crosscorpus.downloads --profile paper
+	@python -m crosscorpus.embeddings.downloads --profile paper
 
 book: env ## run the chapters on the embedded data and build the site
 	@$(SNAKEMAKE) --configfile profiles/demo.yaml
-	@python -m crosscorpus.ending demo
+	@python -m crosscorpus.book.ending demo
 
 paper: download ## the full run from audio; what cannot be had is reported and skipped
 	@$(SNAKEMAKE) --configfile profiles/paper.yaml
-	@python -m crosscorpus.ending paper
+	@python -m crosscorpus.book.ending paper
 
 # Corpora of your own, with spaces or commas between. Each run of other corpora has a folder of its own.
 comma := ,
@@ -74,26 +74,26 @@ own: env ## your corpora in the grid beside the pack's: make own CORPUS=<id>; pa
 	@$(SNAKEMAKE) --configfile profiles/own.yaml --config 'profile=$(OWN)' \
 	  'corpora=["emodb", "ravdess"$(foreach id,$(filter-out emodb ravdess,$(IDS)),$(comma) "$(id)")]' \
 	  $(if $(OVERRIDES),'overrides="$(OVERRIDES)"') -- $(or $(GOAL),$(GRID))
-	@python -m crosscorpus.ending $(OWN)
+	@python -m crosscorpus.book.ending $(OWN)
 
 smoke: env ## every chapter in seconds, results without meaning
 	@$(SNAKEMAKE) --configfile profiles/smoke.yaml -- chapters
-	@python -m crosscorpus.ending smoke
+	@python -m crosscorpus.book.ending smoke
 
 pack: env ## make data/embeddings/ again from audio and weights, and compare
-	@python -m crosscorpus.pack
+	@python -m crosscorpus.embeddings.pack
 
 picture: book ## draw the README's picture again
-	@python -m crosscorpus.headline
+	@python -m crosscorpus.book.headline
 
 pdf: book ## print the book to _build/crosscorpus.pdf, with a Chromium on this machine
-	@python -m crosscorpus.pdf
+	@python -m crosscorpus.book.pdf
 
 folds: env ## make data/folds/ again from the file lists
-	@python -m crosscorpus.folds
+	@python -m crosscorpus.protocols.folds
 
 sensitivity: env ## measure what each choice moves that the paper leaves open; writes data/results/sensitivity.csv
-	@python -m crosscorpus.sensitivity
+	@python -m crosscorpus.verdict.sensitivity
 
 bench-extraction: env ## measure extraction against the plain way; writes _build/bench/extraction.json
 	@python -m benchmarks.extraction
@@ -104,10 +104,11 @@ bench-training: env ## measure training against the plain way; writes _build/ben
 bench-small: env ## measure what early stopping costs on small training sets; writes _build/bench/small.json
 	@python -m benchmarks.small
 
-lint: env ## style, format, types and spelling
+lint: env ## style, format, types, order of imports and spelling
 	@ruff check
 	@ruff format --check
 	@mypy
+	@lint-imports --no-cache
 	@codespell
 
 format: env ## put code and notebooks into the project's format

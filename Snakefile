@@ -6,7 +6,11 @@ import sys
 
 from snakemake.exceptions import WorkflowError
 
-from crosscorpus import beforehand, chapters, dependencies, paths, profiles, protocol, status
+from crosscorpus.base import paths
+from crosscorpus.book import chapters, dependencies
+from crosscorpus.embeddings import availability
+from crosscorpus.protocols import protocol_settings
+from crosscorpus.training import beforehand, profiles
 
 config |= {key: "" for key in ("overrides", "mirror") if key in config and config[key] is None}  # given as nothing
 try:
@@ -23,21 +27,21 @@ CHAPTERS = [name for name in glob_wildcards("notebooks/{name,[^/]+}.ipynb").name
 FACTS = glob_wildcards("data/{file,.+\\.(yaml|csv)}").file
 REGISTRIES = ["corpora.yaml", "models.yaml"]
 PACK = [f"embeddings/{f}" for f in glob_wildcards("data/embeddings/{file,.+\\.safetensors}").file]
-VARIANTS = [str(file) for file in protocol.files(config["overrides"])]
+VARIANTS = [str(file) for file in protocol_settings.files(config["overrides"])]
 MODELS = glob_wildcards("notebooks/models/{ptm}.ipynb").ptm
 CHECKED = MODELS if config.get("check_all_models", True) else config["ptms"]  # whose networks are built to look at them
-PAGES = glob_wildcards("book/{page,.+\\.(md|py|css|js|bib|svg)}").page
+PAGES = glob_wildcards("book/{page,.+\\.(md|py|css|js|bib|svg|html)}").page
 # What a chapter and its kernel say goes into a log; of that, the screen shows how far something long has come.
 LOGGED = " >> {log} 2>&1"
 EXECUTE = ": > {log}; papermill --no-progress-bar --log-level ERROR {input.notebook} {output} -y '{params.values}'"
 EXECUTE += " --stderr-file >(tee -a {log} | grep --line-buffered '^   - ' >&2)" + LOGGED
 
 ALL = [(ptm, corpus) for ptm in config["ptms"] for corpus in config["corpora"]]
-PACKED = [pair for pair in ALL if SOURCE != "audio" and status.is_stored(*pair, "pack")]
-MADE = [pair for pair in ALL if SOURCE != "pack" and pair not in PACKED and status.can_extract(*pair)]
+PACKED = [pair for pair in ALL if SOURCE != "audio" and availability.is_stored(*pair, "pack")]
+MADE = [pair for pair in ALL if SOURCE != "pack" and pair not in PACKED and availability.can_extract(*pair)]
 PAIRS = PACKED + MADE
 if not PAIRS:
-    needs = status.needed(config["ptms"], config["corpora"], SOURCE)
+    needs = availability.needed(config["ptms"], config["corpora"], SOURCE)
     raise WorkflowError(f"nothing can be run with profile {PROFILE}. Needed:\n{needs.to_string(index=False)}")
 EMBEDDED = [f"{RUN}/embed/{ptm}-{corpus}.ipynb" for ptm, corpus in MADE]
 TRAINED = [f"{RUN}/train/{ptm}.ipynb" for ptm in dict.fromkeys(ptm for ptm, _ in PAIRS)]

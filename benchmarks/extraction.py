@@ -28,22 +28,13 @@ import soundfile
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from crosscorpus import (
-    audio,
-    checks,
-    corpora,
-    evaluate,
-    extraction,
-    extractors,
-    names,
-    paths,
-    processes,
-    protocol,
-    store,
-    versions,
-    weights,
-)
-from crosscorpus.progress import Progress
+from crosscorpus.base import devices, known_names, paths, processes, sound, versions, whole_files
+from crosscorpus.base.progress import Progress
+from crosscorpus.corpora import corpus_registry, decoding, file_lists, scanning
+from crosscorpus.embeddings import embedding_files, extraction, sharding
+from crosscorpus.models import extractor_checks, loading, model_registry, weights
+from crosscorpus.protocols import protocol_settings
+from crosscorpus.training import unit_of_work
 
 MODELS = {
     "wavlm-base": 48,
@@ -58,7 +49,7 @@ MODELS = {
 """The paper's models, and how many utterances are encoded on a CPU: enough for several batches a process."""
 ON_GPU = 200
 """Utterances that the plain way encodes on a GPU; ours encodes all of the five corpora."""
-TRANSFORMERS = [m for m in MODELS if extractors.get(m).loader in ("wav2vec2", "whisper")]
+TRANSFORMERS = [m for m in MODELS if model_registry.get(m).loader in ("wav2vec2", "whisper")]
 EFFECTS: list[tuple[str, dict[str, str]]] = [
     ("emodb", {}),
     ("emodb", {"pooling": "exact"}),
@@ -79,7 +70,7 @@ RESULT = paths.BUILD / "bench" / "extraction.json"
 @functools.cache
 def durations() -> np.ndarray:
     """Return the seconds of all utterances of the paper's five corpora, by their file lists."""
-    listed = [corpora.file_list(key) for key, entry in corpora.registry().items() if entry.in_paper]
+    listed = [file_lists.file_list(key) for key, entry in corpus_registry.registry().items() if entry.in_paper]
     return pd.concat(listed)["seconds"].dropna().to_numpy()
 
 
@@ -87,11 +78,11 @@ def make_corpus(folder: Path, seconds: np.ndarray) -> pd.DataFrame:
     """Write a WAV file of noise for each duration; return their table of utterances."""
     rng, rows = np.random.default_rng(0), []
     for number, duration in enumerate(seconds):
-        path, samples = f"{number:05d}.wav", rng.normal(scale=0.1, size=round(duration * audio.SAMPLE_RATE))
-        soundfile.write(folder / path, samples, audio.SAMPLE_RATE)
-        read, rate = audio.read(folder / path)
+        path, samples = f"{number:05d}.wav", rng.normal(scale=0.1, size=round(duration * sound.SAMPLE_RATE))
+        soundfile.write(folder / path, samples, sound.SAMPLE_RATE)
+        read, rate = decoding.read(folder / path)
         row = {"corpus": "noise", "utterance": path[:-4], "path": path, "seconds": len(read) / rate}
-        rows.append(row | {"sha256": audio.fingerprint(read, rate)})
+        rows.append(row | {"sha256": sound.fingerprint(read, rate)})
     return pd.DataFrame(rows)
 
 
@@ -102,10 +93,10 @@ def plain(ptm: str, folder: Path | None, device: str) -> Callable[[np.ndarray], 
     """Return the plain extractor of a transformer: one waveform in, one embedding out."""
     from transformers import Wav2Vec2FeatureExtractor, WhisperFeatureExtractor, WhisperModel
 
-    model = extractors.get(ptm)
+    model = model_registry.get(ptm)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(model.seed or 0)
-        network = extractors.loader(ptm).build(model)
+        network = loading.loader(ptm).build(model)
     if model.loader == "whisper":
         if folder:
             network = WhisperModel.from_pretrained(folder, dtype=torch.float32).get_encoder()
@@ -116,7 +107,7 @@ def plain(ptm: str, folder: Path | None, device: str) -> Callable[[np.ndarray], 
 
     @torch.inference_mode()
     def run(waveform: np.ndarray) -> np.ndarray:
-        inputs = features(waveform, sampling_rate=audio.SAMPLE_RATE, return_tensors="pt")
+        inputs = features(waveform, sampling_rate=sound.SAMPLE_RATE, return_tensors="pt")
         first = inputs["input_features" if model.loader == "whisper" else "input_values"]
         states = network(first.to(device)).last_hidden_state[0]
         covered = -(-len(waveform) // 320) if model.loader == "whisper" else len(states)
@@ -127,13 +118,13 @@ def plain(ptm: str, folder: Path | None, device: str) -> Callable[[np.ndarray], 
 
 def plain_by_us(ptm: str, folder: Path | None, device: str) -> Callable[[np.ndarray], np.ndarray]:
     """Return the extractor of a model of another kind, given one waveform at a time."""
-    extract = extractors.load(ptm, "", device, folder).extract
+    extract = loading.load(ptm, "", device, folder).extract
     return lambda waveform: extract([waveform])[0]
 
 
 def run_plain(ptm: str, folder: Path | None, device: str, root: Path, table: pd.DataFrame) -> tuple[float, Any]:
     """Return utterances per second of the plain way, and its embeddings."""
-    kind = plain if extractors.get(ptm).loader in ("wav2vec2", "whisper") else plain_by_us
+    kind = plain if model_registry.get(ptm).loader in ("wav2vec2", "whisper") else plain_by_us
     encode = kind(ptm, folder, device)
 
     def one(path: str) -> np.ndarray:
@@ -146,7 +137,7 @@ def run_plain(ptm: str, folder: Path | None, device: str, root: Path, table: pd.
     return len(table) / (time.perf_counter() - started), vectors
 
 
-def run_ours(load: extraction.Load, root: Path, table: pd.DataFrame) -> tuple[float, np.ndarray]:
+def run_ours(load: sharding.Load, root: Path, table: pd.DataFrame) -> tuple[float, np.ndarray]:
     """Return utterances per second of this project's extraction, and its embeddings."""
     device, count = load[2], joblib.cpu_count()
 
@@ -155,12 +146,12 @@ def run_ours(load: extraction.Load, root: Path, table: pd.DataFrame) -> tuple[fl
         tasks = list(zip(shards, files, strict=True))
         with Progress("a sample", len(table), "utterances") as bar:
             if device == "cpu":
-                extraction.on_cpu(load, table, root, tasks, count, bar, pool)
+                sharding.on_cpu(load, table, root, tasks, count, bar, pool)
             else:
-                extraction.on_gpu(load, table, root, tasks, 0, bar)
+                sharding.on_gpu(load, table, root, tasks, 0, bar)
         return files
 
-    shards = extraction.plan(table["seconds"].tolist(), device)
+    shards = sharding.plan(table["seconds"].tolist(), device)
     if device == "cpu":  # a sample is smaller than a corpus: all processes must have their share of it
         shards = [[batch] for shard in shards for batch in shard]
     with tempfile.TemporaryDirectory() as folder, processes.start(count) as pool:
@@ -171,24 +162,24 @@ def run_ours(load: extraction.Load, root: Path, table: pd.DataFrame) -> tuple[fl
         started = time.perf_counter()
         files = run(shards, Path(folder) / "run", pool)
         elapsed = time.perf_counter() - started
-        vectors = np.empty((len(table), extractors.get(load[0]).dimension), dtype=np.float32)
+        vectors = np.empty((len(table), model_registry.get(load[0]).dimension), dtype=np.float32)
         for file in files:
-            part, rows = store.read_part(file)
+            part, rows = embedding_files.read_part(file)
             vectors[rows] = part
     return len(table) / elapsed, vectors
 
 
-def load_everywhere(load: extraction.Load, pool: Any, count: int) -> None:
+def load_everywhere(load: sharding.Load, pool: Any, count: int) -> None:
     """Load the network in every worker process, so that the clock starts with all of them ready."""
     ready: set[int] = set()
     while len(ready) < count:  # a process may take two of these jobs while another starts
         ready |= {job.result() for job in [pool.submit(load_here, load) for _ in range(count)]}
 
 
-def load_here(load: extraction.Load) -> int:
+def load_here(load: sharding.Load) -> int:
     """Load the network in this process, use it once, and return the process's number."""
     torch.set_num_threads(1)
-    extraction.loaded(load).extract([np.zeros(audio.SAMPLE_RATE, dtype=np.float32)])
+    sharding.loaded(load).extract([np.zeros(sound.SAMPLE_RATE, dtype=np.float32)])
     time.sleep(1)
     return os.getpid()
 
@@ -203,7 +194,7 @@ def peak_flops(device: str, dtype: torch.dtype) -> float:
     linear = torch.nn.Linear(size, size, device=device, dtype=dtype).requires_grad_(False)
     products = [lambda: a @ a]
     if device == "cpu" and dtype == torch.float32:
-        from crosscorpus.extractors import transformer
+        from crosscorpus.models.loaders import transformer
 
         faster = transformer.OneDnnLinear(linear)
         products.append(lambda: faster(a))
@@ -222,9 +213,9 @@ def peak_flops(device: str, dtype: torch.dtype) -> float:
 
 def work(ptm: str, seconds: np.ndarray) -> float:
     """Return the floating-point operations that the plain way needs for clips of these durations."""
-    model = extractors.get(ptm)
+    model = model_registry.get(ptm)
     with torch.device("meta"):
-        network = extractors.loader(ptm).build(model).eval()
+        network = loading.loader(ptm).build(model).eval()
 
     @functools.cache
     def of(samples: int) -> int:
@@ -233,7 +224,7 @@ def work(ptm: str, seconds: np.ndarray) -> float:
             network(torch.zeros(shape, device="meta"))
         return counter.get_total_flops()
 
-    return float(sum(of(round(s * audio.SAMPLE_RATE)) for s in seconds))
+    return float(sum(of(round(s * sound.SAMPLE_RATE)) for s in seconds))
 
 
 def peak_memory(count: int) -> float:
@@ -246,7 +237,7 @@ def peak_memory(count: int) -> float:
         root = Path(folder) / "mirror" / "corpora" / "cremad"
         root.mkdir(parents=True)
         table = make_corpus(root, seconds)
-        for row, name in zip(table.itertuples(), corpora.file_list("cremad")["utterance"], strict=False):
+        for row, name in zip(table.itertuples(), file_lists.file_list("cremad")["utterance"], strict=False):
             (root / row.path).rename(root / f"{name}.wav")
         command = [sys.executable, "-m", "benchmarks.extraction", "--memory-of", folder]
         run = subprocess.Popen(command, cwd=paths.ROOT, stderr=subprocess.DEVNULL)
@@ -285,13 +276,13 @@ def effects() -> list[dict[str, Any]]:
     """Return what Whisper's faster options do to embeddings and to accuracy, on the pack's corpora."""
     rows: list[dict[str, Any]] = []
     default: dict[str, np.ndarray] = {}
-    settings = protocol.load("")
+    settings = protocol_settings.load("")
     for corpus, options in EFFECTS:
         e = extraction.embed("whisper-base", corpus, device="cpu", **options)  # type: ignore[arg-type]
         plain = default.setdefault(corpus, e.vectors)
         norms = np.linalg.norm(e.vectors, axis=1) * np.linalg.norm(plain, axis=1)
         cosine = (e.vectors * plain).sum(axis=1) / norms
-        predictions, _ = evaluate.train_and_test("fcn", "stratified", 0, e, [e], settings)
+        predictions, _ = unit_of_work.train_and_test("fcn", "stratified", 0, e, [e], settings)
         right = predictions["emotion"] == predictions["predicted"]
         rows.append(
             {
@@ -313,11 +304,11 @@ def exact_against_window(ptm: str, folder: Path | None, device: str) -> dict[str
 
     Noise of the same durations takes its place where its audio is not here.
     """
-    listed = corpora.file_list("ravdess")
-    root = corpora.find("ravdess")
+    listed = file_lists.file_list("ravdess")
+    root = corpus_registry.find("ravdess")
     with tempfile.TemporaryDirectory() as empty:
         if root:
-            table = corpora.scan("ravdess", root).utterances.iloc[::40].reset_index(drop=True)
+            table = scanning.scan("ravdess", root).utterances.iloc[::40].reset_index(drop=True)
         else:
             root = Path(empty)
             table = make_corpus(root, listed["seconds"].to_numpy()[::40])
@@ -334,12 +325,14 @@ def exact_against_window(ptm: str, folder: Path | None, device: str) -> dict[str
 
 def bench(ptm: str, device: str) -> dict[str, Any]:
     """Measure one model; return its row of the result."""
-    model = extractors.get(ptm)
+    model = model_registry.get(ptm)
     here = weights.find(ptm)
     run = ptm if here or model.home == "none" else f"{ptm}-untrained"
     row: dict[str, Any] = {"model": ptm, "device": versions.of_device(device), "dtype": "float32"}
-    if run not in extractors.registry():
-        return row | {"not_measured": f"its network comes with its weights: python -m crosscorpus.downloads {ptm}"}
+    if run not in model_registry.registry():
+        return row | {
+            "not_measured": f"its network comes with its weights: python -m crosscorpus.embeddings.downloads {ptm}"
+        }
     row |= {"weights": "real" if here else "random"}
     count = MODELS[ptm] if device == "cpu" else ON_GPU
     # Evenly spread over all lengths, so that a small sample is like the whole.
@@ -352,7 +345,7 @@ def bench(ptm: str, device: str) -> dict[str, Any]:
         ours_rate, vectors = run_ours(load, root, table)
         row |= {"plain_utt_per_s": plain_rate, "ours_utt_per_s": ours_rate, "ratio": ours_rate / plain_rate}
         row |= {"utterances": count, "mean_seconds": float(seconds.mean())}
-        row["max_rel_l2"] = float(checks.relative_difference(vectors, expected).max())
+        row["max_rel_l2"] = float(extractor_checks.relative_difference(vectors, expected).max())
         if ptm in TRANSFORMERS:
             operations = work(run, seconds) / count
             peak = peak_flops(device, torch.float32 if device == "cpu" else torch.bfloat16)
@@ -384,7 +377,7 @@ def write(part: str, value: Any) -> None:
         value = [*others, value]
     result |= {part: value, "libraries": versions.of_libraries(), "cores": psutil.cpu_count()}
     text = json.dumps(result, indent=1) + "\n"
-    store.replace_file(RESULT, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    whole_files.replace_file(RESULT, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 
 def main() -> None:
@@ -398,15 +391,15 @@ def main() -> None:
     if given.memory_of:
         extract_from(given.memory_of)
         return
-    device = extractors.choose_device(given.device)
+    device = devices.choose_device(given.device)
     made = {"date": datetime.date.today().isoformat(), "commit": versions.of_commit()}
     for part in given.parts or choices:
-        if names.check(part, choices, "part of the benchmark") in MODELS:
+        if known_names.check(part, choices, "part of the benchmark") in MODELS:
             row = bench(part, device) | made
             write("models", row)
             print(json.dumps(row), flush=True)
         elif part == "effects" and not (
-            weights.find("whisper-base") and corpora.find("emodb") and corpora.find("ravdess")
+            weights.find("whisper-base") and corpus_registry.find("emodb") and corpus_registry.find("ravdess")
         ):
             print("effects: not measured, as Whisper's weights, Emo-DB and RAVDESS are not all here")
         elif part == "effects":

@@ -10,7 +10,10 @@ import json
 import numpy as np
 from sklearn.model_selection import StratifiedKFold
 
-from crosscorpus import baselines, engine, paths, protocol, store, train
+from crosscorpus.base import paths
+from crosscorpus.embeddings import store
+from crosscorpus.protocols import protocol_settings
+from crosscorpus.training import baselines, engine, train
 
 PTMS, CORPORA = ("whisper-base", "ecapa-tdnn"), ("emodb", "ravdess")
 SIZES = (40, 80, 160, 320)
@@ -21,7 +24,7 @@ WAYS = {"early stopping": "fixed_epochs_below=0", "all epochs": "fixed_epochs_be
 
 def accuracies(ptm: str, corpus: str, size: int) -> dict[str, float]:
     """Return the mean accuracy (percent) of each way over draws and folds."""
-    emotions = protocol.load()["emotions"]
+    emotions = protocol_settings.load()["emotions"]
     e = store.load(ptm, corpus)
     kept = e.utterances["emotion"].isin(emotions).to_numpy()
     X, y = e.vectors[kept], e.utterances.loc[kept, "emotion"].map(emotions.index).to_numpy()
@@ -35,9 +38,9 @@ def accuracies(ptm: str, corpus: str, size: int) -> dict[str, float]:
             X_train, y_train, X_test, y_test = X[chosen[rest]], y[chosen[rest]], X[chosen[test]], y[chosen[test]]
             task = train.Task("fcn", X_train, y_train, np.arange(len(rest)), len(emotions), fold)
             for way, overrides in WAYS.items():
-                p = train.predict(engine.fit_one(task, protocol.load(overrides)), X_test)
+                p = train.predict(engine.fit_one(task, protocol_settings.load(overrides)), X_test)
                 found[way].append(float((p.argmax(axis=1) == y_test).mean()))
-            linear = baselines.fit("logistic", X_train, y_train, protocol.load())
+            linear = baselines.fit("logistic", X_train, y_train, protocol_settings.load())
             right = baselines.predict(linear, X_test).argmax(axis=1) == y_test
             found["logistic regression"].append(float(right.mean()))
     return {way: round(100 * float(np.mean(values)), 1) for way, values in found.items()}

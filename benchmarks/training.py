@@ -26,9 +26,14 @@ from unittest import mock
 import numpy as np
 import pandas as pd
 
-from crosscorpus import corpora, evaluate, extractors, heads, paths, protocol, store, train, versions
+from crosscorpus.base import paths, versions, whole_files
+from crosscorpus.corpora import corpus_registry, file_lists
+from crosscorpus.embeddings import store
+from crosscorpus.models import model_registry
+from crosscorpus.protocols import protocol_settings
+from crosscorpus.training import evaluate, heads, train, unit_of_work
 
-SETTINGS = protocol.load("patience=20")  # as many as epochs: never early
+SETTINGS = protocol_settings.load("patience=20")  # as many as epochs: never early
 BACKENDS = ("torch", "tensorflow")
 SAMPLE_CORPUS = "cremad"
 SAMPLE_EPOCHS = (1, 3)
@@ -41,17 +46,17 @@ RESULT = paths.BUILD / "bench" / "training.json"
 
 def paper_corpora() -> list[str]:
     """Return the ids of the paper's corpora."""
-    return [key for key, entry in corpora.registry().items() if entry.in_paper]
+    return [key for key, entry in corpus_registry.registry().items() if entry.in_paper]
 
 
 def dimensions() -> dict[str, int]:
     """Return the dimension that the paper gives for each of its models."""
-    return {ptm: extractors.get(ptm).dimension_paper for ptm in extractors.of_paper()}
+    return {ptm: model_registry.get(ptm).dimension_paper for ptm in model_registry.of_paper()}
 
 
 def embeddings(ptm: str, corpus: str, dim: int) -> store.Embeddings:
     """Return synthetic embeddings for the utterances of a corpus: noise around a centre for each emotion."""
-    listed = corpora.file_list(corpus).sort_values("utterance", ignore_index=True)
+    listed = file_lists.file_list(corpus).sort_values("utterance", ignore_index=True)
     listed = listed[listed["emotion"].isin(SETTINGS["emotions"])].reset_index(drop=True)
     listed = listed.assign(sha256=[f"{corpus}{i}" for i in range(len(listed))])
     rng = np.random.default_rng([sum(ptm.encode()), sum(corpus.encode())])
@@ -61,13 +66,13 @@ def embeddings(ptm: str, corpus: str, dim: int) -> store.Embeddings:
     return store.Embeddings(ptm, corpus, listed, vectors.astype(np.float32), {})
 
 
-def units(ptms: dict[str, int], settings: protocol.Protocol = SETTINGS) -> list[evaluate.Unit]:
+def units(ptms: dict[str, int], settings: protocol_settings.Protocol = SETTINGS) -> list[unit_of_work.Unit]:
     """Return the grid's trainings: each head on every fold of each corpus."""
     found = []
     for ptm, dim in ptms.items():
         tests = [embeddings(ptm, corpus, dim) for corpus in paper_corpora()]
         for trained_on, head in itertools.product(tests, heads.HEADS):
-            found.append(evaluate.Unit(head, "stratified", 0, trained_on, tests, settings))
+            found.append(unit_of_work.Unit(head, "stratified", 0, trained_on, tests, settings))
     return found
 
 
@@ -125,7 +130,7 @@ def measure_plain(head: str, dim: int) -> dict[str, float]:
 def sizes(corpus: str) -> list[int]:
     """Return the number of utterances outside each fold."""
     one = embeddings("x", corpus, 1)
-    rows, _ = evaluate._with_folds(one, "stratified", SETTINGS["emotions"])
+    rows, _ = unit_of_work.with_folds(one, "stratified", SETTINGS["emotions"])
     return [int((rows["fold"] != fold).sum()) for fold in range(1, SETTINGS["n_folds"] + 1)]
 
 
@@ -181,9 +186,9 @@ def agreement(ptms: dict[str, int], device: str) -> dict[str, float]:
     for unit in units({ptm: dim for dim, ptm in by_dim.items()}, settings):
         if unit.trained_on.corpus != smallest:
             continue
-        one, _ = evaluate.train_and_test(unit, device)
-        plain_loop = [train.fit(task, settings, device) for task in evaluate._tasks(unit)]
-        other, _ = evaluate._of_heads(unit, plain_loop)
+        one, _ = unit_of_work.train_and_test(unit, device)
+        plain_loop = [train.fit(task, settings, device) for task in unit_of_work.trainings(unit)]
+        other, _ = unit_of_work.tested_heads(unit, plain_loop)
         same[unit.head].append(float((one["predicted"] == other["predicted"]).mean()))
     return {head: float(np.mean(shares)) for head, shares in same.items()}
 
@@ -296,7 +301,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "share_of_matrix_peak": operations / ours_s / peak_operations,
             "share_of_memory_peak": moved / ours_s / peak_moved,
         }
-    store.replace_file(RESULT, lambda file: file.write_text(json.dumps(result, indent=1) + "\n"))
+    whole_files.replace_file(RESULT, lambda file: file.write_text(json.dumps(result, indent=1) + "\n"))
     shown = ("plain_s", "ours_s", "ratio", "agreement", "device")
     print("\n".join(f"{name:10} {result[name]}" for name in shown), result.get("peaks", ""), sep="\n")
 

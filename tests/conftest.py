@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from crosscorpus import corpora, paths
+from crosscorpus.base import paths
+from crosscorpus.corpora import scanning
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 NO_CHROMIUM = (
@@ -99,7 +100,7 @@ def real(mirror, real_scans):
         if not folder.is_dir():
             pytest.skip(f"the mirror has no corpora/{corpus}")
         if corpus not in real_scans:
-            real_scans[corpus] = corpora.scan(corpus, folder, workers=2)
+            real_scans[corpus] = scanning.scan(corpus, folder, workers=2)
         return real_scans[corpus]
 
     return scan

@@ -7,7 +7,7 @@ import json
 import re
 from pathlib import Path
 
-from crosscorpus import paths
+from crosscorpus.base import paths
 
 KEPT = Path(__file__).parent / "notebooks"
 

@@ -13,7 +13,7 @@ import sysconfig
 import venv
 from pathlib import Path
 
-from crosscorpus import paths
+from crosscorpus.base import paths
 
 PROGRAM = """#!{python}
 import sys

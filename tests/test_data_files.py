@@ -6,21 +6,15 @@ import jsonschema
 import pytest
 import yaml
 
-from crosscorpus import (
-    baselines,
-    chapters,
-    corpora,
-    extractors,
-    figures,
-    heads,
-    paths,
-    profiles,
-    protocol,
-    ranges,
-)
+from crosscorpus.base import paths, ranges
+from crosscorpus.book import chapters, figure_colours
+from crosscorpus.corpora import corpus_entries, corpus_registry, file_lists
+from crosscorpus.models import loading, model_registry
+from crosscorpus.protocols import protocol_settings
+from crosscorpus.training import baselines, heads, profiles
 
-CORPORA = list(corpora.registry().values())
-MODELS = list(extractors.registry().values())
+CORPORA = list(corpus_registry.registry().values())
+MODELS = list(model_registry.registry().values())
 PROFILES = ["smoke", "demo", "paper", "own", "sensitivity"]
 
 each_corpus = pytest.mark.parametrize("corpus", CORPORA, ids=lambda entry: entry.id)
@@ -37,7 +31,7 @@ def read(path):
 
 @each_corpus
 def test_every_emotion_has_a_colour(corpus):
-    assert set(corpus.emotions.values()) <= set(figures.EMOTION_COLOURS)
+    assert set(corpus.emotions.values()) <= set(figure_colours.EMOTION_COLOURS)
 
 
 @each_corpus
@@ -61,13 +55,13 @@ def test_labels_are_text(corpus):
 @each_corpus
 def test_names_that_the_registry_mentions_follow_the_grammar(corpus):
     mentioned = [*corpus.renamed.values(), *(name for same in corpus.same_audio for name in same)]
-    assert all(corpora.parse(corpus, f"{name}.wav")["utterance"] == name for name in mentioned)
+    assert all(corpus_entries.parse(corpus, f"{name}.wav")["utterance"] == name for name in mentioned)
 
 
 @each_corpus
 def test_utterances_with_the_same_audio_are_in_the_file_list(corpus):
     for same in corpus.same_audio:
-        assert set(same) <= set(corpora.file_list(corpus.id)["utterance"])
+        assert set(same) <= set(file_lists.file_list(corpus.id)["utterance"])
 
 
 @each_corpus
@@ -103,7 +97,7 @@ def test_a_download_from_github_is_of_one_commit(corpus):
 
 
 def test_no_corpus_is_called_as_a_model():
-    assert not corpora.registry().keys() & extractors.registry().keys()
+    assert not corpus_registry.registry().keys() & model_registry.registry().keys()
 
 
 def test_corpora_have_names_of_their_own():
@@ -138,10 +132,10 @@ def test_a_model_has_family_dimensions_and_source(model):
 
 @each_model
 def test_a_model_is_pinned_and_described(model):
-    assert importlib.util.find_spec(f"crosscorpus.extractors.{model.loader}")
+    assert importlib.util.find_spec(f"crosscorpus.models.loaders.{model.loader}")
     pinned = {"huggingface": "[0-9a-f]{40}", "tfhub": "[0-9]+", "none": ""}
     assert re.fullmatch(pinned[model.home], model.revision)
-    assert model.pooling in extractors.poolings(model.id)
+    assert model.pooling in loading.poolings(model.id)
     assert model.layer
     assert model.licence
     assert model.in_paper or model.note
@@ -166,7 +160,7 @@ def test_what_the_paper_states_names_its_section():
 def test_every_emotion_of_the_protocol_is_in_all_corpora_of_the_paper():
     for corpus in CORPORA:
         if corpus.in_paper:
-            assert set(protocol.load()["emotions"]) <= set(corpus.emotions.values())
+            assert set(protocol_settings.load()["emotions"]) <= set(corpus.emotions.values())
 
 
 # -- citations ------------------------------------------------------------------------------------------------
@@ -297,12 +291,12 @@ def test_a_wrong_value_is_refused(key, value):
 @each_profile
 def test_a_profile_names_what_is_known(profile):
     values = read(f"profiles/{profile}.yaml")
-    assert set(values["ptms"]) <= set(extractors.registry())
+    assert set(values["ptms"]) <= set(model_registry.registry())
     assert values["ptm"] in values["ptms"]
-    assert set(values["corpora"]) <= set(corpora.registry())
+    assert set(values["corpora"]) <= set(corpus_registry.registry())
     assert set(values["heads"]) <= set(heads.HEADS)
     assert set(values["baselines"]) <= set(baselines.BASELINES)
-    protocol.load(values["overrides"])
+    protocol_settings.load(values["overrides"])
 
 
 @each_profile
@@ -314,7 +308,7 @@ def test_every_key_of_a_profile_is_a_parameter_of_a_chapter(profile):
 
 def test_the_paper_profile_has_all_models_and_corpora_of_the_paper():
     values = read("profiles/paper.yaml")
-    assert {m.id for m in extractors.registry().values() if m.in_paper} <= set(values["ptms"])
+    assert {m.id for m in model_registry.registry().values() if m.in_paper} <= set(values["ptms"])
     assert set(values["corpora"]) == {entry.id for entry in CORPORA if entry.in_paper}
 
 
@@ -331,7 +325,7 @@ def test_the_paper_profile_has_all_models_and_corpora_of_the_paper():
         "visualization",
         "audit",
         "claims",
-        "beside",
+        "paper-and-ours",
         "leakage",
     ],
 )

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
-from crosscorpus import paths
+from crosscorpus.base import paths
 
 COPIED = ("lib", "tests")
 SECONDS = 120  # a fault may also hang; alone on a machine each takes a few
@@ -30,89 +30,89 @@ class Fault(NamedTuple):
 
 FAULTS = [
     Fault(
-        "F1 without its factor of two", "metrics.py",
+        "F1 without its factor of two", "scores/metrics.py",
         "_ratio(2 * right, n + predicted)", "_ratio(right, n + predicted)",
-        "tests/test_metrics.py::test_scores_of_a_hand_worked_case", often=True,
+        "tests/scores/test_metrics.py::test_scores_of_a_hand_worked_case", often=True,
     ),
     Fault(
-        "spread over folds with n, not n - 1", "metrics.py",
+        "spread over folds with n, not n - 1", "scores/metrics.py",
         "cells.std().add_suffix", "cells.std(ddof=0).add_suffix",
-        "tests/test_metrics.py::test_seeds_are_averaged_before_folds",
+        "tests/scores/test_metrics.py::test_seeds_are_averaged_before_folds",
     ),
     Fault(
-        "loss out of domain from the wrong side", "comparison.py",
+        "loss out of domain from the wrong side", "scores/comparison.py",
         'joined["out_of_domain"] + joined["difference"]', 'joined["out_of_domain"] - joined["difference"]',
-        "tests/test_comparison.py::test_the_loss_is_in_domain_minus_out_of_domain",
+        "tests/scores/test_comparison.py::test_the_loss_is_in_domain_minus_out_of_domain",
     ),
     Fault(
-        "ours minus paper turned round", "reference.py",
+        "ours minus paper turned round", "verdict/published_tables.py",
         'table[metric] - table[f"paper_{metric}"]', 'table[f"paper_{metric}"] - table[metric]',
-        "tests/test_reference.py",
+        "tests/verdict/test_published_tables.py",
     ),
     Fault(
-        "scaling that sees the validation part", "train.py",
+        "scaling that sees the validation part", "training/train.py",
         "StandardScaler().fit(task.X[part])", "StandardScaler().fit(task.X)",
-        "tests/test_train.py::test_scaling_uses_the_training_part_alone",
+        "tests/training/test_train.py::test_scaling_uses_the_training_part_alone",
     ),
     Fault(
-        "the last epoch kept, not the best", "train.py",
+        "the last epoch kept, not the best", "training/train.py",
         "ready, stopping.kept, losses", "ready, weights, losses",
-        "tests/test_train.py::test_early_stopping_keeps_the_best_epoch_or_the_last",
+        "tests/training/test_train.py::test_early_stopping_keeps_the_best_epoch_or_the_last",
     ),
     Fault(
-        "validation that parts what belongs together", "train.py",
+        "validation that parts what belongs together", "training/train.py",
         "_draw_groups(y, group, share, seed)\n", "None\n",
-        "tests/test_train.py::test_validation_keeps_groups_whole",
+        "tests/training/test_train.py::test_validation_keeps_groups_whole",
     ),
     Fault(
-        "folds of speakers that part speakers", "folds.py",
+        "folds of speakers that part speakers", "protocols/folds.py",
         'utterances["emotion"], together), start=1)', 'utterances["emotion"], utterances.index), start=1)',
-        "tests/test_folds.py::test_committed_folds_are_what_make_builds",
+        "tests/protocols/test_folds.py::test_committed_folds_are_what_make_builds",
     ),
     Fault(
-        "a head tested on what it was trained on", "evaluate.py",
+        "a head tested on what it was trained on", "training/unit_of_work.py",
         'rest = (rows["fold"] != fold)', 'rest = (rows["fold"] >= 0)',
-        "tests/test_evaluate.py::test_no_test_utterance_is_ever_trained_on",
+        "tests/training/test_evaluate.py::test_no_test_utterance_is_ever_trained_on",
     ),
     Fault(
-        "a head with one hidden layer fewer", "heads.py",
+        "a head with one hidden layer fewer", "training/heads.py",
         'protocol["fcn_widths"], protocol)', 'protocol["fcn_widths"][1:], protocol)',
         "tests/notebooks/heads.ipynb --nbval-lax --nbval-current-env",
     ),
     Fault(
-        "channels added up, not averaged", "audio.py",
+        "channels added up, not averaged", "base/sound.py",
         "samples.mean(axis=1, dtype=np.float32)", "samples.sum(axis=1, dtype=np.float32)",
-        "tests/test_audio.py",
+        "tests/corpora/test_decoding.py",
     ),
     Fault(
-        "a key that forgets the model's revision", "store.py",
+        "a key that forgets the model's revision", "embeddings/store.py",
         '"revision": model.revision,', '"revision": "",',
-        "tests/test_store.py::test_a_new_revision_of_a_model_gives_a_new_key",
+        "tests/embeddings/test_store.py::test_a_new_revision_of_a_model_gives_a_new_key",
     ),
     Fault(
-        "stored embeddings that nobody checks", "store.py",
+        "stored embeddings that nobody checks", "embeddings/embedding_files.py",
         'metadata.pop("sha256", None) != _sha256(tensors)', 'metadata.pop("sha256", None) is None',
-        "tests/test_store.py::test_a_changed_byte_is_noticed", often=True,
+        "tests/embeddings/test_store.py::test_a_changed_byte_is_noticed", often=True,
     ),
     Fault(
-        "p-values that are not adjusted", "comparison.py",
+        "p-values that are not adjusted", "scores/comparison.py",
         'adjusted = holm(p) if correction == "holm"', 'adjusted = p if correction == "holm"',
-        "tests/test_comparison.py::test_the_correction_is_over_all_rows",
+        "tests/scores/test_comparison.py::test_the_correction_is_over_all_rows",
     ),
     Fault(
-        "ranks from the worst", "comparison.py",
+        "ranks from the worst", "scores/model_ranks.py",
         "whole.rank(axis=1, ascending=False)", "whole.rank(axis=1, ascending=True)",
-        "tests/test_comparison.py::test_the_highest_score_ranks_first_and_ties_share_a_rank",
+        "tests/scores/test_comparison.py::test_the_highest_score_ranks_first_and_ties_share_a_rank",
     ),
     Fault(
-        "neighbours from the same speaker", "checks.py",
+        "neighbours from the same speaker", "embeddings/embedding_checks.py",
         "other = speaker[:, None] != speaker[None, :]", "other = ~np.eye(len(speaker), dtype=bool)",
-        "tests/test_checks.py::test_nearest_neighbours_are_of_other_speakers",
+        "tests/embeddings/test_checks.py::test_nearest_neighbours_are_of_other_speakers",
     ),
     Fault(
-        "a misspelt name let through", "names.py",
+        "a misspelt name let through", "base/known_names.py",
         "    raise UnknownNameError(", "    return name\n    raise UnknownNameError(",
-        "tests/test_names.py", often=True,
+        "tests/base/test_known_names.py", often=True,
     ),
 ]  # fmt: skip
 

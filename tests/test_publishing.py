@@ -6,7 +6,7 @@ import re
 import pytest
 import yaml
 
-from crosscorpus import paths
+from crosscorpus.base import paths
 
 WORKFLOWS = sorted((paths.ROOT / ".github" / "workflows").glob("*.yml"))
 TARGETS = set(

@@ -2,14 +2,16 @@
 
 import pytest
 
-from crosscorpus import evaluate, metrics, protocol
+from crosscorpus.protocols import protocol_settings
+from crosscorpus.scores import metrics
+from crosscorpus.training import evaluate
 
 
 @pytest.fixture(scope="module")
 def accuracy(tmp_path_factory):
     predictions, _ = evaluate.grid(
         ["whisper-base"], ["emodb", "ravdess"], ["emodb", "ravdess"], ["fcn"], ["stratified", "speaker"], [0],
-        protocol.load(),
+        protocol_settings.load(),
     )  # fmt: skip
     table = metrics.summary(metrics.per_fold(predictions))
     return table.set_index(["regime", "train_corpus", "test_corpus"])["accuracy"]

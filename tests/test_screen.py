@@ -9,7 +9,8 @@ import pytest
 from snakemake_interface_logger_plugins.common import LogEvent
 
 import snakemake_logger_plugin_crosscorpus as screen
-from crosscorpus import ending, paths
+from crosscorpus.base import paths
+from crosscorpus.book import ending
 
 PAPERMILL = """
 Traceback (most recent call last):

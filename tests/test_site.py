@@ -21,7 +21,8 @@ from urllib.parse import unquote
 import pytest
 from bs4 import BeautifulSoup
 
-from crosscorpus import paths, pdf
+from crosscorpus.base import paths
+from crosscorpus.book import pdf
 
 ROOT = paths.ROOT
 KEPT = Path(__file__).parent / "notebooks"

@@ -7,7 +7,7 @@ from importlib import resources
 
 import pytest
 
-from crosscorpus import paths
+from crosscorpus.base import paths
 
 ROOT = paths.ROOT
 # Words that are British too, in another sense or as a verb.

@@ -15,7 +15,7 @@ from typing import Any
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from crosscorpus.progress import duration
+from crosscorpus.base.progress import duration
 
 NAMES = {
     "embed": "embeddings of {corpus} by {ptm}",

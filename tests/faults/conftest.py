@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crosscorpus import paths, store, versions
+from crosscorpus.base import paths, versions, whole_files
 
 OUTCOMES = ("survived", "lost", "silently_wrong")
 SEED = 7
@@ -105,5 +105,7 @@ def pytest_terminal_summary(terminalreporter, config):
         "rows": table.to_dict("records"),
     }
     to = paths.BUILD / "bench" / "faults.json"
-    store.replace_file(to, lambda part: part.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8"))
+    whole_files.replace_file(
+        to, lambda part: part.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    )
     terminalreporter.write_line(f"written to {paths.shown(to)}")

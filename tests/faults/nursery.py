@@ -15,21 +15,24 @@ from pathlib import Path
 
 import torch
 
-from crosscorpus import evaluate, extraction, paths, protocol, store, train  # noqa: F401 - imported for the forks
+from crosscorpus.base import paths
+from crosscorpus.embeddings import extraction, sharding
+from crosscorpus.protocols import protocol_settings
+from crosscorpus.training import evaluate
 
 torch.set_num_threads(1)  # no pool of threads may be there when this process forks
 
 
 def extract(mirror, workers=1, corpora=("emodb",), shard=2):
     """Embed a corpus by MFCC, in small parts."""
-    extraction.SHARD = {"cpu": shard}
+    sharding.SHARD = {"cpu": shard}
     for corpus in corpora:
         extraction.embed("mfcc", corpus, mirror=mirror, device="cpu", workers=workers)
 
 
 def fit(epochs=1, source="pack", workers=1):
     """Train and test a small grid from the pack's embeddings."""
-    settings = protocol.load(f"epochs={epochs},fcn_widths=4")
+    settings = protocol_settings.load(f"epochs={epochs},fcn_widths=4")
     grid = (["mfcc"], ["emodb"], ["emodb"], ["fcn", "logistic"], ["stratified", "speaker"], [0])
     evaluate.grid(*grid, settings, source=source, workers=workers)
 

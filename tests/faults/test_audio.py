@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 import scipy.signal
 
-from crosscorpus import audio, corpora, extraction, paths, store
+from crosscorpus.base import paths, sound
+from crosscorpus.corpora import corpus_entries, corpus_registry, decoding, scanning, utterance_tables
+from crosscorpus.embeddings import corpus_scans, extraction, store_folders
 from tests.faults import mutants
 
 pytestmark = pytest.mark.filterwarnings("ignore:Chunk .non-data. not understood")  # SciPy's, of a valid file
@@ -22,11 +24,11 @@ NOBODY = 65534
 @pytest.fixture
 def fuzz(monkeypatch, tmp_path, build_folder):
     """A corpus of mutants, named by their number; return its folder."""
-    entry = corpora.Corpus(
+    entry = corpus_entries.Corpus(
         "fuzz", "Fuzz", "made by a test", "none", "none", "none", PATTERN,
         {"A": "anger", "F": "fear"}, {"anger": 0, "fear": 0},
     )  # fmt: skip
-    monkeypatch.setattr(corpora, "registry", lambda: {"fuzz": entry})
+    monkeypatch.setattr(corpus_registry, "registry", lambda: {"fuzz": entry})
     folder = tmp_path / "mirror" / "corpora" / "fuzz"
     folder.mkdir(parents=True)
     return folder
@@ -49,7 +51,7 @@ def judge(mutant, path, scan, relative):
         return ("survived", "") if reason and remedy else ("lost", f"{mutant.what}: no reason or remedy")
     if mutant.samples is None:
         return "silently_wrong", f"{mutant.what}: read, without a word"
-    samples, rate = audio.read(path)
+    samples, rate = decoding.read(path)
     right = rate == mutant.rate and samples.shape == mutant.samples.shape
     # float32 has 24 bits: exact for integers up to those, rounded for longer ones
     right = right and np.allclose(samples, mutant.samples, rtol=2**-24, atol=2**-25)
@@ -67,7 +69,7 @@ def test_a_folder_of_mutants(fuzz, rng, many, row):
     }
     every = [(kind, mutant) for kind, made in kinds.items() for mutant in made]
     files = [mutants.put(fuzz, name(number), mutant) for number, (_, mutant) in enumerate(every)]
-    scan = corpora.scan("fuzz", fuzz)
+    scan = scanning.scan("fuzz", fuzz)
     rows = {kind: row(kind) for kind in kinds}
     for (kind, mutant), file in zip(every, files, strict=True):
         rows[kind].count(*judge(mutant, file, scan, file.name))
@@ -78,15 +80,15 @@ def test_a_folder_of_mutants(fuzz, rng, many, row):
     made = extraction.embed("mfcc", "fuzz", mirror=str(fuzz.parents[1]), device="cpu", workers=1)
     assert list(made.utterances["path"]) == list(scan.utterances["path"])
     assert np.isfinite(made.vectors).all()
-    kept = store.read_scan("fuzz", "audio")  # what went through CSV is what was found
+    kept = corpus_scans.read_scan("fuzz", "audio")  # what went through CSV is what was found
     assert kept.problems.astype(str).equals(scan.problems.astype(str))
 
 
 def test_each_refusal_names_the_file_the_reason_and_the_remedy(fuzz, rng):
     mutants.put(fuzz, name(0), mutants.Mutant("", b""))
     mutants.put(fuzz, name(1), mutants.truncated(rng, 52)[51])
-    with pytest.raises(corpora.NothingUsableError) as error:  # there is no other file
-        corpora.scan("fuzz", fuzz)
+    with pytest.raises(utterance_tables.NothingUsableError) as error:  # there is no other file
+        scanning.scan("fuzz", fuzz)
     found = error.value.problems
     assert list(found["path"]) == ["m000000A.wav", "m010001F.wav"]
     assert found["reason"].tolist()[0] == "is empty (0 bytes)"
@@ -107,11 +109,11 @@ def test_every_rate_comes_to_16_khz_as_by_another_resampler(tmp_path, rng, rate,
         file = tmp_path / f"{subtype}.wav"
         file.write_bytes(mutants.encoded(tones, rate, subtype))
         samples, found = mutants.reference(file.read_bytes())
-        down = np.gcd(rate, audio.SAMPLE_RATE)
-        expected = scipy.signal.resample_poly(samples.mean(axis=1), audio.SAMPLE_RATE // down, rate // down)
-        ours = audio.resample(*audio.read(file))
+        down = np.gcd(rate, sound.SAMPLE_RATE)
+        expected = scipy.signal.resample_poly(samples.mean(axis=1), sound.SAMPLE_RATE // down, rate // down)
+        ours = sound.resample(*decoding.read(file))
         assert found == rate
-        assert len(ours) == len(expected) == audio.SAMPLE_RATE
+        assert len(ours) == len(expected) == sound.SAMPLE_RATE
         inside = slice(1600, -1600)
         error = np.sqrt(np.mean((ours[inside] - expected[inside]) ** 2) / np.mean(expected[inside] ** 2))
         counted.count("survived" if error < 1e-3 else "silently_wrong", f"{subtype} at {rate} Hz: {error:.1e}")
@@ -128,8 +130,8 @@ def test_names_with_anything_in_them(fuzz, rng, row):
             mutants.put(fuzz / os.fsdecode(folder), name(number), good[0])
         except OSError:
             pytest.skip("this file system takes UTF-8 names alone")
-    store.write_scan("fuzz", corpora.scan("fuzz", fuzz), store.folder("audio"))
-    scan = store.read_scan("fuzz", "audio")  # through CSV and back
+    corpus_scans.write_scan("fuzz", scanning.scan("fuzz", fuzz), store_folders.folder("audio"))
+    scan = corpus_scans.read_scan("fuzz", "audio")  # through CSV and back
     for number, folder in enumerate(mutants.NAMES):
         mutant, relative = good[number % len(good)], f"{folder}/{name(number)}.wav"
         counted.count(*judge(mutant, fuzz / relative, scan, relative))
@@ -153,7 +155,7 @@ def test_links_and_what_is_no_file(fuzz, rng, row):
     os.mkfifo(fuzz / f"{name(6)}.wav")  # who opens it waits for ever
     (fuzz / f"{name(7)}.wav").mkdir()
     (fuzz / f"{name(8)}.wav").symlink_to("/dev/zero")
-    scan = corpora.scan("fuzz", fuzz)
+    scan = scanning.scan("fuzz", fuzz)
     assert list(scan.utterances["path"]) == [f"{name(0)}.wav", f"{name(5)}.wav"]
     for bad in ["loop", *(f"{name(number)}.wav" for number in (1, 2, 3, 4, 6, 8))]:
         said = scan.problems[scan.problems["path"] == bad]
@@ -178,7 +180,7 @@ def test_what_may_not_be_read_is_reported(fuzz, rng, row):
         if root:
             os.seteuid(NOBODY)
         try:
-            scan = corpora.scan("fuzz", folder)
+            scan = scanning.scan("fuzz", folder)
         finally:
             if root:
                 os.seteuid(0)
@@ -201,15 +203,15 @@ def test_a_decoder_that_runs_out_of_memory_stops_nothing(fuzz, rng, monkeypatch,
     counted = row("audio: unusable content")
     for number in range(3):
         mutants.put(fuzz, name(number), mutants.valid(rng, 2)[1])
-    original = audio.read
+    original = decoding.read
 
     def read(path):
         if name(1) in str(path):
             raise MemoryError
         return original(path)
 
-    monkeypatch.setattr(audio, "read", read)
-    scan = corpora.scan("fuzz", fuzz)
+    monkeypatch.setattr(decoding, "read", read)
+    scan = scanning.scan("fuzz", fuzz)
     said = scan.problems.loc[scan.problems["path"] == f"{name(1)}.wav", "reason"].tolist()
     counted.count("survived" if said == ["does not fit into memory"] else "lost")
     assert len(scan.utterances) == 2
@@ -221,5 +223,5 @@ def test_no_real_recording_is_taken_for_a_damaged_one(mirror, corpus):
     folder = mirror / "corpora" / corpus
     if not folder.is_dir():
         pytest.skip(f"the mirror has no corpora/{corpus}")
-    known = corpora.read_table(paths.PACK / "problems" / f"{corpus}.csv")
-    assert list(corpora.scan(corpus, folder).problems["path"]) == list(known["path"])
+    known = utterance_tables.read_table(paths.PACK / "problems" / f"{corpus}.csv")
+    assert list(scanning.scan(corpus, folder).problems["path"]) == list(known["path"])

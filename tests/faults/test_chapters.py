@@ -14,7 +14,7 @@ import psutil
 import pytest
 from sphinx.errors import ExtensionError
 
-from crosscorpus import paths
+from crosscorpus.base import paths
 from tests.faults.conftest import SEED, is_full
 from tests.faults.test_kill import files_of, half_written
 

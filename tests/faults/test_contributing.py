@@ -9,7 +9,7 @@ import pytest
 import soundfile
 from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model
 
-from crosscorpus import paths
+from crosscorpus.base import paths
 from tests import newcomer
 from tests.faults.conftest import is_full
 

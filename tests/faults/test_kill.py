@@ -12,7 +12,9 @@ import psutil
 import pytest
 import soundfile
 
-from crosscorpus import audio, corpora, paths, store
+from crosscorpus.base import paths, sound
+from crosscorpus.corpora import file_lists, utterance_tables
+from crosscorpus.embeddings import embedding_files
 
 UTTERANCES = 16
 
@@ -34,13 +36,13 @@ def half_written(folder):
             if file.name.startswith("."):
                 continue
             if file.suffix == ".safetensors":
-                store.read_embeddings(file)
+                embedding_files.read_embeddings(file)
             elif file.suffix == ".parquet":
                 pd.read_parquet(file)
             elif file.suffix == ".json":
                 json.loads(file.read_text(encoding="utf-8"))
             elif file.suffix == ".csv":
-                corpora.read_table(file)
+                utterance_tables.read_table(file)
         except Exception as error:
             wrong.append(f"{file.name}: {error!r}")
     return wrong
@@ -49,9 +51,9 @@ def half_written(folder):
 def put_audio(folder, count=UTTERANCES):
     folder.mkdir(parents=True)
     rng = np.random.default_rng(0)
-    for name in corpora.file_list("emodb")["utterance"].head(count):
-        clip = 0.1 * rng.standard_normal(int(rng.uniform(0.2, 0.6) * audio.SAMPLE_RATE))
-        soundfile.write(folder / f"{name}.wav", clip, audio.SAMPLE_RATE)
+    for name in file_lists.file_list("emodb")["utterance"].head(count):
+        clip = 0.1 * rng.standard_normal(int(rng.uniform(0.2, 0.6) * sound.SAMPLE_RATE))
+        soundfile.write(folder / f"{name}.wav", clip, sound.SAMPLE_RATE)
 
 
 @pytest.fixture(scope="module")
@@ -128,9 +130,10 @@ def test_training(nursery, tmp_path, draw, many, row):
 
 WORKERS = """
 import sys, pathlib
-from crosscorpus import extraction, paths
+from crosscorpus.base import paths
+from crosscorpus.embeddings import extraction, sharding
 paths.BUILD = pathlib.Path(sys.argv[1])
-extraction.SHARD = {"cpu": 1}
+sharding.SHARD = {"cpu": 1}
 if __name__ == "__main__":
     extraction.embed("mfcc", "emodb", mirror=sys.argv[2], device="cpu", workers=2)
 """

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from crosscorpus import extraction, extractors, store
+from crosscorpus.embeddings import extraction, sharding, store_folders
+from crosscorpus.models import extractor_types, loading
 from tests.faults.test_kill import files_of, half_written, mirror, nursery  # noqa: F401 - fixtures
 
 
@@ -167,7 +168,7 @@ def test_a_batch_that_does_not_fit_is_halved(kind, rng, caplog, row):
         extract, asked = bounded(limit, ERRORS[kind])
         caplog.clear()
         with caplog.at_level(logging.WARNING):
-            got = extraction.encode(extract, clips)
+            got = sharding.encode(extract, clips)
         logged = "out of memory with 13 utterances" in caplog.text and asked[:2] == [13, 6]
         same = np.array_equal(got, expected)
         counted.count("silently_wrong" if not same else "survived" if logged else "lost", caplog.text)
@@ -178,7 +179,7 @@ def test_one_utterance_that_does_not_fit_says_what_to_do(row):
     counted = row("out of memory")
     extract, _ = bounded(50, ERRORS["torch"])
     with pytest.raises(MemoryError, match=r"1 utterances \(0\.0 s\) does not fit.*longest utterances"):
-        extraction.encode(extract, [np.ones(100, np.float32)] * 3)
+        sharding.encode(extract, [np.ones(100, np.float32)] * 3)
     counted.count("survived")
     counted.check()
 
@@ -186,26 +187,26 @@ def test_one_utterance_that_does_not_fit_says_what_to_do(row):
 def test_a_batch_that_decides_on_its_embeddings_is_not_divided():
     extract, asked = bounded(150, ERRORS["torch"])
     with pytest.raises(MemoryError, match="cannot be divided"):
-        extraction.encode(extract, [np.ones(100, np.float32)] * 4, divide=False)
+        sharding.encode(extract, [np.ones(100, np.float32)] * 4, divide=False)
     assert asked == [4]
 
 
 def test_another_error_is_not_taken_for_one_of_memory():
     extract, asked = bounded(0, RuntimeError("shapes do not match"))
     with pytest.raises(RuntimeError, match="shapes"):
-        extraction.encode(extract, [np.ones(100, np.float32)] * 4)
+        sharding.encode(extract, [np.ones(100, np.float32)] * 4)
     assert asked == [4]
 
 
 def test_a_gpu_that_runs_out_of_memory_halfway(mirror, build_folder, monkeypatch, caplog, row):  # noqa: F811
     """The way of a GPU, on a CPU whose extractor raises torch's error for large batches after the first shard."""
     counted = row("out of memory")
-    extraction._loaded.clear()
+    sharding._loaded.clear()
     whole = extraction.embed("mfcc", "emodb", mirror=mirror, device="cpu", workers=1)
-    (file,) = (store.folder("audio") / "mfcc").glob("*.safetensors")
+    (file,) = (store_folders.folder("audio") / "mfcc").glob("*.safetensors")
     file.unlink()
-    extraction._loaded.clear()
-    original, calls = extractors.load, []
+    sharding._loaded.clear()
+    original, calls = loading.load, []
 
     def load(*arguments, **options):
         plain = original(*arguments, **options)
@@ -216,13 +217,13 @@ def test_a_gpu_that_runs_out_of_memory_halfway(mirror, build_folder, monkeypatch
                 raise torch.OutOfMemoryError("CUDA out of memory")
             return plain.extract(waveforms)
 
-        return extractors.Extractor(extract, plain.parameters, plain.weights_dtype, plain.device)
+        return extractor_types.Extractor(extract, plain.parameters, plain.weights_dtype, plain.device)
 
-    monkeypatch.setattr(extractors, "load", load)
-    monkeypatch.setattr(extraction, "on_cpu", extraction.on_gpu)
+    monkeypatch.setattr(loading, "load", load)
+    monkeypatch.setattr(sharding, "on_cpu", sharding.on_gpu)
     with caplog.at_level(logging.WARNING):
         again = extraction.embed("mfcc", "emodb", mirror=mirror, device="cpu", workers=1)
-    extraction._loaded.clear()
+    sharding._loaded.clear()
     close = np.allclose(again.vectors, whole.vectors, rtol=1e-5, atol=1e-5)
     logged = "out of memory with 8 utterances" in caplog.text
     counted.count("silently_wrong" if not close else "survived" if logged else "lost")
@@ -239,12 +240,12 @@ def test_a_real_gpu_that_is_too_small(rng):
         return wide.mean(dim=1, keepdim=True).cpu().numpy()
 
     clips = [rng.standard_normal(16_000).astype(np.float32) for _ in range(32)]
-    expected = extraction.encode(extract, clips)
+    expected = sharding.encode(extract, clips)
     torch.cuda.empty_cache()
     total = torch.cuda.get_device_properties(0).total_memory
     torch.cuda.set_per_process_memory_fraction(0.1e9 / total)
     try:
-        got = extraction.encode(extract, clips)
+        got = sharding.encode(extract, clips)
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)
     np.testing.assert_allclose(got, expected, rtol=1e-6)

@@ -12,9 +12,18 @@ import papermill
 import pytest
 import yaml
 
-from crosscorpus import chapters, corpora, evaluate, extractors, folds, paths, profiles, protocol, store
+from crosscorpus.base import paths
+from crosscorpus.book import chapters
+from crosscorpus.corpora import corpus_registry, utterance_tables
+from crosscorpus.embeddings import embedding_files, store, store_folders
+from crosscorpus.models import model_registry
+from crosscorpus.protocols import folds, protocol_settings
+from crosscorpus.training import evaluate, profiles, unit_of_work
 
-ERRORS = (ValueError, store.NotStoredError)  # a clear error of this project is one of these, with a message
+ERRORS = (
+    ValueError,
+    store_folders.NotStoredError,
+)  # a clear error of this project is one of these, with a message
 
 
 @pytest.fixture
@@ -24,7 +33,7 @@ def no_long_work(monkeypatch):
     def begun(*_):
         raise AssertionError("training has begun")
 
-    monkeypatch.setattr(evaluate, "train_and_test", begun)
+    monkeypatch.setattr(unit_of_work, "train_and_test", begun)
 
 
 @pytest.fixture
@@ -89,11 +98,18 @@ SPOILED_FOLDS = {
 @pytest.mark.parametrize("what", SPOILED_FOLDS)
 def test_folds(what, fold_file, attempt):
     spoil, words = SPOILED_FOLDS[what]
-    spoil(corpora.read_table(fold_file)).to_csv(fold_file, index=False)
+    spoil(utterance_tables.read_table(fold_file)).to_csv(fold_file, index=False)
 
     def train():
         evaluate.grid(
-            ["mfcc"], ["emodb"], ["emodb"], ["fcn"], list(folds.REGIMES), [0], protocol.load("epochs=1"), workers=1
+            ["mfcc"],
+            ["emodb"],
+            ["emodb"],
+            ["fcn"],
+            list(protocol_settings.REGIMES),
+            [0],
+            protocol_settings.load("epochs=1"),
+            workers=1,
         )
 
     attempt("tables: folds", what, train, *words)
@@ -139,7 +155,7 @@ SPOILED_TABLES = {
 def test_utterances(what, small_pack, attempt):
     spoil, words = SPOILED_TABLES[what]
     file = small_pack / "utterances" / "emodb.csv"
-    spoil(corpora.read_table(file)).to_csv(file, index=False)
+    spoil(utterance_tables.read_table(file)).to_csv(file, index=False)
     attempt("tables: utterances", what, lambda: store.load("mfcc", "emodb", "pack"), "emodb", *words)
 
 
@@ -162,8 +178,8 @@ SPOILED_VECTORS = {
 def test_embeddings(what, small_pack, attempt):
     spoil, words = SPOILED_VECTORS[what]
     file = small_pack / "mfcc" / "emodb.safetensors"
-    vectors, metadata = store.read_embeddings(file)
-    store.write_embeddings(file, spoil(vectors.copy()), metadata)
+    vectors, metadata = embedding_files.read_embeddings(file)
+    embedding_files.write_embeddings(file, spoil(vectors.copy()), metadata)
     attempt("tables: embeddings", what, lambda: store.load("mfcc", "emodb", "pack"), "emodb", *words)
 
 
@@ -183,10 +199,10 @@ def own_data(tmp_path, monkeypatch):
         shutil.copy(paths.DATA / file, tmp_path / file)
     (tmp_path / "own").mkdir()
     monkeypatch.setattr(paths, "DATA", tmp_path)
-    for module in (corpora, extractors):
+    for module in (corpus_registry, model_registry):
         module.registry.cache_clear()
     yield tmp_path
-    for module in (corpora, extractors):
+    for module in (corpus_registry, model_registry):
         module.registry.cache_clear()
 
 
@@ -207,7 +223,7 @@ def test_registries(what, own_data, attempt):
     text = file.read_text(encoding="utf-8")
     assert right in text
     file.write_text(text.replace(right, wrong, 1), encoding="utf-8")
-    read = corpora.registry if kind == "corpora" else extractors.registry
+    read = corpus_registry.registry if kind == "corpora" else model_registry.registry
     attempt("tables: registries", what, read, *words)
 
 
@@ -236,7 +252,7 @@ SPOILED_CSV = {
 def test_a_table_of_an_own_corpus(what, own_data, attempt):
     content, words = SPOILED_CSV[what]
     (own_data / "own" / "mine.csv").write_text(content)
-    attempt("tables: own corpus", what, lambda: corpora.get("mine"), "mine.csv", *words)
+    attempt("tables: own corpus", what, lambda: corpus_registry.get("mine"), "mine.csv", *words)
 
 
 # -- profiles and parameters ----------------------------------------------------------------------------------
@@ -329,7 +345,7 @@ def test_papermill_stops_at_the_first_cell(tmp_path, row):
 
 
 def test_a_dimension_of_the_registry_that_is_not_the_files(monkeypatch, attempt):
-    wide = extractors.registry() | {"mfcc": dataclasses.replace(extractors.get("mfcc"), dimension=768)}
-    monkeypatch.setattr(extractors, "registry", lambda: wide)
+    wide = model_registry.registry() | {"mfcc": dataclasses.replace(model_registry.get("mfcc"), dimension=768)}
+    monkeypatch.setattr(model_registry, "registry", lambda: wide)
     words = ("(535, 120)", "(535, 768)")
     attempt("tables: embeddings", "another dimension", lambda: store.load("mfcc", "emodb", "pack"), *words)

@@ -21,7 +21,10 @@ import pytest
 import torch
 from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, WhisperConfig
 
-from crosscorpus import corpora, downloads, extractors, paths, store, weights
+from crosscorpus.base import archives, paths, web
+from crosscorpus.corpora import corpus_registry, file_lists, utterance_tables
+from crosscorpus.embeddings import corpus_scans, embedding_files, store, store_folders
+from crosscorpus.models import loading, model_registry, weights
 
 # -- stored files ---------------------------------------------------------------------------------------------
 
@@ -29,18 +32,20 @@ from crosscorpus import corpora, downloads, extractors, paths, store, weights
 @pytest.fixture
 def stored(build_folder, rng):
     """Embeddings of a few real file names in the store, with tables as a scan leaves them."""
-    listed = corpora.file_list("emodb").head(6)
+    listed = file_lists.file_list("emodb").head(6)
     table = listed.assign(
         path=listed["utterance"] + ".wav", start=np.nan, end=np.nan, seconds=1.5, sample_rate_native=16_000
     )
-    table["emotion"] = table["emotion_native"].map(corpora.get("emodb").emotions)
+    table["emotion"] = table["emotion_native"].map(corpus_registry.get("emodb").emotions)
     table["sha256"] = [hashlib.sha256(name.encode()).hexdigest() for name in table["utterance"]]
-    empty = pd.DataFrame(columns=corpora.PROBLEM_COLUMNS)
-    scan = corpora.Scan(table[corpora.COLUMNS], pd.DataFrame(columns=corpora.QUALITY_COLUMNS), empty)
-    store.write_scan("emodb", scan, store.folder("audio"))
+    empty = pd.DataFrame(columns=utterance_tables.PROBLEM_COLUMNS)
+    scan = utterance_tables.Scan(
+        table[utterance_tables.COLUMNS], pd.DataFrame(columns=utterance_tables.QUALITY_COLUMNS), empty
+    )
+    corpus_scans.write_scan("emodb", scan, store_folders.folder("audio"))
     identity = store.identity("mfcc", "clip", scan.utterances)
     path = store.embeddings_path("mfcc", "emodb", "clip", store.key(identity))
-    store.write_embeddings(path, rng.standard_normal((6, 120)).astype(np.float32), identity)
+    embedding_files.write_embeddings(path, rng.standard_normal((6, 120)).astype(np.float32), identity)
     return path, store.load("mfcc", "emodb", "audio")
 
 
@@ -56,7 +61,7 @@ def test_a_flipped_byte_in_a_stored_embedding(stored, draw, many, row):
         path.write_bytes(changed)
         try:
             found = store.load("mfcc", "emodb", "audio")
-        except store.StoredWrongError as error:
+        except store_folders.StoredWrongError as error:
             named = path.name in str(error) and "delete it" in str(error)
             counted.count("survived" if named else "lost", f"byte {at}: {error}")
         else:
@@ -81,7 +86,7 @@ def test_a_flipped_byte_in_the_pack(tmp_path, monkeypatch, draw, many, row):
             file.write_bytes(changed)
             try:
                 found = store.load("mfcc", "emodb", "pack")
-            except (store.StoredWrongError, store.NotStoredError) as error:
+            except (store_folders.StoredWrongError, store_folders.NotStoredError) as error:
                 counted.count("survived" if file.name in str(error) else "lost", f"{file.name}: {error}")
                 continue
             same = found.metadata == whole.metadata and np.array_equal(found.vectors, whole.vectors)
@@ -97,7 +102,7 @@ def test_a_flipped_byte_in_the_pack(tmp_path, monkeypatch, draw, many, row):
 @pytest.fixture
 def serve(tmp_path, monkeypatch):
     """Serve one body at an address of this machine."""
-    monkeypatch.setattr(downloads, "PAUSES", ())
+    monkeypatch.setattr(web, "PAUSES", ())
     monkeypatch.setenv("NO_PROXY", "*")
     servers = []
 
@@ -132,8 +137,8 @@ def test_an_archive_with_a_wrong_hash(serve, tmp_path, draw, row):
         changed[draw.randrange(len(body))] ^= 1 << draw.randrange(8)
         to = tmp_path / f"{number}.zip"
         try:
-            downloads.fetch(serve(bytes(changed)), to, sha256=right, quiet=True)
-        except downloads.DownloadError as error:
+            web.fetch(serve(bytes(changed)), to, sha256=right, quiet=True)
+        except web.DownloadError as error:
             refused = right in str(error) and "corpus.zip" in str(error) and not list(tmp_path.glob(f"{number}.*"))
             counted.count("survived" if refused else "lost", str(error))
         else:
@@ -144,13 +149,13 @@ def test_an_archive_with_a_wrong_hash(serve, tmp_path, draw, row):
 def test_weights_with_a_wrong_hash(monkeypatch, tmp_path, row, no_mirror):
     """In the ecosystem's cache: the registry's hash decides, and the file is removed, so that it comes anew."""
     counted = row("tampering: weights with a wrong hash")
-    model = dataclasses.replace(extractors.get("wavlm-base"), files={"pytorch_model.bin": "0" * 64})
-    monkeypatch.setattr(extractors, "registry", lambda: {"wavlm-base": model})
+    model = dataclasses.replace(model_registry.get("wavlm-base"), files={"pytorch_model.bin": "0" * 64})
+    monkeypatch.setattr(model_registry, "registry", lambda: {"wavlm-base": model})
     folder = tmp_path / "models--x" / "snapshots" / "1"
     folder.mkdir(parents=True)
     (folder / "pytorch_model.bin").write_bytes(b"other weights")
     monkeypatch.setattr(weights, "find", lambda *_: folder)
-    with pytest.raises(extractors.NotAvailableError, match=r"pytorch_model\.bin has SHA-256 .* expects 0000"):
+    with pytest.raises(model_registry.NotAvailableError, match=r"pytorch_model\.bin has SHA-256 .* expects 0000"):
         weights.fetch("wavlm-base")
     counted.count("survived" if not (folder / "pytorch_model.bin").exists() else "lost")
     counted.check()
@@ -260,8 +265,8 @@ def test_an_archive_that_means_harm(tmp_path, kind, made, row):
         archive.write_bytes(body)
         before = sorted(tmp_path.rglob("*"))
         try:
-            downloads.unpack(archive, outside / "in" / "corpus")
-        except downloads.DownloadError as error:
+            archives.unpack(archive, outside / "in" / "corpus")
+        except web.DownloadError as error:
             (outside / "in").rmdir()
             named = archive.name in str(error) and sorted(tmp_path.rglob("*")) == before
             counted.count("survived" if named else "lost", f"{what}: {error}")
@@ -290,11 +295,11 @@ class Evil:
 
 
 def load_model(ptm):
-    return lambda folder: extractors.load(ptm, device="cpu", weights=folder)
+    return lambda folder: loading.load(ptm, device="cpu", weights=folder)
 
 
 def read_embeddings(folder):
-    return store.read_embeddings(folder / "a.safetensors")
+    return embedding_files.read_embeddings(folder / "a.safetensors")
 
 
 def write_transformer(folder, config):
@@ -332,7 +337,7 @@ def test_a_pickle_in_place_of_anything_is_not_executed(tmp_path, row):
         try:
             read(folder)
         except Exception as error:
-            named = isinstance(error, store.StoredWrongError | extractors.NotAvailableError)
+            named = isinstance(error, store_folders.StoredWrongError | model_registry.NotAvailableError)
             named = named and str(folder) in str(error) and "weights_only" not in str(error)
             counted.count(
                 "silently_wrong" if mark.exists() else "survived" if named else "lost", f"{what}: {error!r}"

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from crosscorpus import corpora, extraction, store
+from crosscorpus.corpora import scanning
+from crosscorpus.embeddings import embedding_files, extraction, sharding, store, store_folders
 from tests.faults.test_kill import files_of
 
 OLD = Path(__file__).parent / "old_store" / "embeddings"
@@ -46,8 +47,8 @@ def embed(mirror):
 
 def test_the_old_store_is_of_the_same_audio_by_other_code(old_store, mirror):
     """Else these tests would show nothing."""
-    scan = corpora.scan("emodb", Path(mirror) / "corpora" / "emodb")
-    metadata = store.read_embeddings(only_old())[1]
+    scan = scanning.scan("emodb", Path(mirror) / "corpora" / "emodb")
+    metadata = embedding_files.read_embeddings(only_old())[1]
     assert metadata["audio_hash"] == store.audio_hash(scan.utterances)
     assert metadata["code"] != store.identity("mfcc", "clip", scan.utterances)["code"]
     assert metadata["pooling"] == "clip"
@@ -56,7 +57,7 @@ def test_the_old_store_is_of_the_same_audio_by_other_code(old_store, mirror):
 def test_an_old_store_is_recognised_and_computed_anew(old_store, mirror, build_folder, caplog, row):
     counted = row("upgrade: older store")
     old = only_old()
-    with pytest.raises(store.NotStoredError, match="not there; it is made by `papermill"):
+    with pytest.raises(store_folders.NotStoredError, match="not there; it is made by `papermill"):
         store.load("mfcc", "emodb", "audio")
     counted.count("survived")
     with caplog.at_level(logging.WARNING):
@@ -81,11 +82,13 @@ def test_an_old_file_under_the_new_name_is_refused(old_store, mirror, row):
     utterances = embed(mirror).utterances
     new = store.embeddings_path("mfcc", "emodb", "clip", store.key(store.identity("mfcc", "clip", utterances)))
     shutil.copy(only_old(), new)
-    with pytest.raises(store.StoredWrongError, match="an older version wrote it"):
+    with pytest.raises(store_folders.StoredWrongError, match="an older version wrote it"):
         store.load("mfcc", "emodb", "audio")
     counted.count("survived")
-    store.write_embeddings(new, *store.read_embeddings(new))  # as this version would have written it
-    with pytest.raises(store.StoredWrongError, match=r"made from other audio or otherwise \(code "):
+    embedding_files.write_embeddings(
+        new, *embedding_files.read_embeddings(new)
+    )  # as this version would have written it
+    with pytest.raises(store_folders.StoredWrongError, match=r"made from other audio or otherwise \(code "):
         store.load("mfcc", "emodb", "audio")
     counted.count("survived")
     counted.check(at_least=2)
@@ -95,13 +98,13 @@ def test_parts_by_an_older_version_are_not_gone_on_from(mirror, build_folder, mo
     """A run that was killed, and then weights, libraries or the layout of parts changed: all is computed anew."""
     counted = row("upgrade: older parts")
     whole = embed(mirror)
-    (file,) = (store.folder("audio") / "mfcc").glob("*.safetensors")
+    (file,) = (store_folders.folder("audio") / "mfcc").glob("*.safetensors")
     expected = file.read_bytes()
     poison = np.full((3, 120), 7, np.float32) + np.arange(120, dtype=np.float32)
-    order = np.concatenate(extraction.plan(whole.utterances["seconds"].tolist(), "cpu")[0])
+    order = np.concatenate(sharding.plan(whole.utterances["seconds"].tolist(), "cpu")[0])
     for folder in (file.with_suffix(""), file.with_suffix("") / "0123456789abcdef"):
         file.unlink()
-        store.write_embeddings(folder / "00000.safetensors", poison, {"parameters": "0"}, order)
+        embedding_files.write_embeddings(folder / "00000.safetensors", poison, {"parameters": "0"}, order)
         embed(mirror)
         counted.count("survived" if file.read_bytes() == expected else "silently_wrong", str(folder))
         left = file.with_suffix("").exists()

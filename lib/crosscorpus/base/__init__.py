@@ -1,0 +1,19 @@
+"""What all rooms share: names, places, versions, files and the web; no corpus, model or protocol is known here.
+
+Modules, in the order in which data flows through them:
+
+- `paths`: where things are: the repository's data, what is generated, and the user's local copies
+- `known_names`: names that a person types: corpora, models, heads, regimes, settings
+- `shown_names`: names of heads and scores as readers know them
+- `sound`: a recording as samples: the form that every extractor expects, mono, 16 kHz, float32
+- `devices`: on which device, and in which numbers, a model runs
+- `versions`: what made a result: the version of our own code, of the libraries, and the commit
+- `whole_files`: write files so that what stands under a final name is whole
+- `table_files`: tables on disk
+- `web`: fetch a file from the web: checked, and gone on with where it was cut short
+- `archives`: unpack archives from the web that are not to be trusted
+- `ranges`: what settings and parameters may be
+- `progress`: say how far something long has come, in whole lines
+- `processes`: worker processes of one thread each, side by side, that end with the process that started them
+- `old_commands`: commands of the version before, which still run for one release
+"""

@@ -1,0 +1,24 @@
+"""What readers see: chapters, figures, tables, views, provenance, the PDF.
+
+Modules, in the order in which data flows through them:
+
+- `dependencies`: which library modules a chapter depends on, so that the workflow runs again what a change
+  touches
+- `chapters`: what every chapter's notebook does first
+- `figure_colours`: colours, markers and the look of every figure
+- `figures`: figures of corpora, embeddings and learning curves
+- `score_figures`: figures of scores: by pair, by model, by emotion, and ranks
+- `verdict_figures`: figures of the verdict: what fits the paper's table, and what open choices move
+- `synthetic_vowels`: synthetic vowels that differ in what listeners hear emotion by, for the page that explains
+  cues
+- `tables`: every table of the book, in one style
+- `score_tables`: tables of scores, ours and the paper's
+- `interactive`: views that a reader can turn
+- `corpus_portraits`: a corpus that is not the paper's, in tables
+- `provenance`: the line at a chapter's end that says where its numbers come from, and the command that makes
+  them again
+- `headline`: the few figures that the first page states, and the README's picture
+- `pdf`: the book as one PDF: all pages in the order of the contents, printed by a Chromium
+- `timings`: what each step of the workflow took
+- `ending`: what a run says at its end: where to look, what was left out and why
+"""

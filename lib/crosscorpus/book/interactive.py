@@ -1,0 +1,174 @@
+"""Views that a reader can turn: HTML with data inside, drawn by book/_static/interactive.js without a network.
+
+Each view holds a static version of itself, which readers see where the script does not run: in Jupyter, on paper.
+"""
+
+import html
+import json
+from collections.abc import Callable, Mapping, Sequence
+
+import pandas as pd
+from IPython.display import HTML, Markdown
+from sklearn.metrics import confusion_matrix
+
+from crosscorpus.base import shown_names
+from crosscorpus.book import figure_colours
+from crosscorpus.corpora import corpus_registry
+from crosscorpus.models import model_registry
+from crosscorpus.scores import label_sets, metrics
+
+METRIC_NAMES = {"accuracy": "accuracy (%)", "uar": "UAR (%)", "macro_f1": "macro-F1 (%)"}
+NOTHING = "There is nothing to choose from yet: embeddings are missing."
+
+
+def grid(scores: pd.DataFrame, emotions: Sequence[str] = ()) -> HTML | Markdown:
+    """Show training against test corpora, to choose model, head, folds and score; cells tell spread and counts.
+
+    Parameters
+    ----------
+    scores
+        What `metrics.per_fold` returns.
+    emotions
+        Those of the protocol. Cells that are scored on others (see `label_sets.chosen`) have no colour.
+    """
+    if not len(scores):
+        return Markdown(NOTHING)
+    table = metrics.summary(scores)
+    tested = scores.groupby([*metrics.CELL, "seed"])["n"].sum().groupby(metrics.CELL).max()  # utterances
+    ids = list(dict.fromkeys([*table["train_corpus"], *table["test_corpus"]]))
+    places = {corpus: place for place, corpus in enumerate(ids)}
+    models, heads, regimes = (list(table[column].unique()) for column in ("ptm", "head", "regime"))
+    alike = set(label_sets.alike(table, emotions).index)
+    matrices: dict[str, list[list[list[float | None] | None]]] = {}
+    for number_of_row, row in table.to_dict("index").items():
+        cell = tuple(row[column] for column in metrics.CELL)
+        which = (models.index(row["ptm"]), heads.index(row["head"]), regimes.index(row["regime"]))
+        for number, metric in enumerate(METRIC_NAMES):
+            empty: list[list[list[float | None] | None]] = [[None] * len(ids) for _ in ids]
+            matrix = matrices.setdefault(_key(*which, number), empty)
+            values = [_rounded(row[metric]), _rounded(row[f"{metric}_sd"]), int(tested[cell])]
+            values += [] if number_of_row in alike else [int(row["n_emotions"])]
+            matrix[places[row["train_corpus"]]][places[row["test_corpus"]]] = values
+    names = [corpus_registry.get(corpus).name for corpus in ids]
+    data = {
+        "choices": {
+            "model": [model_registry.get(ptm).name for ptm in models],
+            "head": [shown_names.head_name(head) for head in heads],
+            "folds": regimes,
+            "score": list(METRIC_NAMES.values()),
+        },
+        "corner": "trained on ↓, tested on →",
+        "rows": names,
+        "columns": names,
+        "matrices": matrices,
+    }
+    first = [[_static(cell) for cell in row] for row in matrices[_key(0, 0, 0, 0)]]
+    return _view("grid", data, _plain(first, data))
+
+
+def predictions(table: pd.DataFrame, emotions: Sequence[str]) -> HTML | Markdown:
+    """Show counts of predicted against true emotions, to choose model, head, folds and both corpora.
+
+    Parameters
+    ----------
+    table
+        The predictions table.
+    emotions
+        Rows and columns, in this order.
+    """
+    if not len(table):
+        return Markdown(NOTHING)
+    columns: dict[str, Callable[[str], str]] = {
+        "ptm": lambda ptm: model_registry.get(ptm).name,
+        "head": shown_names.head_name,
+        "regime": str,
+        "train_corpus": lambda corpus: corpus_registry.get(corpus).name,
+        "test_corpus": lambda corpus: corpus_registry.get(corpus).name,
+    }
+    values = {column: list(table[column].unique()) for column in columns}
+    matrices = {}
+    for cell, part in table.groupby(list(columns), sort=False):
+        counts = confusion_matrix(part["emotion"], part["predicted"], labels=list(emotions))
+        where = [values[column].index(value) for column, value in zip(columns, cell, strict=True)]
+        matrices[_key(*where)] = counts.tolist()
+    labels = ["model", "head", "folds", "trained on", "tested on"]
+    data = {
+        "choices": {
+            label: [columns[column](value) for value in values[column]]
+            for label, column in zip(labels, columns, strict=True)
+        },
+        "corner": "true ↓, predicted →",
+        "rows": list(emotions),
+        "columns": list(emotions),
+        "matrices": matrices,
+    }
+    return _view("predictions", data, _plain(next(iter(matrices.values())), data))
+
+
+def points(panels: Mapping[str, pd.DataFrame]) -> HTML | Markdown:
+    """Show points in the plane, to choose the panel and what colours stand for; each point tells its utterance.
+
+    Parameters
+    ----------
+    panels
+        Title of a panel -> a table with x, y, utterance, emotion, corpus and speaker: what `projection.tsne`
+        returns.
+    """
+    if not panels:
+        return Markdown(NOTHING)
+    drawn = {}
+    for title, table in panels.items():
+        plane = table[["x", "y"]]
+        scaled = 1000 * (plane - plane.min()) / ((plane.max() - plane.min()).max() or 1)
+        drawn[title] = {
+            "x": scaled["x"].round().astype(int).tolist(),
+            "y": scaled["y"].round().astype(int).tolist(),
+            "name": table["utterance"].tolist(),
+            "emotion": table["emotion"].tolist(),
+            "corpus": [corpus_registry.get(corpus).name for corpus in table["corpus"]],
+            "speaker": table["speaker"].fillna("").astype(str).tolist(),
+        }
+    ids = dict.fromkeys(corpus for table in panels.values() for corpus in table["corpus"])
+    emotions = dict.fromkeys(emotion for table in panels.values() for emotion in table["emotion"])
+    data = {
+        "choices": {"panel": list(drawn), "colour": ["emotion", "corpus"]},
+        "panels": drawn,
+        "colours": {
+            "emotion": figure_colours.emotion_colours(list(emotions)),
+            "corpus": {corpus_registry.get(c).name: figure_colours.style(k)[0] for k, c in enumerate(ids)},
+        },
+    }
+    sizes = ", ".join(f"{title} ({len(table)})" for title, table in panels.items())
+    return _view("points", data, f"<p>Panels, with their points: {html.escape(sizes)}. The figures show them.</p>")
+
+
+def _static(cell: list[float | None] | None) -> float | str | None:
+    """Return what a cell shows: its value, and the number of emotions where it is unlike the others."""
+    if not cell:
+        return None
+    value = cell[0]
+    return f"{value:.1f} ({cell[3]})" if len(cell) > 3 and value is not None else value
+
+
+def _key(*numbers: int) -> str:
+    return ",".join(map(str, numbers))
+
+
+def _rounded(value: float) -> float | None:
+    return None if pd.isna(value) else round(float(value), 2)
+
+
+def _plain(matrix: Sequence[Sequence[float | str | None]], data: Mapping) -> str:
+    """Return the static version: the first matrix, with what was chosen as its caption."""
+    chosen = ", ".join(values[0] for values in data["choices"].values())
+    table = pd.DataFrame(matrix, index=data["rows"], columns=data["columns"])
+    style = table.style.format(precision=1, na_rep="–").set_caption(chosen).set_uuid("plain")
+    return style.set_table_attributes('class="paper-table"').to_html(exclude_styles=True)
+
+
+def _view(kind: str, data: Mapping, plain: str) -> HTML:
+    # "</script>" in a name would end the data.
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/")
+    return HTML(
+        f'<div class="interactive" data-view="{kind}"><script type="application/json">{text}</script>{plain}</div>'
+    )

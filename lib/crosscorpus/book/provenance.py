@@ -1,0 +1,63 @@
+"""The line at a chapter's end that says where its numbers come from, and the command that makes them again."""
+
+import datetime
+import shlex
+import types
+from collections.abc import Sequence
+
+from IPython.display import Markdown
+
+from crosscorpus.base import devices, versions
+from crosscorpus.book import chapters
+from crosscorpus.corpora import corpus_registry
+from crosscorpus.models import model_registry
+from crosscorpus.protocols import protocol_settings
+
+
+def command(chapter: str, parameters: types.SimpleNamespace) -> str:
+    """Return the papermill command that executes a chapter with these parameters, from the project's root."""
+    parts = ["papermill", f"notebooks/{chapter}.ipynb", "out.ipynb"]
+    for name, (_, default) in chapters.declared(chapter).items():
+        value = getattr(parameters, name)
+        if value != default:
+            text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+            parts += ["-p", name, text]
+    return shlex.join(parts)
+
+
+def _weights_of(model: model_registry.Model) -> str:
+    return f"{model.name} (`{model.handle}{'@' if model.revision else ''}{model.revision[:12]}`)"
+
+
+def _settings(parameters: types.SimpleNamespace) -> str:
+    changed = protocol_settings.changes(protocol_settings.load(getattr(parameters, "overrides", "")))
+    words = [f"{name} {' '.join(map(str, v)) if isinstance(v, list) else v}" for name, v in changed.items()]
+    return f"{', '.join(words)}, all else as in the protocol" if words else "as in the protocol"
+
+
+def footer(
+    chapter: str, parameters: types.SimpleNamespace, corpus_ids: Sequence[str] = (), ptms: Sequence[str] = ()
+) -> Markdown:
+    """Return the provenance line of a chapter.
+
+    Parameters
+    ----------
+    chapter, parameters
+        As given to and returned by `chapters.start`.
+    corpus_ids, ptms
+        What the chapter's numbers were computed from.
+    """
+    used = [corpus_registry.get(corpus).name for corpus in corpus_ids]
+    models = [_weights_of(model_registry.get(ptm)) for ptm in ptms]
+    facts = {
+        "Profile": parameters.profile,
+        "Corpora": ", ".join(used) or "none",
+        "Models": ", ".join(models) or "none",
+        "Settings": _settings(parameters),
+        "Device": versions.of_device(devices.choose_device("auto")),
+        "Commit": f"`{versions.of_commit()}`",
+        "Date": datetime.date.today().isoformat(),
+    }
+    line = " · ".join(f"{name}: {value}" for name, value in facts.items())
+    again = command(chapter, parameters)
+    return Markdown(f"**Provenance.** {line}\n\nRun this page again:\n\n```sh\n{again}\n```")

@@ -1,0 +1,176 @@
+"""Tables of scores, ours and the paper's."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from IPython.display import HTML, Markdown
+
+from crosscorpus.base import shown_names
+from crosscorpus.book import tables
+from crosscorpus.corpora import corpus_registry
+from crosscorpus.scores import label_sets
+
+FEW = 6
+"""Clusters (speakers) below which a bootstrap interval is too short; see `metrics.bootstrap`."""
+
+
+def beside_paper(table: pd.DataFrame, download: str = "") -> HTML | Markdown:
+    """Style our scores with their intervals beside the paper's; rows of one pair of corpora share a shade.
+
+    `table` is what `published_tables.beside` returns of `metrics.interval`, with the column `guard` of
+    `guards.mark` if
+    there is one. A difference is bold where the paper's value is outside the interval. Where `download` is given,
+    the table is offered under this name, with all its digits; see `offer`.
+    """
+    if not len(table):
+        return Markdown("No cell of the paper has been run here on its emotions.")
+    columns: dict[tuple[str, str], pd.Series | list[str]] = {
+        ("", "model"): table["ptm"].map(tables.VALUES["ptm"]),
+        ("", "train → test"): [
+            corpus_registry.pair_name(*pair)
+            for pair in zip(table["train_corpus"], table["test_corpus"], strict=True)
+        ],
+        ("", "head"): table["head"].map(tables.VALUES["head"]),
+        ("", "folds"): table["regime"],
+    }
+    bold: dict[tuple[str, str], pd.Series] = {}
+    for metric, label in (("accuracy", "accuracy (%)"), ("macro_f1", "macro-F1 (%)")):
+        low, high, paper = table[f"{metric}_low"], table[f"{metric}_high"], table[f"paper_{metric}"]
+        columns[label, "ours"] = table[metric]
+        columns[label, "interval"] = [_span(*ends) for ends in zip(low, high, strict=True)]
+        columns[label, "paper"] = paper
+        columns[label, "difference"] = table[f"{metric}_difference"]
+        bold[label, "difference"] = (paper < low) | (paper > high)
+    columns["", "resampled"] = [_clusters(row) for row in table.itertuples()]
+    if "guard" in table and (table["guard"] != "").any():
+        columns["", "guard"] = table["guard"]
+    shown = pd.DataFrame(columns)
+    if len(table["ptm"].unique()) == 1:
+        shown = shown.drop(columns=[("", "model")])
+    formats = {c: {"ours": "{:.1f}", "paper": "{:.2f}", "difference": "{:+z.1f}"}.get(c[1]) for c in shown}
+    style = shown.style.hide(axis="index").format(formats, na_rep="–")
+    for column, which in bold.items():
+        style = style.apply(lambda _, w=which: np.where(w, "font-weight: bold", ""), subset=[column])
+    style = style.set_td_classes(_blocks(table[["ptm", "train_corpus", "test_corpus"]].agg(tuple, axis=1), shown))
+    return tables.rendered(style, links=tables.offer(table, download).data if download else "")
+
+
+def _span(low: float, high: float) -> str:
+    return "–" if np.isnan(low) else f"{low:.1f}\N{EN DASH}{high:.1f}"
+
+
+def _clusters(row: Any) -> str:
+    few = " (few)" if row.n_clusters < FEW else ""
+    return f"{row.n_clusters}{tables.NO_BREAK}{row.clusters}{few}"
+
+
+def grid_like_paper(table: pd.DataFrame, emotions: Sequence[str] = (), download: str = "") -> HTML | Markdown:
+    """Style scores as the paper's Table I: a row per training corpus and model, columns by test corpus and head.
+
+    A cell is accuracy | macro-F1. It is the darker, the higher its accuracy is among those of its block, a pair of
+    corpora; the best one is bold. Where all cells are of one corpus, the rows are models. A cell with a tripped
+    guard (column `guard` of `guards.mark`) has a dagger. Cells that are scored on other emotions than the others
+    (`label_sets.chosen`) say on how many.
+
+    Parameters
+    ----------
+    table
+        What `metrics.summary` returns, of one regime.
+    emotions
+        Those of the protocol.
+    download
+        Where given, the table is offered under this name, with all its digits; see `offer`.
+    """
+    if not len(table):
+        return Markdown("There is nothing to show: embeddings are missing.")
+    ids = {"trained on": "train_corpus", "model": "ptm", "tested on": "test_corpus", "head": "head"}
+    named = {name: table[column].map(tables.VALUES[column]) for name, column in ids.items()}
+    in_order = {name: pd.Categorical(values, list(dict.fromkeys(values))) for name, values in named.items()}
+    block = table.groupby(["train_corpus", "test_corpus"])["accuracy"]
+    low, high = block.transform("min"), block.transform("max")
+    depth = ((table["accuracy"] - low) / (high - low).where(high > low)).fillna(0)
+    scores = zip(table["accuracy"], table["macro_f1"], strict=True)
+    text = pd.Series([f"{acc:.1f}{tables.NO_BREAK}|{tables.NO_BREAK}{f1:.1f}" for acc, f1 in scores], table.index)
+    if "guard" in table:
+        text += np.where(table["guard"] == "", "", f"{tables.NO_BREAK}†")
+    others = table.drop(label_sets.alike(table, emotions).index)
+    for row in others.itertuples():
+        text[row.Index] += f"<br><small>{label_sets.counted(row.n_emotions)}</small>"
+    look = [f"background-color: rgba(0, 114, 178, {0.45 * d:.2f})" for d in depth]
+    look = [css + "; font-weight: bold" if d == 1 else css for css, d in zip(look, depth, strict=True)]
+    same = (table["train_corpus"] == table["test_corpus"]).all()
+    wide = pd.DataFrame({**in_order, "text": text.to_numpy(), "look": look}).pivot(
+        index=["model"] if same else ["trained on", "model"],
+        columns=["tested on", "head"],
+        values=["text", "look"],
+    )
+    wide = wide.sort_index().sort_index(axis=1).astype(object).fillna("")
+    wide.index.names = [None] * wide.index.nlevels
+    links = tables.offer(table, download).data if download else ""
+    return tables.rendered(wide["text"].style.apply(lambda _: wide["look"], axis=None), links=links)
+
+
+def by_head(
+    table: pd.DataFrame,
+    rows: Sequence[str],
+    metric: str = "accuracy",
+    otherwise: str = "There is nothing to show: embeddings are missing.",
+) -> HTML | Markdown:
+    """Style scores with a column for each head and baseline, the highest of a row bold.
+
+    Parameters
+    ----------
+    table
+        A row for each score: the columns `rows` (ids), head, and the metric.
+    rows
+        What a row of the table is; scores that share one are averaged.
+    metric
+        Column that is shown.
+    otherwise
+        What to say where there is no score.
+    """
+    if not len(table):
+        return Markdown(otherwise)
+    heads = list(dict.fromkeys(table["head"]))
+    wide = table.groupby([*rows, "head"], sort=False)[metric].mean().unstack()[heads]
+    wide = wide.rename(columns=shown_names.head_name).rename_axis(columns=None)
+    shown = wide.reset_index()
+    for column in tables.VALUES.keys() & set(rows):
+        shown[column] = shown[column].map(tables.VALUES[column])
+    shown = shown.rename(columns=tables.NAMES)
+    style = shown.style.hide(axis="index").format(precision=1, na_rep="–")
+    return tables.rendered(style.highlight_max(subset=list(wide), axis=1, props="font-weight: bold"))
+
+
+def _blocks(of: Iterable[object], shown: pd.DataFrame) -> pd.DataFrame:
+    """Return a class for each cell: rows next to each other that are `of` the same thing are a block."""
+    block = pd.Series(list(of), index=shown.index)
+    number = (block != block.shift()).cumsum() % 2
+    classes = number.map({0: "even-block", 1: "odd-block"})
+    return pd.DataFrame(dict.fromkeys(shown, classes), columns=shown.columns)
+
+
+def verdicts(table: pd.DataFrame) -> HTML | Markdown:
+    """Style the paper's cells beside ours, a row each; `table` is what `score_verdicts.wide` returns."""
+    if not len(table):
+        return Markdown("None of the paper's cells has been run.")
+    columns: dict[tuple[str, str], pd.Series | list[str]] = {
+        ("", "train → test"): [
+            corpus_registry.pair_name(*pair)
+            for pair in zip(table["train_corpus"], table["test_corpus"], strict=True)
+        ],
+        ("", "model"): table["ptm"].map(tables.VALUES["ptm"]),
+        ("", "head"): table["head"].map(tables.VALUES["head"]),
+        ("", "paper"): table["published"],
+    }
+    for regime in [c.removesuffix("_verdict") for c in table if c.endswith("_verdict")]:
+        label, of = f"{regime} folds", {end: table[f"{regime}_{end}"] for end in ("ours", "low", "high")}
+        columns[label, "ours"] = of["ours"]
+        columns[label, "interval"] = [_span(*ends) for ends in zip(of["low"], of["high"], strict=True)]
+        columns[label, "difference"] = table[f"{regime}_difference"]
+        columns[label, "paper is"] = table[f"{regime}_verdict"].str.replace("inside our interval", "inside")
+    shown = pd.DataFrame(columns)
+    formats = {c: {"ours": "{:.1f}", "paper": "{:.2f}", "difference": "{:+z.1f}"}.get(c[1]) for c in shown}
+    return tables.rendered(shown.style.hide(axis="index").format(formats, na_rep="–"))

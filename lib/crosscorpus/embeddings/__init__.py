@@ -1,0 +1,16 @@
+"""What models say of utterances: made, stored, checked, looked up.
+
+Modules, in the order in which data flows through them:
+
+- `downloads`: fetch corpora and models by name
+- `store_folders`: where tables and embeddings are, and how a file of the pack is known for the right one
+- `corpus_scans`: tables of a corpus's utterances: from the pack or from audio, read, written and checked
+- `embedding_files`: files of embeddings: written, read, and checked against what was written
+- `store`: embeddings by model and corpus
+- `availability`: which embeddings there are, which there are not, and what those would take
+- `sharding`: read, encode and write utterances shard by shard
+- `extraction`: embed the utterances of a corpus: from audio files, through an extractor, into the store
+- `pack`: the pack: the embeddings that the repository carries
+- `embedding_checks`: sanity checks of embeddings: whether they hold what they should, and nothing odd
+- `projection`: embeddings in the plane, by t-SNE
+"""

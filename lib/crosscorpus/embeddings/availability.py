@@ -1,0 +1,81 @@
+"""Which embeddings there are, which there are not, and what those would take."""
+
+import importlib.util
+import itertools
+from collections.abc import Iterable
+
+import pandas as pd
+
+from crosscorpus.corpora import corpus_registry
+from crosscorpus.embeddings import store, store_folders
+from crosscorpus.models import model_registry, weights
+
+RUN = "run"
+NOT_YET = "not yet run"
+
+
+def needs_of_corpus(corpus: str, mirror: str | None = None) -> str:
+    """Return what it takes to read a corpus's audio, or "" where it is here."""
+    if corpus_registry.find(corpus, mirror):
+        return ""
+    return (
+        f"audio: `python -m crosscorpus.embeddings.downloads {corpus}`, or corpora/{corpus}/ of the mirror folder"
+    )
+
+
+def needs_of_model(ptm: str, mirror: str | None = None) -> str:
+    """Return what it takes to run a model, or "" where all is here."""
+    model = model_registry.get(ptm)
+    if model.needs and importlib.util.find_spec(model.needs) is None:
+        return f"the package {model.needs}: `make {model.needs}`"
+    if model.home == "none" or weights.find(ptm, mirror):
+        return ""
+    return f"weights: `python -m crosscorpus.embeddings.downloads {ptm}`, or weights/{ptm}/ of the mirror folder"
+
+
+def can_extract(ptm: str, corpus: str, mirror: str | None = None) -> bool:
+    """Return whether a corpus's audio and all that a model needs are here."""
+    return [needs_of_model(ptm, mirror), needs_of_corpus(corpus, mirror)] == ["", ""]
+
+
+def overview(ptms: Iterable[str], corpus_ids: Iterable[str], source: str) -> pd.DataFrame:
+    """Return which (model, corpus) pairs have embeddings: models as rows, corpora as columns."""
+    ids = list(corpus_ids)
+    rows = {
+        model_registry.get(ptm).name: [RUN if is_stored(ptm, c, source) else NOT_YET for c in ids] for ptm in ptms
+    }
+    return pd.DataFrame.from_dict(rows, orient="index", columns=[corpus_registry.get(c).name for c in ids])
+
+
+def models_run(corpus_ids: Iterable[str], source: str) -> list[str]:
+    """Return the models with embeddings of any of some corpora."""
+    ids = list(corpus_ids)
+    return [ptm for ptm in model_registry.registry() if any(is_stored(ptm, c, source) for c in ids)]
+
+
+def is_stored(ptm: str, corpus: str, source: str) -> bool:
+    """Return whether the embeddings of a corpus by a model are stored."""
+    try:
+        store.load(ptm, corpus, source)
+    except store_folders.NotStoredError:
+        return False
+    return True
+
+
+def needed(ptms: Iterable[str], corpus_ids: Iterable[str], source: str, mirror: str | None = None) -> pd.DataFrame:
+    """Return what the corpora, models and pairs that were not run need, a row each: kind, name, needs."""
+    ptms, ids = list(ptms), list(corpus_ids)
+    table = overview(ptms, ids, source) == NOT_YET
+    corpora_run = {c for c in ids if not table[corpus_registry.get(c).name].all()}
+    models_run = {ptm for ptm in ptms if not table.loc[model_registry.get(ptm).name].all()}
+    rows = [
+        ("corpus", corpus_registry.get(c).name, needs_of_corpus(c, mirror)) for c in ids if c not in corpora_run
+    ]
+    rows += [("model", model_registry.get(p).name, needs_of_model(p, mirror)) for p in ptms if p not in models_run]
+    for ptm, corpus in itertools.product(ptms, ids):
+        model, name = model_registry.get(ptm).name, corpus_registry.get(corpus).name
+        if ptm in models_run and corpus in corpora_run and table.loc[model, name]:
+            needs = [needs_of_model(ptm, mirror), needs_of_corpus(corpus, mirror)]
+            rows.append(("pair", f"{model} on {name}", "; ".join(filter(None, needs))))
+    rows = [(kind, name, needs or "nothing more: `make paper` runs it") for kind, name, needs in rows]
+    return pd.DataFrame(rows, columns=["kind", "name", "needs"])

@@ -1,0 +1,62 @@
+"""Fetch corpora and models by name (`python -m crosscorpus.embeddings.downloads emodb wavlm-base`)."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+import yaml
+
+from crosscorpus.base import known_names, paths
+from crosscorpus.corpora import corpus_downloads, corpus_registry
+from crosscorpus.models import model_registry
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Fetch corpora and models by name and print where each is; return the exit status.
+
+    The status is 1 if one that was named by hand could not be had; those of a profile are only reported.
+
+    Raises
+    ------
+    known_names.UnknownNameError
+        A name is neither a corpus nor a model, or the profile is unknown.
+    """
+    parser = argparse.ArgumentParser(
+        prog="crosscorpus.embeddings.downloads", description="Fetch corpora and models."
+    )
+    parser.add_argument("names", nargs="*", help="ids in data/corpora.yaml and data/models.yaml")
+    parser.add_argument("--profile", help="fetch what profiles/<PROFILE>.yaml names; a failure is not fatal")
+    given = parser.parse_args(argv)
+    wanted: list[str] = list(given.names)
+    if given.profile:
+        profiles = {path.stem: path for path in (paths.ROOT / "profiles").glob("*.yaml") if path.stem != "schema"}
+        path = profiles[known_names.check(given.profile, sorted(profiles), "profile")]
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        wanted += [*values["corpora"], *values["ptms"]]
+    known = [*corpus_registry.ids(), *model_registry.registry()]
+    rows = [(name, *_get(name)) for name in dict.fromkeys(known_names.check_all(wanted, known, "corpus or model"))]
+    width = max(len(name) for name, *_ in rows)
+    for name, state, where in rows:
+        print(f"{name:{width}}  {state:8}  " + where.replace("\n", f"\n{'':{width + 12}}"))
+    return int(any(state != HERE and name in given.names for name, state, _ in rows))
+
+
+HERE, NOT_HERE = "here", "not here"
+
+
+def _get(name: str) -> tuple[str, str]:
+    try:
+        if name in corpus_registry.ids():
+            return HERE, str(corpus_downloads.corpus(name))
+        from crosscorpus.models import weights
+
+        return HERE, str(weights.fetch(name) or "needs no weights")
+    except Exception as error:  # whatever happens to one, the others go on
+        return NOT_HERE, str(error) if isinstance(error, (RuntimeError, OSError)) else repr(error)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except ValueError as mistake:
+        sys.exit(f"crosscorpus.embeddings.downloads: {mistake}")

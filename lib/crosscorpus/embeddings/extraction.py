@@ -1,0 +1,224 @@
+"""Embed the utterances of a corpus: from audio files, through an extractor, into the store.
+
+Utterances are read, encoded and written in shards (`sharding`), so memory does not grow with the corpus, and a run
+that was stopped goes on where it was.
+"""
+
+import hashlib
+import json
+import logging
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from crosscorpus.base import devices, known_names, sound, versions
+from crosscorpus.base.progress import Progress
+from crosscorpus.corpora import corpus_registry
+from crosscorpus.embeddings import availability, corpus_scans, embedding_files, sharding, store, store_folders
+from crosscorpus.models import extractor_types, loading, model_registry, weights
+
+logger = logging.getLogger(__name__)
+
+
+def embed(
+    ptm: str,
+    corpus: str,
+    *,
+    pooling: str = "",
+    device: str = "auto",
+    mirror: str | None = None,
+    workers: int = 0,
+    dtype: str = "float32",
+) -> store.Embeddings:
+    """Return the embeddings of a corpus, extracting those that the store does not hold yet.
+
+    Parameters
+    ----------
+    ptm, corpus
+        Ids in the registries.
+    pooling
+        One of `loading.poolings(ptm)`; "" for the model's default.
+    device
+        "auto", "cpu" or "cuda".
+    mirror
+        Folder of local copies; see `paths.mirror`.
+    workers
+        Processes side by side, each with one thread; 0 for one a core. On a GPU there is one.
+    dtype
+        What is computed in; see `loading.load`.
+
+    Raises
+    ------
+    model_registry.NotAvailableError
+        The model or the corpus is not here; the message says what is needed.
+    """
+    root = corpus_registry.find(corpus, mirror)
+    if root is None:
+        entry = corpus_registry.get(corpus)
+        raise model_registry.NotAvailableError(
+            f"{entry.name}: no audio; `python -m crosscorpus.embeddings.downloads {corpus}` fetches it, or put it "
+            f"into "
+            f"corpora/{corpus}/ of the mirror folder ({entry.home})"
+        )
+    pooling = pooling or model_registry.get(ptm).pooling
+    scan = corpus_scans.fresh(corpus, root)
+    identity = store.identity(ptm, pooling, scan.utterances, dtype)
+    whole = store.embeddings_path(ptm, corpus, pooling, store.key(identity), dtype=dtype)
+    if (
+        not whole.exists()
+        or not embedding_files.is_protected(whole)
+        or _made_with_other_weights(ptm, whole, mirror)
+    ):
+        for other in store.others(whole, identity):
+            logger.warning(other)
+        on = devices.choose_device(device)
+        folder = weights.fetch(ptm, mirror)
+        load = (ptm, pooling, on, folder, dtype)
+        _extract(load, corpus, workers, scan.utterances, root, identity, whole)
+    return store.load(ptm, corpus, "audio", pooling, dtype)
+
+
+def _made_with_other_weights(ptm: str, whole: Path, mirror: str | None) -> bool:
+    here = weights.find(ptm, mirror)
+    made_with = embedding_files.read_embeddings(whole)[1].get("weights_sha256")
+    return here is not None and made_with != weights.fingerprint(here, model_registry.get(ptm).files)
+
+
+def _extract(
+    load: sharding.Load,
+    corpus: str,
+    workers: int,
+    utterances: pd.DataFrame,
+    root: Path,
+    identity: dict[str, str],
+    whole: Path,
+) -> None:
+    ptm, pooling, on, folder, _ = load
+    model = model_registry.get(ptm)
+    neighbours = extractor_types.NEIGHBOURS if pooling == "padded" else 0
+    shards = sharding.plan(utterances["seconds"].tolist(), on, neighbours)
+    used = {"weights_sha256": weights.fingerprint(folder, model.files) if folder else ""}
+    device = versions.of_device(on)
+    libraries = ", ".join(f"{name} {version}" for name, version in versions.of_libraries().items())
+    # Parts by other weights, another device or other libraries are never gone on from.
+    part_of = hashlib.sha256(json.dumps([used, device, libraries]).encode()).hexdigest()[:16]
+    parts = whole.with_suffix("")
+    files = [parts / part_of / f"{number:05d}.safetensors" for number in range(len(shards))]
+    to_do = [(s, f) for s, f in zip(shards, files, strict=True) if not _is_done(f, s)]
+    started = time.perf_counter()
+    stored = len(utterances) - sum(len(b) for s, _ in to_do for b in s)
+    with Progress(f"{model.name} on {corpus}", len(utterances), "utterances", stored) as bar:
+        on_device = sharding.on_cpu if on == "cpu" else sharding.on_gpu
+        facts = on_device(load, utterances, root, to_do, workers, bar)
+    elapsed = time.perf_counter() - started
+    vectors = np.empty((len(utterances), model.dimension), dtype=np.float32)
+    try:
+        for file in files:
+            part, rows = embedding_files.read_part(file)
+            vectors[rows] = part
+        loaded = embedding_files.read_embeddings(files[0])[1]
+    except store_folders.NotStoredError:
+        if not whole.exists():
+            raise
+        return shutil.rmtree(parts, ignore_errors=True)  # another run of the same has finished just now
+    embedding_files.check_vectors(vectors, utterances, model.dimension, f"{model.name} on {corpus}")
+    made_by = {
+        "corpus": corpus,
+        "dim": str(model.dimension),
+        "device": device,
+        "commit": versions.of_commit(),
+        "libraries": libraries,
+    }
+    embedding_files.write_embeddings(whole, vectors, identity | used | loaded | made_by)
+    if len(to_do) == len(shards):  # a resumed run has no honest figure
+        speed = {"utterances_per_second": f"{len(utterances) / elapsed:.2f}", "seconds": f"{elapsed:.1f}"}
+        embedding_files.write_run(whole, speed | facts)
+    shutil.rmtree(parts, ignore_errors=True)
+
+
+def _is_done(file: Path, shard: list[np.ndarray]) -> bool:
+    try:
+        return np.array_equal(embedding_files.read_part(file)[1], np.concatenate(shard))
+    except (store_folders.NotStoredError, store_folders.StoredWrongError):
+        return False
+
+
+def collect(
+    ptm: str,
+    corpus_ids: Sequence[str],
+    source: str,
+    pooling: str = "",
+    device: str = "auto",
+    mirror: str | None = None,
+    workers: int = 0,
+    dtype: str = "float32",
+    extract: bool = True,
+) -> dict[str, store.Embeddings]:
+    """Return the embeddings of several corpora: the pack's, or from audio by `embed`; see `store` for sources.
+
+    What cannot be had is left out, with a printed line that says what it needs; without `extract`, so is what is
+    not stored yet. All corpora are read before the model is loaded: what is wrong with one is known at once.
+    """
+    known_names.check(source, store_folders.SOURCES, "source")
+    from_pack = {c for c in corpus_ids if source == "any" and availability.is_stored(ptm, c, "pack")}
+    if source != "pack" and extract:
+        for corpus in corpus_ids:
+            root = None if corpus in from_pack else corpus_registry.find(corpus, mirror)
+            if root is not None:
+                corpus_scans.fresh(corpus, root)
+    found = {}
+    for corpus in corpus_ids:
+        try:
+            if source == "pack" or corpus in from_pack:
+                found[corpus] = store.load(ptm, corpus, "pack", pooling, dtype)
+            elif not extract:
+                found[corpus] = store.load(ptm, corpus, "audio", pooling, dtype)
+            else:
+                how = {"pooling": pooling, "device": device, "mirror": mirror, "workers": workers, "dtype": dtype}
+                found[corpus] = embed(ptm, corpus, **how)  # type: ignore[arg-type]
+        except store_folders.NotStoredError:
+            made_by = store.command(ptm, corpus, pooling, dtype)
+            print(f"Not yet run on {corpus_registry.get(corpus).name}. To run it:\n  {made_by}")
+        except model_registry.NotAvailableError as error:
+            print(f"Not yet run on {corpus_registry.get(corpus).name}. {error}")
+    return found
+
+
+def summary(embeddings: Mapping[str, store.Embeddings]) -> pd.DataFrame:
+    """Return what was made, by corpus: utterances, dimension, and what made them."""
+    rows = []
+    for corpus, e in embeddings.items():
+        seconds = float(e.utterances["seconds"].sum())
+        rows.append(
+            {
+                "corpus": corpus_registry.get(corpus).name,
+                "utterances": len(e.vectors),
+                "speech (min)": round(seconds / 60, 1),
+                "dimension": e.vectors.shape[1],
+                "pooling": e.metadata["pooling"],
+                "weights stored as": e.metadata["weights_dtype"],
+                "computed in": e.metadata["dtype"],
+                "utterances/s": e.run.get("utterances_per_second", "–"),
+                "processes": e.run.get("workers", "–"),
+                "device": e.metadata["device"],
+                "commit": e.metadata["commit"],
+            }
+        )
+    return pd.DataFrame(rows).set_index("corpus").T if rows else pd.DataFrame()
+
+
+def window_share(ptm: str, utterances: pd.DataFrame) -> pd.DataFrame:
+    """Return how much of a model's fixed window utterances cover (percent), by corpus.
+
+    Empty for a model without a fixed window.
+    """
+    window = getattr(loading.loader(ptm), "WINDOW", None)
+    if window is None:
+        return pd.DataFrame(columns=["mean", "least", "most"])
+    share = 100 * utterances["seconds"] * sound.SAMPLE_RATE / window
+    table = share.groupby(utterances["corpus"], sort=False).agg(["mean", "min", "max"])
+    return table.set_axis(["mean (%)", "least (%)", "most (%)"], axis=1).round(1)

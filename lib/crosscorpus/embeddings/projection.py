@@ -1,0 +1,83 @@
+"""Embeddings in the plane, by t-SNE."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from sklearn.manifold import TSNE
+from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
+
+from crosscorpus.embeddings import embedding_checks, store
+
+FEWEST = 4
+
+
+def tsne(vectors: np.ndarray, utterances: pd.DataFrame, seed: int = 0, perplexity: float = 30.0) -> pd.DataFrame:
+    """Project standardised embeddings to two dimensions with t-SNE.
+
+    Parameters
+    ----------
+    vectors
+        Embeddings [utterances, dim].
+    utterances
+        Their table; its columns are kept.
+    seed, perplexity
+        Of t-SNE; the perplexity is lowered where there are few utterances.
+
+    Returns
+    -------
+    The table with the columns `x` and `y`. Fewer than `FEWEST` utterances, which have no neighbours to speak of,
+    are put in a row.
+    """
+    if len(vectors) < FEWEST:
+        return utterances.assign(x=np.arange(len(vectors), dtype=float), y=0.0)
+    scaled = StandardScaler().fit_transform(vectors)
+    model = TSNE(init="pca", random_state=seed, perplexity=min(perplexity, (len(vectors) - 1) / 3))
+    with threadpool_limits(1):  # sums in a fixed order: the same picture however many cores
+        plane = model.fit_transform(scaled)
+    return utterances.assign(x=plane[:, 0], y=plane[:, 1])
+
+
+Part = tuple[np.ndarray, pd.DataFrame]
+
+
+def common(ptm: str, corpus_ids: Sequence[str], source: str, emotions: Sequence[str]) -> dict[str, Part]:
+    """Return embeddings and utterances of some emotions, by corpus; corpora without embeddings are left out."""
+    parts = {}
+    for (_, corpus), e in store.available([ptm], corpus_ids, source).items():
+        keep = e.utterances["emotion"].isin(emotions).to_numpy()
+        parts[corpus] = (e.vectors[keep], e.utterances[keep].reset_index(drop=True))
+    return parts
+
+
+def of_emotion(parts: Mapping[str, Part], emotion: str) -> Part:
+    """Return embeddings and utterances of one emotion from all corpora together."""
+    masks = {corpus: (table["emotion"] == emotion).to_numpy() for corpus, (_, table) in parts.items()}
+    vectors = np.concatenate([x[masks[corpus]] for corpus, (x, _) in parts.items()])
+    return vectors, pd.concat([t[masks[corpus]] for corpus, (_, t) in parts.items()], ignore_index=True)
+
+
+def silhouettes(parts: Mapping[str, Part], emotions: Sequence[str]) -> pd.DataFrame:
+    """Return silhouettes (cosine, standardised embeddings) of several groupings.
+
+    Rows are corpora, grouped by emotion, text and speaker, and emotions over all corpora, grouped by corpus; NaN
+    where a grouping has one group only or does not apply.
+    """
+    groupings = {"by emotion": "emotion", "by text": "text_id", "by speaker": "speaker"}
+    rows = {corpus: (*part, groupings) for corpus, part in parts.items()}
+    for emotion in emotions if parts else ():
+        part = of_emotion(parts, emotion)
+        if len(part[0]):
+            rows[emotion] = (*part, {"by corpus": "corpus"})
+    table: dict[str, dict[str, float]] = {}
+    for name, (x, utterances, columns) in rows.items():
+        scaled = StandardScaler().fit_transform(x)
+        # A silhouette takes two groups, and one of them with two members.
+        several = {
+            by: column for by, column in columns.items() if 1 < len(utterances[column].unique()) < len(utterances)
+        }
+        table[name] = {
+            by: embedding_checks.separation(scaled, utterances[column]) for by, column in several.items()
+        }
+    return pd.DataFrame.from_dict(table, orient="index", columns=[*groupings, "by corpus"])

@@ -1,0 +1,11 @@
+"""Extractors: which pre-trained models there are, and how each makes one vector of an utterance.
+
+Modules, in the order in which data flows through them:
+
+- `model_registry`: which models there are: the facts of `data/models.yaml`
+- `weights`: a model's files
+- `extractor_types`: what an extractor is: from a batch of waveforms to one embedding per utterance
+- `loaders`: one loader for each family of models
+- `loading`: load the extractor of a model by the loader that the registry names for it
+- `extractor_checks`: sanity checks of extractors: padding, and the network that is run
+"""

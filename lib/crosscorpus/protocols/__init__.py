@@ -1,0 +1,8 @@
+"""The question that is asked: settings, labels, and who is tested on what.
+
+Modules, in the order in which data flows through them:
+
+- `protocol_settings`: the protocol: settings with values, origins and reasons, from `data/protocol.yaml`
+- `folds`: folds of a corpus for cross-validation, in two regimes
+- `cells`: which cells of a grid can be run, and why others cannot
+"""

@@ -1,0 +1,298 @@
+"""Which models differ: paired tests on the same test utterances."""
+
+import functools
+import itertools
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from crosscorpus.base import known_names
+from crosscorpus.scores import metrics
+
+PAIRED = ("accuracy", "uar")
+CORRECTIONS = ("holm", "bh")
+
+
+def pairs(
+    predictions: pd.DataFrame,
+    utterances: pd.DataFrame,
+    between: str = "ptm",
+    metric: str = "accuracy",
+    *,
+    baseline: str = "",
+    correction: str = "holm",
+    confidence: float = 0.95,
+    n_resamples: int = 2000,
+    n_flips: int = 99_999,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Compare models (or heads, ...) in pairs, on the same test utterances of each block.
+
+    What is compared is the score over all test utterances of the block, averaged over seeds, as in
+    `metrics.interval`. The difference a minus b is a sum over speakers, and speaker s adds
+
+        accuracy: c_s = (sum over k of d_sk) / N    UAR: c_s = mean over k of d_sk / n_k
+
+    where d_sk counts the right answers of a minus those of b to the utterances of emotion k by s, averaged over
+    seeds; n_k the utterances of k, and N all. If a and b were alike, they could be swapped for any speaker, and
+    each c_s would be as likely with the other sign. The p-value is that of this permutation test, two-sided
+    (`scipy.stats.permutation_test`), over all 2^speakers combinations of signs where they are no more than
+    `n_flips`, else over that many random ones.
+
+    So p is at least 2 / 2^speakers. With six speakers it is never below 0.03, and Holm's correction for more than
+    one comparison leaves nothing significant. Where utterances stand for speakers and there is one seed, the test
+    of accuracy is McNemar's, exact. Heads and training data are taken as they are; see `metrics.interval`.
+
+    Parameters
+    ----------
+    predictions
+        Table with `unit_of_work.COLUMNS`.
+    utterances
+        `corpus`, `utterance` and `speaker` of all test utterances; see `metrics.with_clusters`.
+    between
+        Column of `metrics.CELL` whose values are compared; not the test corpus.
+    metric
+        "accuracy" or "uar".
+    baseline
+        Compare all others with this value alone. "" for all pairs.
+    correction
+        For all rows of the result together: "holm" limits the chance of any false difference, "bh" (Benjamini
+        and Hochberg 1995) the share of false ones among those found, which suits a large table.
+    confidence, n_resamples
+        Of the intervals, which are not corrected for many comparisons; see `metrics.bootstrap`.
+    n_flips
+        Random combinations of signs. With fewer than 40 for each row of the result, Holm's correction leaves
+        nothing significant.
+    seed
+        Of resampling and flips, which start anew for each block.
+
+    Returns
+    -------
+    One row per block and pair: the block's columns, a, b, n_utterances, n_clusters, difference (a minus b, in
+    percentage points), low, high (its interval), p, p_adjusted. Values of `between` come in the order of
+    `predictions`; with a baseline, that is b. A block with one of them only has no row.
+
+    Raises
+    ------
+    known_names.UnknownNameError
+        `between`, `metric`, `baseline` or `correction` is not known.
+    ValueError
+        Two models of a block were tested on different utterances, an utterance is not in `utterance_tables`, or
+        was not tested once with every seed.
+    """
+    known_names.check(between, [column for column in metrics.CELL if column != "test_corpus"], "column to compare")
+    known_names.check(metric, PAIRED, "metric of paired comparisons")
+    known_names.check(correction, CORRECTIONS, "correction")
+    block = [column for column in metrics.CELL if column != between]
+    order = list(predictions[between].unique())
+    if baseline and order:
+        known_names.check(baseline, order, f"{between} in the predictions")
+    tables, shares = [], []
+    for where, part in metrics.with_clusters(predictions, utterances).groupby(block, sort=False):
+        right, n = _right_answers(part, between)
+        here = [value for value in order if value in right]
+        if baseline:
+            sides = [(value, baseline) for value in here if value != baseline and baseline in right]
+        else:
+            sides = list(itertools.combinations(here, 2))
+        if not sides:
+            continue
+        difference = np.stack([right[a] - right[b] for a, b in sides])
+        of_draws = functools.partial(_differences, difference, n, metric)
+        low, high = metrics.bootstrap(of_draws, len(n), confidence=confidence, n_resamples=n_resamples, seed=seed)
+        table = pd.DataFrame(sides, columns=["a", "b"]).assign(
+            n_utterances=int(n.sum()),
+            n_clusters=len(n),
+            difference=of_draws(np.ones((1, len(n))))[:, 0],
+            low=low,
+            high=high,
+        )
+        tables.append(table.assign(**dict(zip(block, where, strict=True))))
+        shares.append(_shares(difference, n, metric))
+    columns = [*block, "a", "b", "n_utterances", "n_clusters", "difference", "low", "high"]
+    if not tables:
+        return pd.DataFrame(columns=[*columns, "p", "p_adjusted"])
+    p = _p_values(shares, n_flips, seed)
+    adjusted = holm(p) if correction == "holm" else stats.false_discovery_control(p)
+    return pd.concat(tables, ignore_index=True)[columns].assign(p=p, p_adjusted=adjusted)
+
+
+def wins(table: pd.DataFrame, alpha: float = 0.05) -> pd.DataFrame:
+    """Count, for each pair, in how many blocks either side is better; `table` is what `pairs` returns.
+
+    Returns
+    -------
+    One row per a and b: blocks, a_better, a_significant (those of them with `p_adjusted` below `alpha`), b_better,
+    b_significant, and difference (a minus b, in percentage points, mean over blocks).
+    """
+    significant = table["p_adjusted"] < alpha
+    better, worse = table["difference"] > 1e-9, table["difference"] < -1e-9
+    counted = table[["a", "b", "difference"]].assign(
+        blocks=1,
+        a_better=better,
+        a_significant=better & significant,
+        b_better=worse,
+        b_significant=worse & significant,
+    )
+    sums = ["blocks", "a_better", "a_significant", "b_better", "b_significant"]
+    grouped = counted.groupby(["a", "b"], sort=False)
+    return grouped[sums].sum().astype(int).join(grouped["difference"].mean()).reset_index()
+
+
+def over_models(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Return predictions with models taken as repetitions, as seeds are: so scores are means over models.
+
+    `ptm` becomes "mean of models", and `seed` a number for each model and seed.
+    """
+    repetition = predictions.groupby(["ptm", "seed"], sort=False).ngroup()
+    return predictions.assign(ptm="mean of models", seed=repetition)
+
+
+def leakage(predictions: pd.DataFrame, utterances: pd.DataFrame) -> pd.DataFrame:
+    """Return what it is worth that test speakers were heard in training, on the same test utterances.
+
+    Parameters
+    ----------
+    predictions, utterances
+        As of `pairs`; same-corpus cells in both regimes are compared, and nothing else is looked at.
+
+    Returns
+    -------
+    One row per model, head and corpus: accuracy (percent) with `stratified` and with `speaker` folds, difference
+    (the first minus the second, in percentage points), low and high (its interval), p and p_adjusted (Benjamini
+    and Hochberg), n_utterances, n_clusters. Without rows where one of the regimes is missing.
+    """
+    same = predictions[predictions["train_corpus"] == predictions["test_corpus"]]
+    keys = ["ptm", "head", "test_corpus", "utterance"]
+    same = same[same.groupby(keys)["regime"].transform("nunique") == 2]
+    columns = ["ptm", "head", "corpus", "stratified", "speaker", "difference", "low", "high", "p", "p_adjusted"]
+    columns += ["n_utterances", "n_clusters"]
+    if not len(same):
+        return pd.DataFrame(columns=columns)
+    table = pairs(same, utterances, "regime", baseline="speaker", correction="bh")
+    cell = ["ptm", "head", "test_corpus"]
+    right = 100.0 * (same["emotion"] == same["predicted"])
+    accuracy = right.groupby([same[column] for column in (*cell, "regime")]).mean().unstack()
+    return table.join(accuracy, on=cell).rename(columns={"test_corpus": "corpus"})[columns]
+
+
+def domain_loss(predictions: pd.DataFrame, utterances: pd.DataFrame) -> pd.DataFrame:
+    """Return how much is lost where the training corpus is not the test corpus, on the same test utterances.
+
+    Parameters
+    ----------
+    predictions, utterances
+        As of `pairs`. A pair of corpora that is evaluated on fewer emotions than the test corpus with itself is
+        left out, as the two do not have the same task.
+
+    Returns
+    -------
+    One row per cross-corpus cell: `metrics.CELL`, accuracy (percent) `in_domain` and `out_of_domain`, difference
+    (the first minus the second, in percentage points), low and high (its interval), p and p_adjusted (Benjamini
+    and Hochberg), n_utterances, n_clusters.
+    """
+    columns = [*metrics.CELL, "in_domain", "out_of_domain", "difference", "low", "high", "p", "p_adjusted"]
+    columns += ["n_utterances", "n_clusters"]
+    tables = []
+    for target, part in predictions.groupby("test_corpus", sort=False):
+        own = part[part["train_corpus"] == target]
+        for source, other in part[part["train_corpus"] != target].groupby("train_corpus", sort=False):
+            if set(own["emotion"]) != set(other["emotion"]):
+                continue
+            both = pd.concat([own, other])
+            repetition = both.groupby(["ptm", "head", "regime", "seed"])["train_corpus"]
+            both = both[repetition.transform("nunique") == 2]  # a model may miss one of the corpora
+            table = pairs(both, utterances, "train_corpus", baseline=str(target))
+            turned = {"difference": -table["difference"], "low": -table["high"], "high": -table["low"]}
+            tables.append(table.assign(train_corpus=source, **turned))
+    tables = [table for table in tables if len(table)]
+    if not tables:
+        return pd.DataFrame(columns=columns)
+    joined = pd.concat(tables, ignore_index=True)
+    joined["p_adjusted"] = stats.false_discovery_control(joined["p"])
+    right = 100.0 * (predictions["emotion"] == predictions["predicted"])
+    accuracy = right.groupby([predictions[column] for column in metrics.CELL]).mean()
+    joined = joined.join(accuracy.rename("out_of_domain"), on=metrics.CELL)
+    joined["in_domain"] = joined["out_of_domain"] + joined["difference"]
+    return joined[columns]
+
+
+def _right_answers(block: pd.DataFrame, between: str) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Return, [clusters, emotions], right answers of each value (averaged over seeds) and number of utterances."""
+    right: dict[str, np.ndarray] = {}
+    tested: dict[str, set] = {}
+    n = np.empty(0)
+    for value, part in block.groupby(between, sort=False):
+        metrics.check_tested_once(part)
+        counted, _, _ = metrics.counts(part, "cluster")
+        right[value], n = counted[..., metrics.RIGHT].mean(axis=1), counted[:, 0, :, metrics.N]
+        tested[value] = set(zip(part["utterance"], part["emotion"], strict=True))
+    first = next(iter(tested))
+    for value, those in tested.items():
+        if those != tested[first]:
+            example = sorted(those ^ tested[first])[0][0]
+            where = ", ".join(str(v) for c, v in block[metrics.CELL].iloc[0].items() if c != between)
+            raise ValueError(
+                f"{where}: {first} and {value} were tested on different utterances, such as {example}"
+            )
+    return right, n
+
+
+def _differences(difference: np.ndarray, n: np.ndarray, metric: str, weights: np.ndarray) -> np.ndarray:
+    """Return differences in points [pairs, resamples]; see `metrics.bootstrap` for the weights."""
+    drawn, drawn_n = np.tensordot(weights, difference, (1, 1)).swapaxes(0, 1), weights @ n
+    if metric == "accuracy":
+        return 100 * drawn.sum(axis=-1) / drawn_n.sum(axis=-1)
+    return 100 * metrics.mean_recall(drawn, drawn_n)
+
+
+def _shares(difference: np.ndarray, n: np.ndarray, metric: str) -> np.ndarray:
+    """Return what each cluster adds to the differences, in points [clusters, pairs]."""
+    if metric == "accuracy":
+        return 100 * difference.sum(axis=-1).T / n.sum()
+    return 100 * (difference / n.sum(axis=0)).mean(axis=-1).T
+
+
+def _p_values(shares: list[np.ndarray], n_flips: int, seed: int) -> np.ndarray:
+    """Return p-values of several blocks' shares, one after the other: as `_flipped` of each, but faster.
+
+    Blocks with as many clusters get the same signs anyway, and to draw them is what takes long.
+    """
+    sizes = np.array([len(block) for block in shares])
+    owner = np.repeat(np.arange(len(shares)), [block.shape[1] for block in shares])
+    p = np.empty(len(owner))
+    for size in np.unique(sizes):
+        here = np.flatnonzero(sizes[owner] == size)
+        columns = np.concatenate([block for block in shares if len(block) == size], axis=1)
+        for start in range(0, len(here), 200):  # to hold 200 sums for each flip in memory, not more
+            end = start + 200
+            p[here[start:end]] = _flipped(columns[:, start:end], n_flips, seed)
+    return p
+
+
+def _flipped(shares: np.ndarray, n_flips: int, seed: int) -> np.ndarray:
+    """Return two-sided p-values [pairs] under random signs of the rows of shares [clusters, pairs]."""
+    if len(shares) < 2:  # scipy refuses; both signs of a single one are as extreme
+        return np.ones(shares.shape[1])
+
+    def of_signs(signs: np.ndarray, axis: int) -> np.ndarray:
+        return np.round(signs @ shares, 9)  # so that sums which are equal but for rounding count as equal
+
+    return stats.permutation_test(
+        (np.ones(len(shares)),), of_signs, permutation_type="samples", vectorized=True, n_resamples=n_flips,
+        batch=1000, rng=np.random.default_rng(seed),
+    ).pvalue  # fmt: skip
+
+
+def holm(p: np.ndarray) -> np.ndarray:
+    """Return p-values adjusted by Holm's step-down method, in the order given.
+
+    With the m p-values sorted, the i-th becomes the largest of (m - j + 1) p_j over all j up to i, but no more
+    than 1 (Holm 1979, Scandinavian Journal of Statistics 6(2), 65-70).
+    """
+    order = np.argsort(p)
+    stepped = np.maximum.accumulate(np.arange(len(p), 0, -1) * np.asarray(p)[order])
+    adjusted = np.empty(len(p))
+    adjusted[order] = np.minimum(stepped, 1)
+    return adjusted

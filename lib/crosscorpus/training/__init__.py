@@ -1,0 +1,19 @@
+"""Heads: built, trained, tested; the grid of predictions.
+
+Modules, in the order in which data flows through them:
+
+- `profiles`: profiles: files of settings for a whole run, checked before anything starts
+- `run_parameters`: parameters of chapters and keys of profiles that name something
+- `input_guards`: the hard guards that come before training, on the folds that it would use
+- `beforehand`: what can stop a run, looked for before anything long
+- `heads`: the paper's two heads (its Figure 1), as Keras models; how they are trained is another module's
+  matter
+- `baselines`: classical classifiers beside the paper's heads: cheap, and telling where they do better
+- `train`: train one head on one training set the plain way: a Keras model in a loop over batches
+- `engine`: train many heads fast, with the results of the plain way
+- `unit_of_work`: one unit of work: a head trained on every fold of one corpus, and tested on all corpora
+- `early_stopping`: where early stopping chose an epoch by few utterances, and where none were held out at all
+- `prediction_files`: what a file of predictions is named by: a hash of all that made it
+- `run_records`: what is recorded of a run beside its predictions
+- `evaluate`: from embeddings to the table of predictions: the grid of heads, corpora, regimes and seeds
+"""

@@ -1,0 +1,75 @@
+"""Classical classifiers beside the paper's heads: cheap, and telling where they do better.
+
+Each is a scikit-learn pipeline with the same scaling as the heads. They need no part of the training set for early
+stopping, so they learn from all of it.
+"""
+
+import numpy as np
+import pandas as pd
+from scipy.special import softmax
+from sklearn.dummy import DummyClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.svm import SVC
+from threadpoolctl import threadpool_limits
+
+from crosscorpus.base import known_names
+from crosscorpus.protocols.protocol_settings import Protocol
+
+BASELINES = {
+    "majority": lambda protocol: DummyClassifier(strategy="prior"),
+    "logistic": lambda protocol: LogisticRegression(C=protocol["logistic_c"], max_iter=2000),
+    "svm": lambda protocol: SVC(C=protocol["svm_c"], kernel="rbf", gamma="scale", break_ties=True),
+}
+
+
+MEANINGS = {
+    "majority": "the most frequent emotion of the training folds, whatever the embedding",
+    "logistic": "multinomial logistic regression, L2 penalty, C = {logistic_c}",
+    "svm": "support vector machine with a radial kernel, C = {svm_c}",
+}
+
+
+def describe(protocol: Protocol) -> pd.DataFrame:
+    """Return what the baselines are with some settings, a row each: baseline, what."""
+    rows = [(baseline, MEANINGS[baseline].format(**protocol)) for baseline in BASELINES]
+    return pd.DataFrame(rows, columns=["baseline", "what"])
+
+
+def fit(baseline: str, X: np.ndarray, y: np.ndarray, protocol: Protocol) -> Pipeline:
+    """Train a baseline.
+
+    Parameters
+    ----------
+    baseline
+        "majority", "logistic" or "svm".
+    X, y
+        Embeddings float32 [utterances, dim] and classes, whole numbers from 0 without gaps, [utterances].
+    protocol
+        Settings, see `protocol_settings.load`.
+
+    Raises
+    ------
+    known_names.UnknownNameError
+        There is no such baseline.
+    """
+    scaler = StandardScaler() if protocol["scaling"] == "standardise" else FunctionTransformer()
+    classifier = BASELINES[known_names.check(baseline, BASELINES, "baseline")](protocol)
+    with threadpool_limits(1):  # workers stand side by side, and the same bytes however many cores
+        return Pipeline([("scale", scaler), ("classify", classifier)]).fit(X, y)
+
+
+def predict(fitted: Pipeline, X: np.ndarray) -> np.ndarray:
+    """Return class probabilities, float32 [utterances, classes], of embeddings [utterances, dim].
+
+    Those of the SVM are the softmax of its one-against-rest decision values: they rank classes as it does, and are
+    not calibrated.
+    """
+    with threadpool_limits(1):
+        if isinstance(fitted["classify"], SVC):
+            values = fitted.decision_function(X)
+            if values.ndim == 1:  # two classes
+                values = np.stack([-values, values], axis=1)
+            return softmax(values, axis=1).astype(np.float32)
+        return fitted.predict_proba(X).astype(np.float32)

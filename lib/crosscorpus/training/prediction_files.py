@@ -1,0 +1,56 @@
+"""What a file of predictions is named by: a hash of all that made it."""
+
+import dataclasses
+import functools
+import hashlib
+import json
+from pathlib import Path
+
+from crosscorpus.base import paths, versions
+from crosscorpus.embeddings import store
+from crosscorpus.protocols import folds
+from crosscorpus.training import baselines, heads, unit_of_work
+
+
+def of_unit(unit: unit_of_work.Unit, known: dict[tuple, str], device: str) -> tuple[Path, Path]:
+    """Return the files of a unit's predictions and learning curves; `known` keeps hashes from unit to unit."""
+    here = [unit.trained_on, *unit.tests]
+    emotions = unit_of_work.classes(unit.trained_on, unit.protocol)
+    for e in here:
+        # By object: one model and corpus can come with several poolings. Units keep their embeddings alive.
+        if ("vectors", id(e.vectors)) not in known:
+            known["vectors", id(e.vectors)] = _hash(e)
+        if ("rows", unit.regime, *emotions, id(e.utterances)) not in known:
+            known["rows", unit.regime, *emotions, id(e.utterances)] = _hash_rows(e, unit.regime, emotions)
+    identity = {
+        "unit": json.dumps(list(unit.keys.values())),
+        "embeddings": json.dumps([(e.corpus, known["vectors", id(e.vectors)]) for e in here]),
+        "rows": json.dumps([known["rows", unit.regime, *emotions, id(e.utterances)] for e in here]),
+        "protocol": json.dumps(unit.settings, sort_keys=True),
+        "code": _code(unit.head),
+        "device": device if unit.head in heads.HEADS else "cpu",
+        "libraries": versions.of_some("keras", "torch", "numpy", "scikit-learn"),
+    }
+    stem = f"{unit.head}-{unit.regime}-{unit.seed}-{store.key(identity)}"
+    folder = paths.BUILD / "predictions" / unit.trained_on.ptm / unit.trained_on.corpus
+    return folder / f"{stem}.parquet", folder / f"{stem}.history.parquet"
+
+
+@functools.cache
+def _code(head: str) -> str:
+    own = ["baselines"] if head in baselines.BASELINES else ["heads", "train", "engine"]
+    here = (Path(__file__).with_name(f"{name}.py") for name in (*own, "unit_of_work"))
+    return versions.of_code(*here, folds)
+
+
+def _hash(embeddings: store.Embeddings) -> str:
+    return hashlib.sha256(embeddings.vectors.tobytes()).hexdigest()
+
+
+def _hash_rows(embeddings: store.Embeddings, regime: str, emotions: list[str]) -> str:
+    """Return a hash of what training and tests take from a table of utterances, and of which vector is whose."""
+    table = embeddings.utterances.rename_axis("position").reset_index()
+    rows, _ = unit_of_work.with_folds(dataclasses.replace(embeddings, utterances=table), regime, emotions)
+    used = rows[["position", "utterance", "sha256", "emotion", "fold"]]
+    used = used.assign(group=folds.groups(embeddings.corpus, rows, regime))
+    return hashlib.sha256(used.to_csv(index=False).encode()).hexdigest()

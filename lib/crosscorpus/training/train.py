@@ -1,0 +1,329 @@
+"""Train one head on one training set the plain way: a Keras model in a loop over batches.
+
+`engine` does the same many times faster, and is held to the results of this module by its tests.
+"""
+
+import contextlib
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+import pandas as pd
+import torch
+from sklearn.model_selection import StratifiedKFold
+from sklearn.preprocessing import StandardScaler
+from torch.nn import functional
+
+from crosscorpus.protocols.protocol_settings import Protocol
+from crosscorpus.training import heads
+
+
+class TrainingError(RuntimeError):
+    """A training that went wrong; the message says how."""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A trained head, the scaling of its input, and its learning curves.
+
+    `history` has a row for each epoch: epoch (from 1), loss and val_loss; and, the same in all rows, the
+    accuracies (0 to 1) of the weights that were kept, train_accuracy and validation_accuracy, and the utterances,
+    n_train and n_validation. Where the latter is 0, nothing was held out, and what is of validation is of the
+    training part.
+    """
+
+    model: keras.Model
+    scaler: StandardScaler | None
+    history: pd.DataFrame
+
+
+LARGEST_SHARE = 0.3
+"""More of a training set is never held out for early stopping to keep a group whole: then utterances are drawn."""
+DRAWS = 50
+"""Orders of groups that are tried, at most, for a validation part near the share that is asked for."""
+
+
+def split_validation(y: np.ndarray, groups: np.ndarray, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Split a training set for early stopping: near the share, groups kept whole, every class left to train on.
+
+    Where groups are single utterances, classes are dealt evenly. Larger groups (speakers) are drawn by the seed;
+    where no draw stays below `LARGEST_SHARE`, or leaves every class to train on, utterances are drawn instead,
+    whose speakers are trained on too: it is the test folds that no speaker of the training set is in.
+
+    Parameters
+    ----------
+    y, groups
+        Class and group of each utterance, [utterances].
+    share
+        Of the utterances to split off, between 0 and 0.5.
+    seed
+        Of the draw.
+
+    Returns
+    -------
+    Indices of the training and of the validation part; the latter is empty where no utterance can be spared.
+    """
+    _, first, group = np.unique(groups, return_index=True, return_inverse=True)
+    single = len(first) > len(y) / 2 and (y == y[first][group]).all()
+    n_splits = round(1 / share)
+    if single and np.bincount(y[first])[np.unique(y)].min() >= n_splits:
+        splitter = StratifiedKFold(n_splits, shuffle=True, random_state=seed)
+        _, held_out = next(iter(splitter.split(first, y[first])))
+        held = np.isin(group, held_out)
+    elif single:
+        held = np.isin(group, _draw_evenly(y[first], share, seed))
+    else:
+        of_groups = _draw_groups(y, group, share, seed)
+        by_utterance = np.isin(np.arange(len(y)), _draw_evenly(y, share, seed))
+        held = by_utterance if of_groups is None else of_groups
+    return np.flatnonzero(~held), np.flatnonzero(held)
+
+
+def _draw_evenly(y: np.ndarray, share: float, seed: int) -> np.ndarray:
+    """Return positions of about a share of y, one at least if possible; of each class in proportion, never all."""
+    rng = np.random.default_rng(seed)
+    counts = np.bincount(y)
+    wanted = share * counts
+    taken = np.floor(wanted).astype(int)
+    for kind in np.lexsort((rng.permutation(len(counts)), taken - wanted)):
+        if taken.sum() < max(1, round(share * len(y))) and taken[kind] < counts[kind] - 1:
+            taken[kind] += 1
+    of_classes = [rng.permutation(np.flatnonzero(y == kind))[:n] for kind, n in enumerate(taken)]
+    return np.concatenate(of_classes)
+
+
+def _draw_groups(y: np.ndarray, group: np.ndarray, share: float, seed: int) -> np.ndarray | None:
+    """Return which utterances are of groups that together come near a share, [utterances]; None where none do.
+
+    In a random order, groups are taken as long as each brings the sum nearer to the share.
+    """
+    rng = np.random.default_rng(seed)
+    n_of = np.zeros((group.max() + 1, y.max() + 1), dtype=int)
+    np.add.at(n_of, (group, y), 1)
+    sizes, target = n_of.sum(axis=1), share * len(y)
+    drawn = []
+    for _ in range(DRAWS):
+        held: list[int] = []
+        n_held, left = 0, n_of.sum(axis=0)
+        for one in rng.permutation(len(sizes)):
+            nearer = abs(n_held + sizes[one] - target) < abs(n_held - target)
+            if (nearer or not held) and (left - n_of[one] >= (left > 0)).all():
+                held.append(one)
+                n_held, left = n_held + sizes[one], left - n_of[one]
+        if held and n_held <= LARGEST_SHARE * len(y):
+            drawn.append((abs(n_held - target), held))
+            if drawn[-1][0] <= target / 4:
+                return np.isin(group, held)
+    if not drawn:
+        return None
+    nearest = min(distance for distance, _ in drawn)
+    alike = [held for distance, held in drawn if distance <= 1.25 * nearest]
+    return np.isin(group, alike[rng.integers(len(alike))])
+
+
+@dataclass(frozen=True)
+class Task:
+    """What one training takes.
+
+    Attributes
+    ----------
+    head
+        Name, see `heads.HEADS`.
+    X, y
+        Embeddings, float32 [utterances, dim], and classes, integers from 0, [utterances].
+    groups
+        What the validation split keeps together (speakers, say), [utterances].
+    n_classes
+        How many classes there are, whether or not all occur in `y`.
+    seed
+        Decides the validation split, the initial weights, the order of batches and dropout.
+    """
+
+    head: str
+    X: np.ndarray
+    y: np.ndarray
+    groups: np.ndarray
+    n_classes: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A training set split and scaled, float32 [utterances, dim], and a head with its initial weights.
+
+    Without a part held out (`n_validation` 0), that for validation is the training part again.
+    """
+
+    model: keras.Model
+    scaler: StandardScaler | None
+    X: np.ndarray
+    y: np.ndarray
+    X_validation: np.ndarray
+    y_validation: np.ndarray
+    n_validation: int
+
+    @property
+    def data(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """The four arrays, in the order above."""
+        return self.X, self.y, self.X_validation, self.y_validation
+
+
+def prepare(task: Task, protocol: Protocol) -> Ready:
+    """Split off validation data, scale both parts by the training part, and draw the initial weights."""
+    torch.set_num_threads(1)  # the same bytes however many cores; and small layers gain nothing from more
+    with without_tensorflow():
+        keras.utils.set_random_seed(task.seed)
+    part, validation = np.arange(len(task.y)), np.arange(0)
+    if len(task.y) >= protocol["fixed_epochs_below"]:
+        part, validation = split_validation(task.y, task.groups, protocol["validation_share"], task.seed)
+    scaler = StandardScaler().fit(task.X[part]) if protocol["scaling"] == "standardise" else None
+    model = heads.build(task.head, task.X.shape[1], task.n_classes, protocol)
+    watched = validation if len(validation) else part
+    X, X_validation = (scaled(scaler, task.X[rows]) for rows in (part, watched))
+    return Ready(model, scaler, X, task.y[part], X_validation, task.y[watched], len(validation))
+
+
+def scaled(scaler: StandardScaler | None, X: np.ndarray) -> np.ndarray:
+    """Return embeddings as a head sees them, float32 [utterances, dim]."""
+    return (X if scaler is None else scaler.transform(X)).astype(np.float32, copy=False)
+
+
+def order(seed: int, epoch: int, n: int) -> np.ndarray:
+    """Return the order in which an epoch (from 1) goes through n utterances; batches are cut from it."""
+    return np.random.default_rng((seed, epoch)).permutation(n)
+
+
+def fit(task: Task, protocol: Protocol, device: str = "cpu") -> Fitted:
+    """Train a head with Adam, cross-entropy and early stopping (paper, section III.B).
+
+    Parameters
+    ----------
+    task
+        What is trained.
+    protocol
+        Settings, see `protocol_settings.load`.
+    device
+        "cpu" or "cuda".
+
+    Raises
+    ------
+    TrainingError
+        The loss became NaN or infinite.
+    """
+    with keras.device(device):
+        ready = prepare(task, protocol)
+        X, y, X_validation, y_validation = (torch.from_numpy(array).to(device) for array in ready.data)
+        weights = [variable.value for variable in ready.model.trainable_variables]
+        adam = Adam(weights, protocol)
+        stopping = EarlyStopping(protocol, ready.n_validation > 0)
+        losses: list[float] = []
+        for epoch in range(1, protocol["epochs"] + 1):
+            total = 0.0
+            for rows in torch.from_numpy(order(task.seed, epoch, len(y))).to(device).split(protocol["batch_size"]):
+                adam.zero_grad()
+                loss = cross_entropy(ready.model(X[rows], training=True), y[rows])
+                loss.backward()
+                adam.step()
+                total += float(loss.detach()) * len(rows)
+            losses.append(total / len(y))
+            validation = cross_entropy(_in_parts(ready.model, X_validation), y_validation)
+            if stopping.after(float(validation), weights):
+                break
+        return finish(task.head, ready, stopping.kept, losses, stopping.losses)
+
+
+def cross_entropy(p: torch.Tensor, y: torch.Tensor, reduction: str = "mean") -> torch.Tensor:
+    """Return Keras's cross-entropy of probabilities [utterances, classes] and classes [utterances]."""
+    epsilon = keras.config.epsilon()
+    return functional.nll_loss(torch.log(torch.clip(p, epsilon, 1 - epsilon)), y, reduction=reduction)
+
+
+class Adam(torch.optim.Adam):
+    """torch's Adam by Keras's formula: epsilon is added to the root of the second moment before its correction."""
+
+    def __init__(self, weights: Sequence[torch.Tensor], protocol: Protocol) -> None:
+        super().__init__(weights, lr=protocol["learning_rate"], fused=True)
+        self.n_steps = 0
+
+    def step(self) -> None:  # type: ignore[override]
+        """Change the weights by their gradients."""
+        self.n_steps += 1
+        group = self.param_groups[0]
+        group["eps"] = keras.config.epsilon() / (1 - group["betas"][1] ** self.n_steps) ** 0.5
+        super().step()
+
+
+class EarlyStopping:
+    """Keras's rule: end after `patience` epochs without a lower validation loss; keep the best or last weights.
+
+    Without a validation part (`is_watched` False) all epochs are run, and the last weights kept.
+    """
+
+    def __init__(self, protocol: Protocol, is_watched: bool = True) -> None:
+        self.patience, self.waited = protocol["patience"] if is_watched else protocol["epochs"], 0
+        self.keeps_last = protocol["kept_weights"] == "last" or not is_watched
+        self.losses: list[float] = []
+        self.kept: list[torch.Tensor] = []
+
+    def after(self, loss: float, weights: Sequence[torch.Tensor]) -> bool:
+        """Note the validation loss after an epoch, and return whether this epoch was the last."""
+        self.waited += 1
+        better = not self.losses or loss < min(self.losses)
+        if better:
+            self.waited = 0
+        if better or self.keeps_last:
+            self.kept = [weight.detach().clone() for weight in weights]
+        self.losses.append(loss)
+        return self.waited >= self.patience and len(self.losses) > 1
+
+
+def finish(
+    head: str, ready: Ready, weights: Sequence[torch.Tensor], loss: list[float], val_loss: list[float]
+) -> Fitted:
+    """Return a head with its trained weights, and its learning curves.
+
+    Raises
+    ------
+    TrainingError
+        A loss is NaN or infinite.
+    """
+    history = pd.DataFrame({"epoch": np.arange(1, len(loss) + 1), "loss": loss, "val_loss": val_loss})
+    if not np.isfinite(history.to_numpy()).all():
+        raise TrainingError(f"{head}: the loss is not finite; look at the embeddings, or lower learning_rate")
+    for variable, weight in zip(ready.model.trainable_variables, weights, strict=True):
+        variable.assign(weight)
+    for part, X, y in (("train", ready.X, ready.y), ("validation", ready.X_validation, ready.y_validation)):
+        history[f"{part}_accuracy"] = float((probabilities(ready.model, X).argmax(axis=1) == y).mean())
+    history["n_train"], history["n_validation"] = len(ready.y), ready.n_validation
+    return Fitted(ready.model, ready.scaler, history)
+
+
+@contextlib.contextmanager
+def without_tensorflow() -> Iterator[None]:
+    """Keep Keras from importing TensorFlow, for seconds and a gigabyte, only because it is installed."""
+    if "tensorflow" in sys.modules:
+        yield
+        return
+    sys.modules["tensorflow"] = None  # type: ignore[assignment]  # what makes an import fail
+    try:
+        yield
+    finally:
+        del sys.modules["tensorflow"]
+
+
+def predict(fitted: Fitted, X: np.ndarray) -> np.ndarray:
+    """Return class probabilities, float32 [utterances, classes], of embeddings [utterances, dim]."""
+    return probabilities(fitted.model, scaled(fitted.scaler, X))
+
+
+def probabilities(model: keras.Model, X: np.ndarray) -> np.ndarray:
+    """Return what a head puts out, float32 [utterances, classes], for scaled embeddings [utterances, dim]."""
+    return _in_parts(model, torch.from_numpy(X).to(model.weights[0].value.device)).cpu().numpy()
+
+
+@torch.no_grad()
+def _in_parts(model: keras.Model, X: torch.Tensor) -> torch.Tensor:
+    # In parts whose hidden layers fit into a processor's cache.
+    return torch.cat([model(part, training=False) for part in X.split(256)])

@@ -1,0 +1,143 @@
+"""One unit of work: a head trained on every fold of one corpus, and tested on all corpora."""
+
+import functools
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from crosscorpus.embeddings import store
+from crosscorpus.protocols import folds, protocol_settings
+from crosscorpus.protocols.protocol_settings import Protocol
+from crosscorpus.training import baselines, heads
+
+if TYPE_CHECKING:
+    from crosscorpus.training import train
+
+# PyTorch and Keras take seconds to import, and a chapter whose predictions are all stored needs neither: `engine`
+# and `train` are imported where something is trained.
+
+UNIT = ["ptm", "head", "regime", "seed", "train_corpus"]
+COLUMNS = [*UNIT, "test_corpus", "fold", "utterance", "emotion", "predicted"]
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What is trained together and kept in one file: a head on every fold of one corpus, tested on several."""
+
+    head: str
+    regime: str
+    seed: int
+    trained_on: store.Embeddings
+    tests: Sequence[store.Embeddings]
+    protocol: Protocol
+
+    @property
+    def keys(self) -> dict[str, str | int]:
+        """The values of `UNIT`."""
+        return dict(
+            zip(
+                UNIT, (self.trained_on.ptm, self.head, self.regime, self.seed, self.trained_on.corpus), strict=True
+            )
+        )
+
+    @property
+    def settings(self) -> Protocol:
+        """The settings that training and testing this head can depend on."""
+        is_head = self.head in heads.HEADS
+        return protocol_settings.used_by(self.protocol, self.head, "heads" if is_head else "baselines")
+
+
+def classes(embeddings: store.Embeddings, protocol: Protocol) -> list[str]:
+    """Return the emotions that a head trained on a corpus tells apart: the protocol's that the corpus has."""
+    present = set(embeddings.utterances["emotion"])
+    return [emotion for emotion in protocol["emotions"] if emotion in present]
+
+
+def shared_emotions(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Return the emotions that each pair of corpora was evaluated on: train_corpus, test_corpus, n, emotions."""
+    pairs = predictions.groupby(["train_corpus", "test_corpus"], sort=False)["emotion"].unique()
+    rows = [(*pair, len(found), ", ".join(sorted(found))) for pair, found in pairs.items()]
+    return pd.DataFrame(rows, columns=["train_corpus", "test_corpus", "n", "emotions"])
+
+
+def train_and_test(unit: Unit, device: str = "cpu") -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Train a head on every fold of one corpus and test it on the same fold of several.
+
+    Returns
+    -------
+    predictions
+        One row per test utterance: `COLUMNS` and `p_<emotion>` (float32) for each class. A pair is evaluated on
+        the emotions that both corpora have: utterances with others are not tested, and the prediction is the most
+        probable of the shared ones.
+    history
+        Learning curves: `UNIT`, fold, and the columns of `train.Fitted.history`; without rows for a baseline.
+    """
+    if unit.head in baselines.BASELINES:
+        fitted = [baselines.fit(unit.head, task.X, task.y, unit.settings) for task in trainings(unit)]
+        return _tested(unit, [functools.partial(baselines.predict, one) for one in fitted]), _curves(unit, [])
+    from crosscorpus.training import engine
+
+    return tested_heads(unit, engine.fit_many(trainings(unit), unit.settings, device))
+
+
+def tested_heads(unit: Unit, fitted: Sequence["train.Fitted"]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return predictions and learning curves of a unit whose heads are trained."""
+    from crosscorpus.training import train
+
+    predictions = _tested(unit, [functools.partial(train.predict, one) for one in fitted])
+    return predictions, _curves(unit, [one.history for one in fitted])
+
+
+def trainings(unit: Unit) -> list["train.Task"]:
+    """Return the trainings of a unit, one for each fold."""
+    from crosscorpus.training import train
+
+    emotions = classes(unit.trained_on, unit.protocol)
+    rows, X = with_folds(unit.trained_on, unit.regime, emotions)
+    y = rows["emotion"].map(emotions.index).to_numpy()
+    together = folds.groups(unit.trained_on.corpus, rows, unit.regime).to_numpy()
+    tasks = []
+    for fold in range(1, rows["fold"].max() + 1):
+        rest = (rows["fold"] != fold).to_numpy()
+        seed = 1000 * unit.seed + fold
+        tasks.append(train.Task(unit.head, X[rest], y[rest], together[rest], len(emotions), seed))
+    return tasks
+
+
+def _tested(unit: Unit, predictors: Sequence[Callable[[np.ndarray], np.ndarray]]) -> pd.DataFrame:
+    emotions = classes(unit.trained_on, unit.protocol)
+    targets = [(test.corpus, *with_folds(test, unit.regime, emotions)) for test in unit.tests]
+    last = max(rows["fold"].max() for _, rows, _ in targets)
+    predictions = []
+    for fold, (corpus, rows, X) in itertools.product(range(1, last + 1), targets):
+        here = (rows["fold"] == fold).to_numpy()
+        if not here.any():
+            continue
+        p = predictors[(fold - 1) % len(predictors)](X[here])
+        table = rows.loc[here, ["utterance", "emotion"]].reset_index(drop=True)
+        table = table.assign(**unit.keys, test_corpus=corpus, fold=fold)
+        shared = np.isin(emotions, rows["emotion"].unique())
+        table["predicted"] = np.array(emotions)[np.where(shared, p, -1).argmax(axis=1)]
+        probabilities = pd.DataFrame(p, columns=[f"p_{emotion}" for emotion in emotions])
+        predictions.append(pd.concat([table[COLUMNS], probabilities], axis=1))
+    return pd.concat(predictions, ignore_index=True)
+
+
+def _curves(unit: Unit, histories: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    if not histories:
+        return pd.DataFrame(columns=[*UNIT, "fold"])
+    each = [one.assign(**unit.keys, fold=fold) for fold, one in enumerate(histories, start=1)]
+    history = pd.concat(each, ignore_index=True)
+    return history[[*UNIT, "fold", *(c for c in history if c not in (*UNIT, "fold"))]]
+
+
+def with_folds(embeddings: store.Embeddings, regime: str, emotions: list[str]) -> tuple[pd.DataFrame, np.ndarray]:
+    """Return the utterances that are trained or tested on, with their folds, and their embeddings."""
+    fold = folds.load(embeddings.corpus, embeddings.utterances, regime).set_index("utterance")["fold"]
+    rows = embeddings.utterances.assign(fold=embeddings.utterances["utterance"].map(fold))
+    keep = (rows["emotion"].isin(emotions) & rows["fold"].notna()).to_numpy()
+    return rows[keep].reset_index(drop=True).astype({"fold": int}), embeddings.vectors[keep]

@@ -1,0 +1,23 @@
+"""What is published against what is found here.
+
+Modules, in the order in which data flows through them:
+
+- `published_tables`: published results, and ours beside them
+- `audit_cells`: whether each printed accuracy of a table can come from a test set of a given size
+- `audit_readings`: readings of what a printed score may be, beside the mean over folds, and how many values
+  each explains
+- `audit_spread`: totals, evenness and repeats of the values of a table, beside what chance gives
+- `audit_f1`: whether printed macro-F1 can stand beside printed accuracy
+- `audit`: arithmetic checks on published tables
+- `audit_command`: audit a table of this project's references, or any CSV file
+- `score_verdicts`: the paper's scores beside ours, cell by cell: which lie within our intervals
+- `leakage`: what folds share between training and test, and what it is worth
+- `open_choices`: what the paper leaves open
+- `sensitivity`: measure how far each open choice moves our results
+- `choice_effects`: how far each open choice moves our results
+- `claim_findings`: what a check of a claim gets and gives
+- `claims_on_data`: checks of the paper's claims on corpora and models
+- `claims_on_training`: checks of the paper's claims on heads, training and the clusters of embeddings
+- `claims_on_scores`: checks of the paper's claims on its table of scores
+- `claims`: the ledger of the paper's claims
+"""

@@ -1,0 +1,90 @@
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from crosscorpus.book import headline
+from crosscorpus.scores import label_sets
+
+FIVE = ["anger", "disgust", "fear", "happiness", "sadness"]
+ACCURACY = {("emodb", "emodb"): 80.0, ("emodb", "ravdess"): 40.0}
+
+
+def table(ptms=("whisper-base", "whisper-base-untrained"), heads=("fcn", "cnn", "logistic", "majority")):
+    rows = []
+    for ptm, head, regime, pair in itertools.product(ptms, heads, ("stratified", "speaker"), ACCURACY):
+        accuracy = ACCURACY[pair] - 10 * (regime == "speaker") - 30 * (ptm != "whisper-base")
+        accuracy += {"logistic": 1 if pair[1] == "emodb" else -1, "majority": -60}.get(head, 0)
+        paper = (
+            accuracy + (2 if pair[1] == "emodb" else 9)
+            if ptm == "whisper-base" and head in ("fcn", "cnn")
+            else np.nan
+        )
+        rows.append(
+            {
+                "ptm": ptm, "head": head, "regime": regime, "train_corpus": pair[0], "test_corpus": pair[1],
+                "accuracy": accuracy, "accuracy_low": accuracy - 3, "accuracy_high": accuracy + 3,
+                "paper_accuracy": paper, **label_sets.of_cell(np.ones(5), FIVE),
+            }
+        )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def test_means_are_over_the_heads_of_models_that_are_no_controls():
+    facts = headline.facts(table())
+    assert facts["models"] == "Whisper"
+    assert facts["corpora"] == "Emo-DB and RAVDESS"
+    assert (facts["same"], facts["cross"], facts["price"]) == (80.0, 40.0, 10.0)
+
+
+def with_a_corpus_of_ones_own():
+    """A corpus with two emotions, which any head tells apart, beside the others."""
+    made = table()
+    own = made.assign(train_corpus="tess", accuracy=99.0, paper_accuracy=np.nan)
+    two = label_sets.of_cell(np.array([3, 1]), ["anger", "fear"])
+    return pd.concat([made, own.assign(**two)], ignore_index=True)
+
+
+def test_cells_of_other_emotions_are_left_out_of_means_and_duels():
+    facts, without = headline.facts(with_a_corpus_of_ones_own(), FIVE), headline.facts(table(), FIVE)
+    assert {k: v for k, v in facts.items() if k != "corpora"} == {
+        k: v for k, v in without.items() if k != "corpora"
+    }
+    assert facts["chance"] == 20
+
+
+def test_what_the_paper_does_not_have_is_not_among_its_cells():
+    facts = headline.facts(with_a_corpus_of_ones_own(), FIVE)
+    assert facts["corpora_paper"] == "Emo-DB and RAVDESS"
+    assert facts["models_paper"] == "Whisper"
+
+
+def test_the_first_page_pictures_no_control_where_there_is_a_model():
+    made = table()
+    assert headline.pictured(made, "whisper-base") == "whisper-base"
+    assert headline.pictured(made, "whisper-base-untrained") == "whisper-base"
+    controls = made[made["ptm"] == "whisper-base-untrained"]
+    assert headline.pictured(controls, "whisper-base-untrained") == "whisper-base-untrained"
+
+
+def test_the_papers_cells_count_once_and_within_the_interval():
+    facts = headline.facts(table())
+    assert (facts["n_paper"], facts["n_within"]) == (4, 2)
+
+
+def test_controls_alone_give_no_means_and_no_error():
+    facts = headline.facts(table(ptms=("whisper-base-untrained",)), FIVE)
+    assert (facts["models"], facts["n_paper"], facts["n_duels"], facts["rival"]) == ("none", 0, 0, "")
+    assert np.isnan([facts["same"], facts["cross"], facts["price"]]).all()
+
+
+def test_the_linear_model_is_held_against_the_last_head():
+    facts = headline.facts(table())
+    assert (facts["rival"], facts["n_linear"], facts["n_duels"]) == ("CNN", 2, 4)
+
+
+@pytest.mark.parametrize("heads", [("fcn",), ("fcn", "majority")])
+def test_without_a_linear_model_nothing_is_claimed(heads):
+    facts = headline.facts(table(heads=heads))
+    assert (facts["rival"], facts["n_linear"], facts["n_duels"]) == ("FCN", 0, 0)

@@ -1,0 +1,91 @@
+import json
+import re
+
+import pandas as pd
+import pytest
+from IPython.display import Markdown
+
+from crosscorpus.book import interactive
+from crosscorpus.scores import metrics
+
+EMOTIONS = ["anger", "fear"]
+
+
+def predictions():
+    """Two folds of two utterances in one cell: three right of four; and one cell more, all wrong."""
+    rows = [
+        ("speaker", "emodb", 1, "a", "anger", "anger"),
+        ("speaker", "emodb", 1, "b", "fear", "anger"),
+        ("speaker", "emodb", 2, "c", "anger", "anger"),
+        ("speaker", "emodb", 2, "d", "fear", "fear"),
+        ("stratified", "ravdess", 1, "e", "anger", "fear"),
+    ]
+    table = pd.DataFrame(rows, columns=["regime", "test_corpus", "fold", "utterance", "emotion", "predicted"])
+    return table.assign(ptm="whisper-base", head="fcn", seed=0, train_corpus="emodb")
+
+
+def data_of(view):
+    return json.loads(re.search(r'<script type="application/json">(.*?)</script>', view.data, re.DOTALL)[1])
+
+
+def test_the_grid_has_score_spread_and_number_of_utterances():
+    data = data_of(interactive.grid(metrics.per_fold(predictions())))
+    assert data["choices"]["model"] == ["Whisper"]
+    assert data["choices"]["folds"] == ["speaker", "stratified"]
+    assert data["rows"] == data["columns"] == ["Emo-DB", "RAVDESS"]
+    accuracy = data["matrices"]["0,0,0,0"]
+    assert accuracy[0][0] == [75.0, 35.36, 4]  # folds of 50 and 100 percent
+    assert accuracy[0][1] is accuracy[1][0] is accuracy[1][1] is None
+    # One fold has no spread; and the cell is of one emotion, where the other is of two.
+    assert data["matrices"]["0,0,1,0"][0][1] == [0.0, None, 1, 1]
+
+
+def test_utterances_are_not_counted_again_for_each_seed():
+    twice = pd.concat([predictions(), predictions().assign(seed=1)])
+    assert data_of(interactive.grid(metrics.per_fold(twice)))["matrices"]["0,0,0,0"][0][0][2] == 4
+
+
+def test_predictions_are_counted_true_by_predicted():
+    data = data_of(interactive.predictions(predictions(), EMOTIONS))
+    assert data["choices"]["tested on"] == ["Emo-DB", "RAVDESS"]
+    assert data["matrices"] == {"0,0,0,0,0": [[2, 0], [1, 1]], "0,0,1,0,1": [[0, 1], [0, 0]]}
+
+
+def test_points_keep_their_utterance_and_their_shape():
+    table = pd.DataFrame({"x": [0.0, 2.0], "y": [1.0, 2.0], "utterance": ["a", "b"], "emotion": EMOTIONS,
+                          "corpus": "emodb", "speaker": ["03", None]})  # fmt: skip
+    data = data_of(interactive.points({"one": table}))
+    panel = data["panels"]["one"]
+    assert (panel["x"], panel["y"]) == ([0, 1000], [0, 500])  # one scale for both axes
+    assert panel["name"] == ["a", "b"]
+    assert panel["speaker"] == ["03", ""]
+    assert set(panel["emotion"]) <= set(data["colours"]["emotion"])
+    assert set(panel["corpus"]) <= set(data["colours"]["corpus"])
+
+
+def test_a_view_has_a_static_version():
+    scores = metrics.per_fold(predictions())
+    html = re.sub(r"<script.*?</script>", "", interactive.grid(scores).data, flags=re.DOTALL)
+    assert "Whisper, FCN, speaker, accuracy (%)" in html
+    assert ">75.0</td>" in html
+    assert ">2</td>" in re.sub(r"<script.*?</script>", "", interactive.predictions(predictions(), EMOTIONS).data)
+
+
+def test_no_name_ends_the_data():
+    table = pd.DataFrame({"x": [0.0, 1], "y": [0.0, 1], "utterance": ["</script><b>", "b"], "emotion": "anger",
+                          "corpus": "emodb", "speaker": ""})  # fmt: skip
+    view = interactive.points({"one": table})
+    assert view.data.count("</script>") == 1
+    assert data_of(view)["panels"]["one"]["name"][0] == "</script><b>"
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        lambda: interactive.grid(pd.DataFrame()),
+        lambda: interactive.predictions(pd.DataFrame(), EMOTIONS),
+        lambda: interactive.points({}),
+    ],
+)
+def test_without_embeddings_a_sentence_says_so(view):
+    assert isinstance(view(), Markdown)

@@ -1,0 +1,28 @@
+import re
+
+import pytest
+
+from crosscorpus.book import pdf
+
+PAGE = """<!doctype html><html lang="en"><title>Book</title><body>
+<div class="bd-sidebar-primary"><h1>Menu</h1></div>
+<h1>One</h1><p>text</p><h1>Two</h1><pre>{line}</pre></body></html>"""
+
+
+def test_without_a_browser_the_error_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(pdf.shutil, "which", lambda name: None)
+    with pytest.raises(FileNotFoundError, match="apt-get install chromium"):
+        pdf.find_browser()
+
+
+def test_a_page_is_printed_with_chapters_apart_and_without_menus(tmp_path):
+    try:
+        pdf.find_browser()
+    except FileNotFoundError as error:
+        pytest.skip(str(error))
+    (tmp_path / "page.html").write_text(PAGE.format(line="word " * 200), encoding="utf-8")
+    pdf.print_page(tmp_path / "page.html", tmp_path / "made" / "book.pdf")
+    printed = (tmp_path / "made" / "book.pdf").read_bytes()
+    assert printed.startswith(b"%PDF-")
+    assert len(re.findall(rb"/Type /Page\b", printed)) == 2  # a chapter each, and no menu
+    assert b"/Outlines" in printed
