@@ -79,12 +79,6 @@ def test_the_list_is_sorted_and_without_repeats(modules_of):
     assert files == sorted(set(files))
 
 
-def test_a_module_depends_on_what_it_imports():
-    files = dependencies.of_module("protocols.folds")
-    assert "lib/crosscorpus/protocols/folds.py" in files
-    assert "lib/crosscorpus/protocols/protocol_settings.py" in files
-
-
 @pytest.mark.parametrize("notebook", CHAPTERS, ids=lambda path: path.stem)
 def test_every_chapter_depends_on_files_that_exist(notebook):
     files = dependencies.of_notebook(notebook)

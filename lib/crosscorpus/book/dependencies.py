@@ -24,11 +24,6 @@ def of_notebook(notebook: str | Path) -> list[str]:
     return _files(imported(source))
 
 
-def of_module(name: str) -> list[str]:
-    """Return the file of a library module, such as `corpora.scanning`, and those of all that it imports."""
-    return _files({f"{PACKAGE}.{name}"})
-
-
 @functools.cache
 def graph() -> grimp.ImportGraph:
     """Return which module of the library imports which."""

@@ -57,13 +57,6 @@ def classes(embeddings: store.Embeddings, protocol: Protocol) -> list[str]:
     return [emotion for emotion in protocol["emotions"] if emotion in present]
 
 
-def shared_emotions(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Return the emotions that each pair of corpora was evaluated on: train_corpus, test_corpus, n, emotions."""
-    pairs = predictions.groupby(["train_corpus", "test_corpus"], sort=False)["emotion"].unique()
-    rows = [(*pair, len(found), ", ".join(sorted(found))) for pair, found in pairs.items()]
-    return pd.DataFrame(rows, columns=["train_corpus", "test_corpus", "n", "emotions"])
-
-
 def train_and_test(unit: Unit, device: str = "cpu") -> tuple[pd.DataFrame, pd.DataFrame]:
     """Train a head on every fold of one corpus and test it on the same fold of several.
 
