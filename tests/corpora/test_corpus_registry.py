@@ -565,12 +565,15 @@ def test_without_a_mirror_no_audio_is_found():
 @pytest.mark.usefixtures("no_mirror")
 def test_audio_is_found_below_the_mirror_that_is_named(tmp_path):
     (tmp_path / "corpora" / "emodb").mkdir(parents=True)
+    assert corpus_registry.find("emodb", str(tmp_path)) is None  # an empty folder is no corpus
+    (tmp_path / "corpora" / "emodb" / "a.wav").touch()
     assert corpus_registry.find("emodb", str(tmp_path)) == tmp_path / "corpora" / "emodb"
     assert corpus_registry.find("ravdess", str(tmp_path)) is None
 
 
 def test_audio_is_found_below_the_mirror_of_the_environment(tmp_path, monkeypatch):
     (tmp_path / "corpora" / "emodb").mkdir(parents=True)
+    (tmp_path / "corpora" / "emodb" / "a.wav").touch()
     monkeypatch.setenv(paths.MIRROR_SETTING, str(tmp_path))
     assert corpus_registry.find("emodb") == tmp_path / "corpora" / "emodb"
 

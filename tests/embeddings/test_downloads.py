@@ -1,8 +1,10 @@
 import dataclasses
+import email.utils
 import errno
 import hashlib
 import http.server
 import io
+import re
 import socket
 import stat
 import struct
@@ -10,14 +12,16 @@ import subprocess
 import sys
 import tarfile
 import threading
+import time
 import zipfile
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 
 from crosscorpus.base import archives, known_names, paths, web
-from crosscorpus.corpora import corpus_downloads, corpus_registry, scanning
+from crosscorpus.corpora import corpus_downloads, corpus_registry, file_lists, scanning
 from crosscorpus.embeddings import downloads
 from crosscorpus.models import model_registry
 
@@ -34,6 +38,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         plan = (self.server.plans.get(self.path) or [{}]).pop(0)
         body, asked = self.server.files.get(self.path), self.headers.get("Range", "")
         start = int(asked.removeprefix("bytes=").rstrip("-")) if asked and plan.get("ranges", True) else 0
+        agent = self.headers.get("User-Agent", "")
+        self.server.agents.append(agent)
+        if agent.startswith(self.server.refused_agents):
+            plan = {"status": 403}
         status = plan.get("status") or (404 if body is None else 416 if start >= len(body) > 0 else 200)
         if status != 200:
             sent = b"<html>no</html>"
@@ -47,6 +55,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if plan.get("says_length", True):
             self.send_header("Content-Length", str(len(sent)))
         sent = sent[: plan.get("cut", len(sent))]
+        for name, value in plan.get("headers", {}).items():
+            self.send_header(name, value)
         self.server.seen.append((self.path, asked, status, len(sent)))  # before the client can see an answer
         self.end_headers()
         if plan.get("stall"):
@@ -61,6 +71,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 def server():
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.files, server.plans, server.seen = {"/a.zip": BODY}, {}, []
+    server.agents, server.refused_agents = [], ("nobody",)
     server.stopping = threading.Event()
     server.handle_error = lambda *_: None  # such as of a client that has gone
     server.url = f"http://127.0.0.1:{server.server_port}"
@@ -271,7 +282,62 @@ def test_pauses_grow(server, to, monkeypatch):
     web.fetch(f"{server.url}/a.zip", to)
     assert len(slept) >= 3
     assert slept == sorted(slept)
-    assert 0 < sum(slept) < 60
+    assert 60 < sum(slept) < 120  # homes count requests by the minute
+
+
+@pytest.mark.parametrize("says", ["30", "date"])
+def test_a_server_that_says_how_long_to_wait_is_waited_for(server, to, monkeypatch, says):
+    slept = []
+    monkeypatch.setattr(web.time, "sleep", slept.append)
+    when = email.utils.formatdate(time.time() + 30, usegmt=True) if says == "date" else says
+    server.plans["/a.zip"] = [{"status": 429, "headers": {"Retry-After": when}}]
+    web.fetch(f"{server.url}/a.zip", to, sha256=SHA256)
+    assert 27 < slept[0] <= 30
+    server.plans["/a.zip"] = [{"status": 429, "headers": {"Retry-After": "86400"}}]
+    to.unlink()
+    web.fetch(f"{server.url}/a.zip", to, sha256=SHA256)
+    assert slept[-1] == web.LONGEST_PAUSE
+
+
+def test_a_home_that_refuses_a_librarys_own_name_is_asked_by_ours(server, to):
+    server.refused_agents = ("python-requests",)
+    web.fetch(f"{server.url}/a.zip", to, sha256=SHA256)
+    assert re.match(r"crosscorpus/\d+\.\d+\.\d+ \(\S+ https://\S+\)", server.agents[0])
+
+
+def test_a_home_that_refuses_for_a_moment_is_asked_again(server, to):
+    server.plans["/a.zip"] = [{"status": 403}, {"status": 403}]
+    web.fetch(f"{server.url}/a.zip", to, sha256=SHA256)
+    assert to.read_bytes() == BODY
+
+
+def test_a_home_that_goes_on_refusing_is_said_to_refuse(server, to):
+    server.plans["/a.zip"] = [{"status": 403}] * 4
+    with pytest.raises(web.DownloadError, match=r"403 Forbidden, after 4 tries; .*blocked, a quota is spent"):
+        web.fetch(f"{server.url}/a.zip", to)
+
+
+def test_a_pointer_in_place_of_content_is_named(server, to):
+    server.files["/a.zip"] = pointer(BODY)
+    with pytest.raises(web.DownloadError, match="a Git-LFS pointer came in place of the content"):
+        web.fetch(f"{server.url}/a.zip", to, sha256=SHA256)
+
+
+def test_a_host_without_an_address_is_asked_for_once(to, monkeypatch):
+    slept = []
+    monkeypatch.setattr(web, "_unresolved", {})
+    monkeypatch.setattr(web.time, "sleep", slept.append)
+    for name in ("a", "b", "c"):
+        with pytest.raises(web.NoNetworkError, match=r"no network, or no such host: nowhere\.invalid; connect"):
+            web.fetch(f"http://nowhere.invalid/{name}", to)
+    assert len(slept) == web.RESOLVE - 1
+
+
+def test_a_network_that_was_down_for_a_moment_is_forgiven(server, to, monkeypatch):
+    host = server.url.removeprefix("http://").partition(":")[0]
+    monkeypatch.setattr(web, "_unresolved", {host: web.RESOLVE - 1})
+    web.fetch(f"{server.url}/a.zip", to, sha256=SHA256)
+    assert web._unresolved == {}
 
 
 # -- fetch: what goes wrong -----------------------------------------------------------------------------------
@@ -315,7 +381,7 @@ def test_a_wrong_part_of_the_right_size_is_removed(server, to):
 
 @pytest.mark.parametrize(
     ("status", "remedy"),
-    [(403, "terms"), (401, "terms"), (404, "moved"), (410, "moved"), (418, "home page")],
+    [(401, "terms"), (404, "moved"), (410, "moved"), (418, "home page")],
 )
 def test_a_refusal_says_what_happened_and_what_to_do_and_is_not_repeated(server, to, status, remedy):
     server.plans["/a.zip"] = [{"status": status}]
@@ -330,7 +396,7 @@ def test_a_refusal_says_what_happened_and_what_to_do_and_is_not_repeated(server,
 
 def test_a_refusal_keeps_an_earlier_part(server, to):
     part = part_of(to, BODY[:1_000])
-    server.plans["/a.zip"] = [{"status": 403}]
+    server.plans["/a.zip"] = [{"status": 404}]
     with pytest.raises(web.DownloadError):
         web.fetch(f"{server.url}/a.zip", to)
     assert part.read_bytes() == BODY[:1_000]
@@ -462,9 +528,14 @@ def test_zips_in_a_zip_are_unpacked_one_level(unpack):
     assert found == {**FILES, "top/inner/d.wav": b"three"}
 
 
-def test_notes_of_macos_beside_a_zip_are_left_alone(unpack):
+def test_notes_of_macos_are_passed_over(unpack):
     found = contents(unpack(zipped({"__MACOSX/._inner.zip": b"notes", "inner.zip": zipped({"d.wav": b"three"})})))
-    assert found == {"__MACOSX/._inner.zip": b"notes", "inner/d.wav": b"three"}
+    assert found == {"inner/d.wav": b"three"}
+
+
+def test_folders_that_end_with_a_backslash_are_folders(unpack):
+    members = {"audio\\": b"", "audio\\sub\\": b"", "audio\\sub\\a.wav": b"one"}
+    assert contents(unpack(zipped(members))) == {"audio/sub/a.wav": b"one"}
 
 
 def test_a_tar_that_ends_with_a_zip_is_a_tar(unpack):
@@ -665,10 +736,29 @@ def registered(monkeypatch):
 
 
 @pytest.fixture
-def emodb(server, registered, recordings):
+def official(monkeypatch):
+    """Say which utterances a corpus has."""
+
+    def say(corpus, utterances):
+        listed = pd.DataFrame({"utterance": utterances})
+        of_others = file_lists.file_list
+        monkeypatch.setattr(file_lists, "file_list", lambda asked: listed if asked == corpus else of_others(asked))
+
+    return say
+
+
+def put(folder, *names):
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        (folder / name).touch()
+
+
+@pytest.fixture
+def emodb(server, registered, official, recordings):
     audio = recordings[".wav"].read_bytes()
     server.files["/emodb.zip"] = zipped({f"download/wav/{name}.wav": audio for name in LABELLED})
     registered("emodb", url=f"{server.url}/emodb.zip")
+    official("emodb", LABELLED)
     return server
 
 
@@ -692,7 +782,7 @@ def test_a_corpus_that_is_here_is_not_fetched_again(emodb):
 
 
 def test_a_corpus_of_the_mirror_is_not_fetched(emodb, tmp_path, monkeypatch):
-    (tmp_path / "mirror" / "corpora" / "emodb").mkdir(parents=True)
+    put(tmp_path / "mirror" / "corpora" / "emodb", *(f"{name}.wav" for name in LABELLED))
     monkeypatch.setenv(paths.MIRROR_SETTING, str(tmp_path / "mirror"))
     assert corpus_downloads.corpus("emodb") == tmp_path / "mirror" / "corpora" / "emodb"
     assert emodb.seen == []
@@ -700,11 +790,13 @@ def test_a_corpus_of_the_mirror_is_not_fetched(emodb, tmp_path, monkeypatch):
 
 def test_the_mirror_comes_before_the_cache(tmp_path, cache, monkeypatch):
     mirrored, cached = tmp_path / "mirror" / "corpora" / "emodb", cache / "corpora" / "emodb"
-    cached.mkdir(parents=True)
+    put(cached, "a.wav")
     (tmp_path / "mirror").mkdir()
     monkeypatch.setenv(paths.MIRROR_SETTING, str(tmp_path / "mirror"))
     assert corpus_registry.find("emodb") == corpus_registry.find("emodb", str(tmp_path / "mirror")) == cached
     mirrored.mkdir(parents=True)
+    assert corpus_registry.find("emodb") == cached  # an empty folder is no corpus
+    put(mirrored, "a.wav")
     assert corpus_registry.find("emodb") == corpus_registry.find("emodb", str(tmp_path / "mirror")) == mirrored
 
 
@@ -776,8 +868,9 @@ def test_what_only_a_person_can_fetch_says_what_and_where(tmp_path, cache, monke
         corpus_downloads.corpus("aesdd")
 
 
-def test_what_a_person_has_put_into_the_cache_is_found(cache):
-    (cache / "corpora" / "aesdd").mkdir(parents=True)
+def test_what_a_person_has_put_into_the_cache_is_found(cache, official):
+    official("aesdd", ["a01 (1)"])
+    put(cache / "corpora" / "aesdd", "a01 (1).wav")
     assert corpus_downloads.corpus("aesdd") == cache / "corpora" / "aesdd"
 
 
@@ -792,6 +885,45 @@ def test_an_unknown_corpus_is_refused():
         corpus_downloads.corpus("emo-db")
 
 
+def test_homes_are_tried_in_turn_until_one_gives_all(emodb, registered, capsys):
+    audio = emodb.files["/emodb.zip"]
+    emodb.files["/part.zip"] = zipped({f"{LABELLED[0]}.wav": b"audio"})
+    registered("emodb", homes=[{"url": f"{emodb.url}/{name}.zip"} for name in ("gone", "part", "emodb")])
+    folder = corpus_downloads.corpus("emodb")
+    assert len(contents(folder)) == 3
+    assert [path for path, *_ in emodb.seen] == ["/gone.zip", "/part.zip", "/emodb.zip"]
+    assert audio
+
+
+def test_what_came_incomplete_is_kept_and_not_taken_for_whole(emodb, official, cache, capsys):
+    official("emodb", [*LABELLED, "16b10Wa", "16b10Ab", "16b09Fd", "16b09La"])
+    for _ in range(2):  # when it comes, and when it is here
+        with pytest.raises(corpus_downloads.IncompleteError, match="missing 16b09Fd, 16b09La, 16b10Ab and 1 more"):
+            corpus_downloads.corpus("emodb")
+    assert len(contents(cache / "corpora" / "emodb")) == 3
+    assert len(emodb.seen) == 1
+    assert downloads.main(["emodb"]) == 1
+    assert "emodb  incomplete  " in capsys.readouterr().out
+
+
+def test_without_a_list_counts_tell_what_is_missing(tmp_path):
+    entry = corpus_registry.get("urdu")
+    put(tmp_path, "SM1_F1_A01.wav")
+    assert corpus_downloads.missing(entry, tmp_path)[0].startswith("anger (1 of 100 utterances)")
+
+
+def test_without_a_network_one_line_names_all(capsys, monkeypatch):
+    monkeypatch.setattr(web, "_unresolved", {})
+    monkeypatch.setattr(web.time, "sleep", lambda seconds: None)
+    home = {"url": "http://nowhere.invalid/a.zip"}
+    known = {name: dataclasses.replace(corpus_registry.get(name), download=home) for name in ("emodb", "ravdess")}
+    monkeypatch.setattr(corpus_registry, "registry", lambda: known)
+    assert downloads.main(["emodb", "ravdess"]) == 1
+    lines = [line for line in capsys.readouterr().out.splitlines() if "not here" in line]
+    reason = "no network, or no such host: nowhere.invalid; connect, and run again"
+    assert lines == [f"not here: emodb, ravdess: {reason}"]
+
+
 # -- Git LFS --------------------------------------------------------------------------------------------------
 
 ACTED = [f"{actor}_DFA_ANG_XX.wav" for actor in range(1001, 1021)]
@@ -803,7 +935,7 @@ def pointer(content):
 
 
 @pytest.fixture
-def cremad(server, registered):
+def cremad(server, registered, official):
     audio = {name: name.encode() * 100 for name in ACTED}
     members = {f"CREMA-D-1658/AudioWAV/{name}": pointer(content) for name, content in audio.items()}
     members |= {
@@ -812,7 +944,8 @@ def cremad(server, registered):
     }
     server.files["/repo.zip"] = zipped(members)
     server.files |= {f"/media/AudioWAV/{name}": content for name, content in audio.items()}
-    registered("cremad", url=f"{server.url}/repo.zip", wanted="*/AudioWAV/*.wav", lfs=f"{server.url}/media")
+    registered("cremad", url=f"{server.url}/repo.zip", wanted="*/AudioWAV/*.wav", lfs=[f"{server.url}/media"])
+    official("cremad", [Path(name).stem for name in ACTED])
     return server
 
 
@@ -865,8 +998,17 @@ def test_a_failure_stops_the_files_that_were_not_begun(tmp_path, server):
     for n in range(1_000):
         (folder / "top" / f"{n:04}.wav").write_bytes(pointer(b"%d" % n))
     with pytest.raises(web.DownloadError):
-        corpus_downloads.fetch_lfs(folder, f"{server.url}/media", workers=2)
+        corpus_downloads.fetch_lfs(folder, [f"{server.url}/media"], workers=2)
     assert len(server.seen) < 500
+
+
+def test_another_home_of_the_content_is_tried(tmp_path, server):
+    path = tmp_path / "repo" / "top" / "a.wav"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(pointer(b"one"))
+    server.files |= {"/first/a.wav": pointer(b"one"), "/second/a.wav": b"one"}
+    corpus_downloads.fetch_lfs(tmp_path / "repo", [f"{server.url}/first", f"{server.url}/second"])
+    assert path.read_bytes() == b"one"
 
 
 def test_names_are_quoted_in_addresses(tmp_path, server):
@@ -874,7 +1016,7 @@ def test_names_are_quoted_in_addresses(tmp_path, server):
     path.parent.mkdir(parents=True)
     path.write_bytes(pointer(b"one"))
     server.files["/media/sub/a%201%23.wav"] = b"one"
-    corpus_downloads.fetch_lfs(tmp_path / "repo", f"{server.url}/media")
+    corpus_downloads.fetch_lfs(tmp_path / "repo", [f"{server.url}/media"])
     assert path.read_bytes() == b"one"
 
 
@@ -887,7 +1029,7 @@ def test_what_is_no_pointer_is_left_alone(tmp_path, server, content):
     path = tmp_path / "repo" / "top" / "a.wav"
     path.parent.mkdir(parents=True)
     path.write_bytes(content)
-    corpus_downloads.fetch_lfs(tmp_path / "repo", f"{server.url}/media")
+    corpus_downloads.fetch_lfs(tmp_path / "repo", [f"{server.url}/media"])
     assert path.read_bytes() == content
     assert server.seen == []
 
@@ -952,7 +1094,7 @@ def test_a_mirror_that_is_not_there_is_reported(monkeypatch, tmp_path, capsys):
 
 @pytest.mark.usefixtures("weights")
 def test_reasons_of_several_lines_stay_in_their_column(emodb, capsys):
-    emodb.plans["/emodb.zip"] = [{"status": 403}]
+    emodb.plans["/emodb.zip"] = [{"status": 404}]
     assert downloads.main(["emodb"]) == 1
     first, second = capsys.readouterr().out.splitlines()[-2:]
     assert first.index("http") == second.index("Emo-DB by hand") == len("emodb  not here  ")

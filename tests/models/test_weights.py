@@ -182,10 +182,10 @@ def hub(serve, store, monkeypatch):
         for file in models[ptm].files:
             path, content = path_of(ptm, file), content_of(ptm, file)
             server.files[path] = content
-            if not file.endswith(NOTES):
+            sums[file] = "" if file.endswith(NOTES) else sha256(content)
+            if sums[file]:
                 server.large.add(path)
                 store.files[path] = content
-                sums[file] = sha256(content)
         models[ptm] = dataclasses.replace(models[ptm], files={**models[ptm].files, **sums})
     monkeypatch.setattr(model_registry, "registry", lambda: models)
     point_at(monkeypatch, server.url)
@@ -487,6 +487,7 @@ def test_without_a_checksum_the_revision_decides(hub, store, monkeypatch):
 GONE = "; it may have moved: see its home page, or put a copy where it is looked for; "
 TERMS = "; its terms may have to be accepted by a person, on its home page, and then `hf auth login`; "
 AGAIN = "; check the connection and run again: files that came whole are kept; "
+REFUSED = f"; {web.REFUSED}{AGAIN}"
 
 
 @pytest.mark.parametrize(
@@ -500,7 +501,7 @@ AGAIN = "; check the connection and run again: files that came whole are kept; "
         ({"status": 401, "code": "GatedRepo"}, "401 Unauthorized", TERMS),
         ({"status": 401, "code": None}, "401 Unauthorized", TERMS),
         ({"status": 403, "code": "GatedRepo"}, "403 Forbidden", TERMS),
-        ({"status": 403, "code": None}, "403 Forbidden", TERMS),
+        ({"status": 403, "code": None}, "403 Forbidden", REFUSED),
         ({"status": 410, "code": None}, "410 Gone", GONE),
         ({"status": 429, "code": None}, "429 Too Many Requests", AGAIN),
         ({"status": 500, "code": None}, "500 Internal Server Error", AGAIN),
@@ -531,6 +532,27 @@ def test_a_passing_failure_of_the_hub_is_overcome(hub, store):
     path = path_of(PTM, BIG)
     hub.plans[f"HEAD {path}"] = [{"status": 503, "code": None}, {"status": 503, "code": None}]
     assert contents(weights.fetch(PTM)) == expected_contents()
+
+
+def test_an_address_that_was_signed_and_has_expired_is_signed_again(hub, store):
+    store.plans[path_of(PTM, BIG)] = [{"status": 403, "code": None}]
+    assert contents(weights.fetch(PTM)) == expected_contents()
+
+
+def test_without_a_network_the_host_is_asked_for_once(hub, monkeypatch):
+    asked = []
+
+    def nobody(host, port):
+        asked.append(host)
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    point_at(monkeypatch, "http://hub.example")
+    monkeypatch.setattr(web, "_unresolved", {})
+    monkeypatch.setattr(web.socket, "getaddrinfo", nobody)
+    for ptm in (PTM, "wavlm-base", "x-vector"):
+        assert "no network, or no such host: hub.example; connect, and run again" in failure(ptm)
+    assert asked == ["hub.example"] * web.RESOLVE
+    assert hub.seen == []
 
 
 def test_what_is_no_hub_is_told(hub):
@@ -565,9 +587,10 @@ def xet(hub):
 
 def test_a_storage_that_refuses_is_told(hub, xet):
     environment, path, route = xet
-    hub.plans[route] = [{"status": 403, "code": None}]
+    hub.plans[route] = [{"status": 403, "code": None} for _ in range(20)]
+    hub.plans[f"HEAD {path}"] *= 20
     (message,) = run(FETCH, **environment)
-    assert f"{hub.url}{path}: the server answered 403 Forbidden where a file was expected{TERMS}" in message
+    assert f"{hub.url}{path}: the server answered 403 Forbidden where a file was expected{REFUSED}" in message
 
 
 def test_a_storage_that_lacks_the_file_is_told(hub, xet):

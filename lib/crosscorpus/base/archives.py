@@ -8,7 +8,7 @@ import shutil
 import stat
 import tarfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,14 +43,18 @@ def unpack(archive: Path, to: Path, *, wanted: str = "*", limit: int = LARGEST) 
         left = min(limit, LARGEST_RATIO * archive.stat().st_size)
         left -= _extract(archive, part, wanted, left, str(archive))
         for inner in [path for path in part.rglob("*") if path.suffix.lower() == ".zip" and path.is_file()]:
-            if not inner.name.startswith("._"):  # macOS keeps notes on a file under such a name
-                name = f"{archive}, in it {inner.relative_to(part)}"
-                left -= _extract(inner, inner.with_suffix(""), "*", left, name)
-                inner.unlink()
+            name = f"{archive}, in it {inner.relative_to(part)}"
+            left -= _extract(inner, inner.with_suffix(""), "*", left, name)
+            inner.unlink()
         os.replace(part, to)
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return to
+
+
+def is_note(parts: Sequence[str]) -> bool:
+    """Return whether a path, in parts, is one of the notes that macOS keeps on files, in archives and on disks."""
+    return "__MACOSX" in parts or parts[-1].startswith("._")
 
 
 def _extract(archive: Path, to: Path, wanted: str, limit: int, shown: str) -> int:
@@ -65,7 +69,7 @@ def _extract(archive: Path, to: Path, wanted: str, limit: int, shown: str) -> in
                     raise _refusal(shown, f"member {name!r} would be written elsewhere")
                 if not (is_folder or is_file):
                     raise _refusal(shown, f"member {name!r} is a link or a device")
-                if is_file and fnmatch.fnmatchcase(name, wanted):
+                if is_file and fnmatch.fnmatchcase(name, wanted) and not is_note(parts):
                     chosen.append((to.joinpath(*parts), read))
                     total += size
                 if total > limit:
@@ -98,6 +102,6 @@ def _members(opened: zipfile.ZipFile | tarfile.TarFile) -> Iterator[tuple[str, i
         return
     for info in opened.infolist():
         name = info.orig_filename  # what the archive says; zipfile cleans `filename`, in silence
-        is_folder, kind = name.endswith("/"), stat.S_IFMT(info.external_attr >> 16)
+        is_folder, kind = name.endswith(("/", "\\")), stat.S_IFMT(info.external_attr >> 16)
         is_file = not is_folder and kind in (0, stat.S_IFREG)  # 0: not every system stores it
         yield name, info.file_size, is_folder, is_file, functools.partial(opened.open, info)

@@ -3,31 +3,58 @@
 What stands under its final name is whole: a file grows under another name, is checked, and is renamed then.
 """
 
+import email.utils
 import hashlib
+import importlib.metadata
 import os
+import socket
 import time
+import urllib.parse
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import requests
 from tqdm import tqdm
+from urllib3.exceptions import NameResolutionError
 
-PAUSES: tuple[float, ...] = (1, 4, 15)
-"""Seconds to wait before each further try of a download that was cut."""
+PAUSES: tuple[float, ...] = (1, 5, 20, 60)
+"""Seconds to wait before each further try, unless the server says how long."""
+LONGEST_PAUSE = 300.0
+"""Seconds that are waited at most where a server asks for more."""
 TIMEOUT = (10, 60)
 """Seconds to wait for a connection, and for each next piece."""
-PASSING = (408, 425, 429, 500, 502, 503, 504)
-"""HTTP statuses that may be gone at the next try."""
+PASSING = (403, 408, 425, 429, 500, 502, 503, 504)
+"""HTTP statuses that may be gone at the next try; homes refuse in waves, and addresses that are signed expire."""
 BLOCK = 2**14
 """Bytes to write at a time; a connection that is cut loses fewer than these."""
+AGENT = f"crosscorpus/{importlib.metadata.version('crosscorpus')} (reproduces https://arxiv.org/abs/2509.16182)"
+"""Who asks: homes refuse programs that give the name of their library alone."""
 TERMS = "its terms may have to be accepted by a person, on its home page"
+REFUSED = f"refused: programs are blocked, a quota is spent, or {TERMS}; try again later, or in a browser"
 MOVED = "it may have moved: see its home page, or put a copy where it is looked for"
-REMEDIES = {401: TERMS, 403: TERMS, 404: MOVED, 410: MOVED}
+REMEDIES = {401: TERMS, 403: REFUSED, 404: MOVED, 410: MOVED}
+
+RESOLVE = 2
+"""Times that a host's name is asked for in vain until the network, or the host, is taken not to be there."""
+
+_unresolved: dict[str, int] = {}  # host -> how many times in a row its name could not be resolved
 
 
 class DownloadError(RuntimeError):
     """Something that could not be had; the message names it, what happened, what was expected, what to do."""
+
+
+class NoNetworkError(DownloadError):
+    """The name of a host cannot be resolved: there is no network, or no such host."""
+
+
+class Trouble(NamedTuple):
+    """What went wrong in one try, "" for nothing; the seconds that the server asks to wait; what to do."""
+
+    what: str
+    wait: float = 0.0
+    remedy: str = "check the connection and try again later: it goes on where it stopped"
 
 
 def fetch(
@@ -49,6 +76,8 @@ def fetch(
 
     Raises
     ------
+    NoNetworkError
+        The host's name cannot be resolved; it is not asked for again in this process.
     DownloadError
         The server refuses or does not have it, the connection fails again and again, or what came is wrong.
     """
@@ -57,14 +86,19 @@ def fetch(
     if to.is_file() and not _difference(to, size, expected):
         return to
     to.parent.mkdir(parents=True, exist_ok=True)
+    host = urllib.parse.urlsplit(url).hostname or ""
+    if _unresolved.get(host, 0) >= RESOLVE:
+        raise NoNetworkError(f"{url}: {_no_network(host)}")
     for pause in (*PAUSES, None):
         trouble = _go_on(url, part, size, expected, "" if quiet else what)
-        if not trouble:
+        if not trouble.what:
             break
+        if _unresolved.get(host, 0) >= RESOLVE:
+            raise NoNetworkError(f"{url}: {_no_network(host)}")
         if pause is None:
-            remedy = "check the connection and try again later: it goes on where it stopped"
-            raise DownloadError(f"{url}: {trouble}, after {len(PAUSES) + 1} tries; expected {what}; {remedy}")
-        time.sleep(pause)
+            tries = f"after {len(PAUSES) + 1} tries"
+            raise DownloadError(f"{url}: {trouble.what}, {tries}; expected {what}; {trouble.remedy}")
+        time.sleep(max(pause, min(trouble.wait, LONGEST_PAUSE)))
     if wrong := _difference(part, size, expected):
         part.unlink()
         remedy = "try again; if that comes again, it was changed at its home or on the way: see its home page"
@@ -76,28 +110,30 @@ def fetch(
     return to
 
 
-def _go_on(url: str, part: Path, size: int, expected: Mapping[str, str], bar_name: str) -> str:
-    """Ask once for what `part` lacks and append it; return what went wrong, or "" where its end was reached."""
+def _go_on(url: str, part: Path, size: int, expected: Mapping[str, str], bar_name: str) -> Trouble:
+    """Ask once for what `part` lacks and append it; return what went wrong."""
     have = part.stat().st_size if part.exists() else 0
     if size and have >= size:
-        return ""
+        return Trouble("")
     # Without "identity" a server may compress, and lengths and ranges would be of compressed bytes.
-    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
+    headers = {"Accept-Encoding": "identity", "User-Agent": AGENT} | ({"Range": f"bytes={have}-"} if have else {})
     try:
         with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
+            _unresolved.pop(urllib.parse.urlsplit(url).hostname or "", None)
             status, span = response.status_code, response.headers.get("Content-Range", "")
             answer = f"the server answered {status} {response.reason}"
             if status in PASSING:
-                return answer
+                wait = _seconds(response.headers.get("Retry-After", ""))
+                return Trouble(answer, wait, REMEDIES.get(status, Trouble.remedy))
             if status == 416 and have:  # nothing follows: what is here is whole, if that can be told
                 if span == f"bytes */{have}" or (any(expected.values()) and not _difference(part, 0, expected)):
-                    return ""
+                    return Trouble("")
             elif status not in (200, 206):
                 remedy = REMEDIES.get(status, "see its home page")
                 raise DownloadError(f"{url}: {answer} where a file was expected; {remedy}")
             if status == 416 or (status == 206 and not span.startswith(f"bytes {have}-")):
                 part.unlink(missing_ok=True)  # of another file, it seems
-                return f"{answer} ({span or 'no range'}) when asked for bytes from {have} on"
+                return Trouble(f"{answer} ({span or 'no range'}) when asked for bytes from {have} on")
             have = have if status == 206 else 0  # with 200, all of it comes again
             total = size or have + int(response.headers.get("Content-Length", 0)) or None
             look: Any = {"unit": "B", "unit_scale": True, "mininterval": 5, "disable": not bar_name}
@@ -109,13 +145,53 @@ def _go_on(url: str, part: Path, size: int, expected: Mapping[str, str], bar_nam
                     if size and have > size:
                         break
     except requests.RequestException as error:
-        return f"connection trouble ({error})"
-    return f"it ended after {have} of {size} bytes" if have < size else ""
+        if isinstance(getattr(error.args[0] if error.args else None, "reason", None), NameResolutionError):
+            host = urllib.parse.urlsplit(url).hostname or ""
+            _unresolved[host] = _unresolved.get(host, 0) + 1
+        return Trouble(f"connection trouble ({error})")
+    return Trouble(f"it ended after {have} of {size} bytes" if have < size else "")
+
+
+def check_host(url: str) -> None:
+    """Raise `NoNetworkError` where the name of an address's host cannot be resolved; for libraries that fetch."""
+    host = urllib.parse.urlsplit(url).hostname or ""
+    if requests.utils.get_environ_proxies(url):  # a proxy resolves names
+        return
+    for pause in (*[PAUSES[0]] * (RESOLVE - 1), None):
+        if _unresolved.get(host, 0) >= RESOLVE:
+            break
+        try:
+            socket.getaddrinfo(host, None)
+        except OSError:
+            _unresolved[host] = _unresolved.get(host, 0) + 1
+            time.sleep(pause or 0)
+        else:
+            _unresolved.pop(host, None)
+            return
+    raise NoNetworkError(f"{url}: {_no_network(host)}")
+
+
+def _no_network(host: str) -> str:
+    return f"no network, or no such host: {host}; connect, and run again"
+
+
+def _seconds(retry_after: str) -> float:
+    """Return how long a server asks to wait, in seconds: it gives a number or a date (RFC 9110, 10.2.3)."""
+    try:
+        return float(retry_after)
+    except ValueError:
+        pass
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(retry_after).timestamp() - time.time())
+    except ValueError:
+        return 0.0
 
 
 def _difference(path: Path, size: int, expected: Mapping[str, str]) -> str:
     """Return how a file differs from what it should be, or ""."""
     found = path.stat().st_size
+    if found < 1024 and any(expected.values()) and path.read_bytes().startswith(b"version https://git-lfs"):
+        return "a Git-LFS pointer came in place of the content"
     if size and found != size:
         return f"size is {found} bytes, expected {size}"
     for name, right in expected.items():

@@ -5,6 +5,7 @@ here knows a corpus by name.
 """
 
 import functools
+import itertools
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -94,12 +95,13 @@ def label_map(ids: Iterable[str] | None = None) -> pd.DataFrame:
 def find(corpus: str, mirror: str | None = None) -> Path | None:
     """Return the folder with a corpus's audio, or None.
 
-    It is `corpora/<corpus>` below the mirror folder or, where that has none, below the folder of downloads. Where
-    neither has one, the paths of a CSV table count from the table's own folder.
+    It is `corpora/<corpus>`, if it is not empty, below the mirror folder or else below the folder of downloads.
+    Where neither has one, the paths of a CSV table count from the table's own folder.
     """
     own = [own_tables.folder()] if get(corpus).table is not None else []
     folders = [root / "corpora" / corpus for root in (paths.mirror(mirror), paths.cache()) if root]
-    return next((folder for folder in [*folders, *own] if folder.is_dir()), None)
+    filled = (folder for folder in folders if folder.is_dir() and any(folder.iterdir()))
+    return next(itertools.chain(filled, (folder for folder in own if folder.is_dir())), None)
 
 
 def known_issues(ids: Iterable[str]) -> pd.DataFrame:

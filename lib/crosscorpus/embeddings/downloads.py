@@ -1,6 +1,7 @@
 """Fetch corpora and models by name (`python -m crosscorpus.embeddings.downloads emodb wavlm-base`)."""
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 
@@ -35,13 +36,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         wanted += [*values["corpora"], *values["ptms"]]
     known = [*corpus_registry.ids(), *model_registry.registry()]
     rows = [(name, *_get(name)) for name in dict.fromkeys(known_names.check_all(wanted, known, "corpus or model"))]
-    width = max(len(name) for name, *_ in rows)
+    states = {name: state for name, state, _ in rows}
+    rows, offline = _without_network(rows)
+    width = max((len(name) for name, *_ in rows), default=0)
     for name, state, where in rows:
         print(f"{name:{width}}  {state:8}  " + where.replace("\n", f"\n{'':{width + 12}}"))
-    return int(any(state != HERE and name in given.names for name, state, _ in rows))
+    for reason, names in offline.items():
+        print(f"{NOT_HERE}: {', '.join(names)}: {reason}")
+    return int(any(state != HERE and name in given.names for name, state in states.items()))
 
 
-HERE, NOT_HERE = "here", "not here"
+HERE, INCOMPLETE, NOT_HERE = "here", "incomplete", "not here"
 
 
 def _get(name: str) -> tuple[str, str]:
@@ -51,8 +56,25 @@ def _get(name: str) -> tuple[str, str]:
         from crosscorpus.models import weights
 
         return HERE, str(weights.fetch(name) or "needs no weights")
+    except corpus_downloads.IncompleteError as error:
+        return INCOMPLETE, str(error)
     except Exception as error:  # whatever happens to one, the others go on
         return NOT_HERE, str(error) if isinstance(error, (RuntimeError, OSError)) else repr(error)
+
+
+Row = tuple[str, str, str]
+
+
+def _without_network(rows: Sequence[Row]) -> tuple[list[Row], dict[str, list[str]]]:
+    """Return the other rows, and the names of what could not be had for want of a network, by reason."""
+    others: list[Row] = []
+    offline: dict[str, list[str]] = {}
+    for row in rows:
+        if found := re.search(r"no network, or no such host: \S+; connect, and run again", row[2]):
+            offline.setdefault(found[0], []).append(row[0])
+        else:
+            others.append(row)
+    return others, offline
 
 
 if __name__ == "__main__":

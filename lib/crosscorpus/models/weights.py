@@ -13,7 +13,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import huggingface_hub
-from huggingface_hub.errors import HfHubHTTPError, HTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HfHubHTTPError,
+    HTTPError,
+    LocalEntryNotFoundError,
+    OfflineModeIsEnabled,
+)
 
 from crosscorpus.base import archives, paths, web
 from crosscorpus.models import model_registry
@@ -148,6 +154,9 @@ def _remove_links(file: Path, inside: list[Path]) -> None:
 def _from_huggingface(model: Model) -> Path:
     for file in model.files:
         try:
+            cached = huggingface_hub.try_to_load_from_cache(model.handle, file, revision=model.revision)
+            if not isinstance(cached, str):
+                web.check_host(huggingface_hub.hf_hub_url(model.handle, file, revision=model.revision))
             path = _download(model, file)
         except Exception as error:  # of the hub, of two libraries for connections, of the file system
             why, remedy = _reason(error)
@@ -163,6 +172,10 @@ def _download(model: Model, file: str) -> str:
     for pause in web.PAUSES:
         try:
             return huggingface_hub.hf_hub_download(model.handle, file, revision=model.revision)
+        except HfHubHTTPError as error:
+            if error.response.status_code != 403 or isinstance(error, GatedRepoError):
+                raise
+            time.sleep(pause)  # an address that was signed, and has expired, is signed again
         except OSError:
             raise  # the hub's answer, or no connection in spite of the library's own tries
         except HTTPError:
@@ -176,8 +189,11 @@ def _reason(error: BaseException) -> tuple[str, str]:
         error = error.__cause__  # it says nothing but that the file is not in the cache
     if isinstance(error, HfHubHTTPError):
         status = error.response.status_code
-        remedy = LOGIN if status in (401, 403) else web.REMEDIES.get(status, AGAIN)
+        remedy = {401: LOGIN, 403: f"{web.REFUSED}; {AGAIN}"}.get(status) or web.REMEDIES.get(status, AGAIN)
+        remedy = LOGIN if isinstance(error, GatedRepoError) else remedy
         return f"the server answered {status} {error.response.reason_phrase} where a file was expected", remedy
+    if isinstance(error, web.NoNetworkError):
+        return str(error), AGAIN
     if isinstance(error, OfflineModeIsEnabled):
         return "offline mode forbids to ask for it", "unset HF_HUB_OFFLINE and TRANSFORMERS_OFFLINE, and run again"
     remedy = STORAGE if isinstance(error, RuntimeError) else AGAIN
