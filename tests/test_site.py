@@ -25,6 +25,10 @@ from crosscorpus.base import paths
 from crosscorpus.book import pdf
 
 ROOT = paths.ROOT
+MOVED = {
+    file.relative_to(paths.ROOT / "book" / "_moved") for file in (paths.ROOT / "book" / "_moved").rglob("*.html")
+}
+"""Pages that lead from an old name to the new one."""
 KEPT = Path(__file__).parent / "notebooks"
 KEPT_MODELS = {file.stem for file in (KEPT / "models").iterdir()}
 PICTURE = '<svg xmlns="http://www.w3.org/2000/svg" width="10" height="10"/>'
@@ -80,7 +84,8 @@ def build(folder):
 
 
 def pages(site):
-    return sorted(p for p in site.rglob("*.html") if "_static" not in p.parts)
+    found = (p for p in site.rglob("*.html") if "_static" not in p.parts)
+    return sorted(p for p in found if p.relative_to(site) not in MOVED)
 
 
 @pytest.fixture(scope="module")
@@ -115,8 +120,17 @@ def test_nothing_is_loaded_from_elsewhere(site):
     assert [p.name for p in pages(site) if remote.search(p.read_text(encoding="utf-8"))] == []
 
 
+def test_pages_under_old_names_lead_to_the_new_ones(site):
+    assert MOVED
+    for page in MOVED:
+        to = re.search(r"url=([^\"]+)", (site / page).read_text(encoding="utf-8"))[1]
+        assert (site / page.parent / to).is_file()
+
+
 def test_each_chapter_ends_with_its_command_and_provenance(site):
     for page in sorted((site / "notebooks").glob("*.html")):
+        if page.relative_to(site) in MOVED:
+            continue
         text = page.read_text(encoding="utf-8")
         assert "Provenance." in text
         assert f"papermill notebooks/{page.stem}.ipynb" in re.sub(r"<[^>]+>", "", text)
