@@ -17,7 +17,9 @@ from crosscorpus.protocols import cells, protocol_settings
 
 def pages(run: str) -> list[Path]:
     """Return the chapters that a run executed to their end, and its site first where it has one that is newer."""
-    made = [file for file in sorted((paths.BUILD / run / "notebooks").rglob("*.ipynb")) if parameters(file)]
+    folder = paths.BUILD / run / "notebooks"
+    found = (file for file in sorted(folder.rglob("*.ipynb")) if parameters(file))
+    made = [file for file in found if (paths.ROOT / "notebooks" / file.relative_to(folder)).exists()]
     site = site_of(run)
     newest = max((file.stat().st_mtime for file in made), default=0.0)
     return [*([site] if site.exists() and site.stat().st_mtime >= newest else []), *made]
