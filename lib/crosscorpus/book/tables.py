@@ -82,6 +82,11 @@ NAMES: dict[str, str] = {
 }
 
 
+def said(text: str) -> Markdown | None:
+    """Return text as Markdown, to be shown; None, which shows nothing, where it is empty."""
+    return Markdown(text) if text else None
+
+
 def show(
     table: pd.DataFrame,
     *,
