@@ -299,3 +299,8 @@ def test_a_name_of_another_form_is_refused(name, build_folder):
     with pytest.raises(ValueError, match="<profile>/<table>"):
         tables.offer(pd.DataFrame({"x": [1]}), name)
     assert not build_folder.exists()
+
+
+def test_an_empty_text_shows_nothing():
+    assert tables.said("") is None
+    assert tables.said("- one").data == "- one"

@@ -184,11 +184,19 @@ def test_the_table_tells_where_each_value_is_from():
     assert set(origin) == {"paper", "this project"}
 
 
+def test_the_table_shows_values_as_they_are():
+    assert protocol_settings.table().set_index("setting")["value"]["learning_rate"] == "0.001"
+    shown = protocol_settings.table("learning_rate=0.00025").set_index("setting")["value"]
+    for name, value in protocol_settings.load("learning_rate=0.00025").items():
+        values = value if isinstance(value, list) else [value]
+        assert [type(one)(text) for one, text in zip(values, shown[name].split(", "), strict=True)] == values
+
+
 def test_the_table_marks_what_a_run_overrides():
     table = protocol_settings.table("epochs=5,dropout=0.5,fcn_widths=256 90").set_index("setting")
     changed = table[table["origin"] == "this run"]
     assert list(changed.index) == ["fcn_widths", "dropout", "epochs"]
-    assert list(changed["value"]) == ["256, 90", 0.5, 5]
+    assert list(changed["value"]) == ["256, 90", "0.5", "5"]
 
 
 def test_a_value_that_is_given_as_it_is_is_not_overridden():
