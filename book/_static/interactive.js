@@ -1,4 +1,4 @@
-/* Draws the views of lib/crosscorpus/interactive.py from the data inside them, in place of their static version. */
+/* Draws the views of lib/crosscorpus/book/interactive.py from the data inside them, in place of their static version. */
 
 (() => {
   const SVG = "http://www.w3.org/2000/svg";
