@@ -8,11 +8,11 @@ utterances), `protocols` (the question that is asked), `scores` (counts and what
 
 import os
 
-from crosscorpus.base import old_commands
+from crosscorpus.base import old_names
 
 # Keras reads its backend once, when it is first imported; training relies on torch's threads and seeds.
 os.environ["KERAS_BACKEND"] = "torch"
 
-old_commands.install()
+old_names.install()
 
 __version__ = "0.1.0"

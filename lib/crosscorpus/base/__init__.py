@@ -15,5 +15,5 @@ Modules, in the order in which data flows through them:
 - `ranges`: what settings and parameters may be
 - `progress`: say how far something long has come, in whole lines
 - `processes`: worker processes of one thread each, side by side, that end with the process that started them
-- `old_commands`: commands of the version before, which still run for one release
+- `old_names`: modules of the version before are found under their old names for one release
 """

@@ -8,11 +8,11 @@ import shutil
 import stat
 import tarfile
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from crosscorpus.base import web
+from crosscorpus.base import paths, web
 
 LARGEST, LARGEST_RATIO = 20 * 10**9, 200
 """Bytes that an archive may unpack to, and how many times its own size; audio stays far below."""
@@ -52,11 +52,6 @@ def unpack(archive: Path, to: Path, *, wanted: str = "*", limit: int = LARGEST) 
     return to
 
 
-def is_note(parts: Sequence[str]) -> bool:
-    """Return whether a path, in parts, is one of the notes that macOS keeps on files, in archives and on disks."""
-    return "__MACOSX" in parts or parts[-1].startswith("._")
-
-
 def _extract(archive: Path, to: Path, wanted: str, limit: int, shown: str) -> int:
     """Check all members, then write the wanted ones; return their bytes. `shown` names the archive in errors."""
     chosen, total = [], 0
@@ -69,7 +64,7 @@ def _extract(archive: Path, to: Path, wanted: str, limit: int, shown: str) -> in
                     raise _refusal(shown, f"member {name!r} would be written elsewhere")
                 if not (is_folder or is_file):
                     raise _refusal(shown, f"member {name!r} is a link or a device")
-                if is_file and fnmatch.fnmatchcase(name, wanted) and not is_note(parts):
+                if is_file and fnmatch.fnmatchcase(name, wanted) and not paths.is_note(parts):
                     chosen.append((to.joinpath(*parts), read))
                     total += size
                 if total > limit:

@@ -1,6 +1,7 @@
 """Where things are: the repository's data, what is generated, and the user's local copies."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import platformdirs
@@ -83,3 +84,8 @@ def check_here(folder: str | Path = ".") -> None:
             f"`make env` in {root} and use the environment that it makes (source {root}/.venv/bin/activate), or "
             f"work in {LOADED}"
         )
+
+
+def is_note(parts: Sequence[str]) -> bool:
+    """Return whether a path, in parts, is one of the notes that macOS keeps on files, in archives and on disks."""
+    return "__MACOSX" in parts or parts[-1].startswith("._")

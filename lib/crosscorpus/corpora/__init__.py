@@ -16,3 +16,11 @@ Modules, in the order in which data flows through them:
 - `scanning`: the table of utterances of a folder of audio, with the quality of each and what could not be read
 - `file_lists`: official lists of utterances: read, checked, counted, and compared with what was found
 """
+
+from typing import Any
+
+from crosscorpus.base import old_names
+
+
+def __getattr__(name: str) -> Any:  # of the module that had the room's name, for one release
+    return old_names.attribute("corpora", name)

@@ -173,7 +173,7 @@ def _utterances(entry: corpus_entries.Corpus, folder: Path) -> dict[str, str]:
     files = (
         path.relative_to(folder).as_posix()
         for path in folder.rglob("*")
-        if path.suffix.lower() in decoding.SUFFIXES and not archives.is_note(path.relative_to(folder).parts)
+        if path.suffix.lower() in decoding.SUFFIXES and not paths.is_note(path.relative_to(folder).parts)
     )
     told = (corpus_entries.parse(entry, file) for file in files)
     return {facts["utterance"]: facts["emotion"] for facts in told if facts}

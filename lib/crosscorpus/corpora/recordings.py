@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from crosscorpus.base import archives, sound
+from crosscorpus.base import paths, sound
 from crosscorpus.corpora import audio_damage, decoding
 
 Problem = tuple[str, str, str]
@@ -39,7 +39,7 @@ def listed(root: Path) -> tuple[list[str], list[Problem]]:
                 problems.append((shown(os.path.join(folder, name)), reason, remedy))
         for name in names_here:
             path = Path(folder, name)
-            if archives.is_note(path.relative_to(root).parts):
+            if paths.is_note(path.relative_to(root).parts):
                 continue
             if path.suffix.lower() not in (*decoding.SUFFIXES, *decoding.UNREADABLE_SUFFIXES):
                 continue
