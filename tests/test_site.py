@@ -120,6 +120,12 @@ def test_nothing_is_loaded_from_elsewhere(site):
     assert [p.name for p in pages(site) if remote.search(p.read_text(encoding="utf-8"))] == []
 
 
+def test_no_page_shows_the_name_of_an_object(site):
+    for page in pages(site):
+        text = page.read_text(encoding="utf-8")
+        assert not re.search(r"&lt;(IPython|pandas|crosscorpus|Figure)[. ]", text), page.name
+
+
 def test_pages_under_old_names_lead_to_the_new_ones(site):
     assert MOVED
     for page in MOVED:

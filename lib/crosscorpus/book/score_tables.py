@@ -117,7 +117,7 @@ def by_head(
     rows: Sequence[str],
     metric: str = "accuracy",
     otherwise: str = "There is nothing to show: embeddings are missing.",
-) -> HTML | Markdown:
+) -> HTML | Markdown | None:
     """Style scores with a column for each head and baseline, the highest of a row bold.
 
     Parameters
@@ -132,7 +132,7 @@ def by_head(
         What to say where there is no score.
     """
     if not len(table):
-        return Markdown(otherwise)
+        return tables.said(otherwise)
     heads = list(dict.fromkeys(table["head"]))
     wide = table.groupby([*rows, "head"], sort=False)[metric].mean().unstack()[heads]
     wide = wide.rename(columns=shown_names.head_name).rename_axis(columns=None)

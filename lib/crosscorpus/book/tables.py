@@ -98,7 +98,7 @@ def show(
     thousands: bool = False,
     scientific: bool = False,
     download: str = "",
-) -> HTML | Markdown:
+) -> HTML | Markdown | None:
     """Style a table: names for ids, few digits, a dash where there is no value.
 
     Parameters
@@ -110,7 +110,7 @@ def show(
     signed
         Columns that show a plus sign.
     otherwise
-        What to say where the table has no rows.
+        What to say where the table has no rows; nothing is shown where this is empty.
     most
         Rows shown; a caption counts the others.
     thousands
@@ -121,7 +121,7 @@ def show(
         Where given, the whole table is offered under this name; see `offer`.
     """
     if not len(table):
-        return Markdown(otherwise)
+        return said(otherwise)
     shown = table.head(most) if index else table.head(most).reset_index(drop=True)
     shown = shown.copy()
     for column in VALUES.keys() & set(shown):
@@ -178,7 +178,7 @@ def named(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(**{c: [_shown_id(c, value) for value in table[c]] for c in VALUES.keys() & set(table)})
 
 
-def label_sets_of(table: pd.DataFrame, download: str = "") -> HTML | Markdown:
+def label_sets_of(table: pd.DataFrame, download: str = "") -> HTML | Markdown | None:
     """Style what each pair of corpora is scored on, with what needs no head; see `label_sets.of_pairs`.
 
     Chance and the share of the most frequent emotion are in percent. `table` is predictions or scores.
