@@ -33,6 +33,7 @@ def mirror_with(tmp_path):
     def make(*folders):
         for folder in folders:
             (tmp_path / "mirror" / folder).mkdir(parents=True)
+            (tmp_path / "mirror" / folder / "a.wav").touch()  # an empty folder is no corpus
         return str(tmp_path / "mirror")
 
     return make
