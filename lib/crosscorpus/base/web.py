@@ -86,15 +86,12 @@ def fetch(
     if to.is_file() and not _difference(to, size, expected):
         return to
     to.parent.mkdir(parents=True, exist_ok=True)
-    host = urllib.parse.urlsplit(url).hostname or ""
-    if _unresolved.get(host, 0) >= RESOLVE:
-        raise NoNetworkError(f"{url}: {_no_network(host)}")
+    _refuse_unknown_host(url)
     for pause in (*PAUSES, None):
         trouble = _go_on(url, part, size, expected, "" if quiet else what)
         if not trouble.what:
             break
-        if _unresolved.get(host, 0) >= RESOLVE:
-            raise NoNetworkError(f"{url}: {_no_network(host)}")
+        _refuse_unknown_host(url)
         if pause is None:
             tries = f"after {len(PAUSES) + 1} tries"
             raise DownloadError(f"{url}: {trouble.what}, {tries}; expected {what}; {trouble.remedy}")
@@ -119,7 +116,7 @@ def _go_on(url: str, part: Path, size: int, expected: Mapping[str, str], bar_nam
     headers = {"Accept-Encoding": "identity", "User-Agent": AGENT} | ({"Range": f"bytes={have}-"} if have else {})
     try:
         with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
-            _unresolved.pop(urllib.parse.urlsplit(url).hostname or "", None)
+            _unresolved.pop(_host(url), None)
             status, span = response.status_code, response.headers.get("Content-Range", "")
             answer = f"the server answered {status} {response.reason}"
             if status in PASSING:
@@ -146,33 +143,34 @@ def _go_on(url: str, part: Path, size: int, expected: Mapping[str, str], bar_nam
                         break
     except requests.RequestException as error:
         if isinstance(getattr(error.args[0] if error.args else None, "reason", None), NameResolutionError):
-            host = urllib.parse.urlsplit(url).hostname or ""
-            _unresolved[host] = _unresolved.get(host, 0) + 1
+            _unresolved[_host(url)] = _unresolved.get(_host(url), 0) + 1
         return Trouble(f"connection trouble ({error})")
     return Trouble(f"it ended after {have} of {size} bytes" if have < size else "")
 
 
 def check_host(url: str) -> None:
     """Raise `NoNetworkError` where the name of an address's host cannot be resolved; for libraries that fetch."""
-    host = urllib.parse.urlsplit(url).hostname or ""
     if requests.utils.get_environ_proxies(url):  # a proxy resolves names
         return
-    for pause in (*[PAUSES[0]] * (RESOLVE - 1), None):
-        if _unresolved.get(host, 0) >= RESOLVE:
-            break
+    while True:
+        _refuse_unknown_host(url)
         try:
-            socket.getaddrinfo(host, None)
+            socket.getaddrinfo(_host(url), None)
         except OSError:
-            _unresolved[host] = _unresolved.get(host, 0) + 1
-            time.sleep(pause or 0)
+            _unresolved[_host(url)] = _unresolved.get(_host(url), 0) + 1
+            time.sleep(PAUSES[0] if _unresolved[_host(url)] < RESOLVE else 0)
         else:
-            _unresolved.pop(host, None)
+            _unresolved.pop(_host(url), None)
             return
-    raise NoNetworkError(f"{url}: {_no_network(host)}")
 
 
-def _no_network(host: str) -> str:
-    return f"no network, or no such host: {host}; connect, and run again"
+def _host(url: str) -> str:
+    return urllib.parse.urlsplit(url).hostname or ""
+
+
+def _refuse_unknown_host(url: str) -> None:
+    if _unresolved.get(_host(url), 0) >= RESOLVE:
+        raise NoNetworkError(f"{url}: no network, or no such host: {_host(url)}; connect, and run again")
 
 
 def _seconds(retry_after: str) -> float:

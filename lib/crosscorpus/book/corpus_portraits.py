@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pandas as pd
 
 from crosscorpus.corpora import corpus_registry, utterance_tables
-from crosscorpus.embeddings import corpus_scans, store_folders
+from crosscorpus.embeddings import store_folders
 from crosscorpus.protocols.protocol_settings import Protocol
 from crosscorpus.scores import label_sets, metrics
 from crosscorpus.training import evaluate, unit_of_work
@@ -20,17 +20,6 @@ NONE = (
 def of_run(corpus_ids: Iterable[str]) -> list[str]:
     """Return the corpora of a run that are not the paper's."""
     return [corpus for corpus in corpus_ids if not corpus_registry.get(corpus).in_paper]
-
-
-def scans(corpus_ids: Iterable[str], source: str) -> dict[str, utterance_tables.Scan]:
-    """Return what was read of some corpora; those that were not read yet are left out."""
-    found = {}
-    for corpus in corpus_ids:
-        try:
-            found[corpus] = corpus_scans.read_scan(corpus, source)
-        except store_folders.NotStoredError:
-            continue
-    return found
 
 
 def summary(read: Mapping[str, utterance_tables.Scan], emotions: Sequence[str]) -> pd.DataFrame:

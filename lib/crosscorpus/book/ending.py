@@ -11,7 +11,7 @@ from typing import Any
 from crosscorpus.base import paths
 from crosscorpus.book import timings
 from crosscorpus.corpora import corpus_registry
-from crosscorpus.embeddings import availability, corpus_scans, store_folders
+from crosscorpus.embeddings import availability, corpus_scans
 from crosscorpus.protocols import cells, protocol_settings
 
 
@@ -46,13 +46,9 @@ def left_out(given: dict[str, Any]) -> list[str]:
         What the chapter on the grid was executed with.
     """
     source, ids, ptms = given["source"], given["corpora"], given["ptms"]
-    said, utterances = [], {}
-    for corpus in ids:
-        try:
-            scan = corpus_scans.read_scan(corpus, source)
-        except store_folders.NotStoredError:
-            continue
-        utterances[corpus] = scan.utterances
+    said = []
+    scans = corpus_scans.stored(ids, source)
+    for corpus, scan in scans.items():
         if len(scan.problems) and (source == "audio" or corpus_registry.get(corpus).table is not None):
             first = scan.problems.iloc[0]
             more = f" and {len(scan.problems) - 1} more" if len(scan.problems) > 1 else ""
@@ -61,7 +57,9 @@ def left_out(given: dict[str, Any]) -> list[str]:
     needed = availability.needed(ptms, ids, source, given.get("mirror") or None)
     said += [f"{row['name']}: not run; it needs {row['needs']}" for row in needed.to_dict("records")]
     settings = protocol_settings.load(given.get("overrides") or "")
-    return said + cells.sentences(cells.left_out(utterances, given["regimes"], settings))
+    return said + cells.sentences(
+        cells.left_out({c: scan.utterances for c, scan in scans.items()}, given["regimes"], settings)
+    )
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """Tables of a corpus's utterances: from the pack or from audio, read, written and checked."""
 
+import contextlib
 import functools
 import hashlib
 import json
@@ -46,6 +47,15 @@ def scan(corpus: str, source: str, mirror: str | None = None, workers: int = 1) 
     if root is None:
         return None
     return fresh(corpus, root, workers)
+
+
+def stored(corpus_ids: Iterable[str], source: str) -> dict[str, utterance_tables.Scan]:
+    """Return what was read of some corpora, by corpus; those that were not read yet are left out."""
+    found = {}
+    for corpus in corpus_ids:
+        with contextlib.suppress(store_folders.NotStoredError):
+            found[corpus] = read_scan(corpus, source)
+    return found
 
 
 def introduction(corpus_ids: Sequence[str], read: Mapping[str, utterance_tables.Scan]) -> str:

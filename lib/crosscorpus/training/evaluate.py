@@ -4,7 +4,6 @@ In fold i of a regime, a head is trained on the four other folds of the training
 each test corpus (paper, section III.C), the training corpus among them. One training serves all test corpora.
 """
 
-import contextlib
 import functools
 import itertools
 import json
@@ -227,11 +226,7 @@ def training_summary(history: pd.DataFrame) -> pd.DataFrame:
 
 def tables(corpus_ids: Iterable[str], source: str = "pack") -> dict[str, pd.DataFrame]:
     """Return the tables of utterances that are stored, by corpus."""
-    found = {}
-    for corpus in corpus_ids:
-        with contextlib.suppress(store_folders.NotStoredError):
-            found[corpus] = corpus_scans.read_scan(corpus, source).utterances
-    return found
+    return {corpus: scan.utterances for corpus, scan in corpus_scans.stored(corpus_ids, source).items()}
 
 
 def left_out(
