@@ -9,7 +9,7 @@ from crosscorpus.corpora import corpus_registry
 from crosscorpus.corpora.corpus_entries import parse
 from crosscorpus.corpora.utterance_tables import read_table
 
-LIST_COLUMNS = ["file", "emotion", "sample_rate_native", "seconds", "listed"]
+LIST_COLUMNS = ["file", "emotion", "sample_rate_native", "seconds"]
 """Columns of an official file list, as it is stored."""
 
 
@@ -21,8 +21,7 @@ def file_list(corpus: str) -> pd.DataFrame | None:
     """Return the official list of a corpus's files as a table of utterances, or None where there is none.
 
     Columns: `corpus, utterance, speaker, emotion_native, text_id`, which the names tell, and those of the file,
-    `LIST_COLUMNS`. `listed` is `manifest` for files named in EmoBox's manifests and `inferred` for the two of MESD
-    that only the corpus's design implies. `seconds` is missing for the latter.
+    `LIST_COLUMNS`: the files that EmoBox's manifests name. `seconds` is missing where it is not known.
 
     Raises
     ------

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from sklearn.model_selection import StratifiedGroupKFold
 
 from crosscorpus.base import known_names, paths
@@ -34,19 +36,30 @@ def audio_groups(corpus: str, utterances: pd.DataFrame) -> pd.Series:
     label = utterances["utterance"].map(lambda name: first.get(name, name))
     if "sha256" in utterances:
         by_hash = utterances["sha256"].where(utterances["sha256"] != "", utterances["utterance"])
-        label = label.groupby(by_hash).transform("min").groupby(label).transform("min")
+        label = _joined(label, by_hash)
     return label
+
+
+def _joined(one: pd.Series, other: pd.Series) -> pd.Series:
+    """Return a label of `one` for each row: the same for rows that share either, directly or by way of others."""
+    these, those = pd.factorize(one)[0], pd.factorize(other)[0] + len(one)
+    graph = coo_array((np.ones(len(one)), (these, those)), shape=(2 * len(one), 2 * len(one)))
+    return one.groupby(connected_components(graph, directed=False)[1][these]).transform("min")
 
 
 def groups(corpus: str, utterances: pd.DataFrame, regime: str) -> pd.Series:
     """Return the label, per utterance, of what a regime keeps together in one fold.
 
     Identical audio for ``stratified``; speakers for ``speaker``, or what the registry's `folds_keep_together`
-    names for a corpus without speakers (MESD: a word in one kind of voice).
+    names for a corpus without speakers (MESD: a word in one kind of voice), two of which are one where they share
+    audio.
     """
     if known_names.check(regime, protocol_settings.REGIMES, "regime") == "stratified":
         return audio_groups(corpus, utterances)
-    return utterances[corpus_registry.get(corpus).folds_keep_together]
+    column = corpus_registry.get(corpus).folds_keep_together
+    if column == "speaker":
+        return utterances[column]
+    return _joined(utterances[column], audio_groups(corpus, utterances))
 
 
 def make(corpus: str, utterances: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
@@ -179,12 +192,17 @@ def load(corpus: str, utterances: pd.DataFrame, regime: str | None = None) -> pd
 
     The committed folds where there are some (an utterance that they do not have is left out, and one that is
     not here is dropped), else new ones, as for a regime in which no utterance of some fold is here. Where audio
-    turns out to be identical to that of another fold, only the first utterance stays, so that nothing is in
-    training and test at once.
+    turns out to be identical to that of another fold, new folds keep the first utterance alone, so that nothing is
+    in training and test at once.
 
     Returns
     -------
     A table with `COLUMNS`, checked by `check`. The regime `speaker` is missing where it is not `possible`.
+
+    Raises
+    ------
+    FoldError
+        Committed folds cannot be read, or put apart what turned out to be identical audio; or `check` fails.
     """
     if path(corpus).exists():
         table = read(corpus)
@@ -198,13 +216,27 @@ def load(corpus: str, utterances: pd.DataFrame, regime: str | None = None) -> pd
     else:
         table = make(corpus, utterances)
     label = dict(zip(utterances["utterance"], audio_groups(corpus, utterances), strict=True))
-    first = table.groupby(["regime", table["utterance"].map(label)])["fold"].transform("first")
-    table = table[table["fold"] == first]
+    of_audio = [table["regime"], table["utterance"].map(label)]
+    first = table.groupby(of_audio)[["utterance", "fold"]].transform("first")
+    apart = table["fold"] != first["fold"]
+    if apart.any() and path(corpus).exists():
+        raise FoldError(_put_apart(corpus, table[apart], first["utterance"][apart]))
+    table = table[~apart]
     if regime is not None:
         table = table[table["regime"] == known_names.check(regime, protocol_settings.REGIMES, "regime")]
     table = table.reset_index(drop=True)
     check(corpus, table, utterances, protocol_settings.REGIMES if regime is None else [regime])
     return table
+
+
+def _put_apart(corpus: str, table: pd.DataFrame, first: pd.Series) -> str:
+    pairs = list(dict.fromkeys(f"{one} = {other}" for one, other in zip(first, table["utterance"], strict=True)))
+    return (
+        f"{paths.shown(path(corpus))}: identical audio in different folds ({', '.join(table['regime'].unique())}), so "
+        f"that a recording would be in training and in test: {', '.join(pairs)}. Two names must not have one "
+        "recording: fetch the corpus again if this copy is wrong; if every copy has it, add the names to same_audio in "
+        "data/corpora.yaml (or leave one out there, not_used) and run `make folds`"
+    )
 
 
 def without_fold(corpus: str, utterances: pd.DataFrame) -> set[str]:
