@@ -327,6 +327,7 @@ def test_the_paper_profile_has_all_models_and_corpora_of_the_paper():
         "same-corpus",
         "cross-corpus",
         "visualization",
+        "your-corpus",
         "audit",
         "claims",
         "paper-and-ours",

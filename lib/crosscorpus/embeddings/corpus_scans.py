@@ -58,8 +58,11 @@ def stored(corpus_ids: Iterable[str], source: str) -> dict[str, utterance_tables
     return found
 
 
-def introduction(corpus_ids: Sequence[str], read: Mapping[str, utterance_tables.Scan]) -> str:
-    """Return a line of Markdown for each corpus: how many utterances were read, and what of it is not used."""
+def introduction(corpus_ids: Sequence[str], read: Mapping[str, utterance_tables.Scan], source: str) -> str:
+    """Return a line of Markdown for each corpus: how many utterances were read, and what of it is not used.
+
+    Of what the pack has (`source` is not "audio"), also which copy of the corpus that was.
+    """
     said = []
     for corpus in corpus_ids:
         entry = corpus_registry.get(corpus)
@@ -69,6 +72,8 @@ def introduction(corpus_ids: Sequence[str], read: Mapping[str, utterance_tables.
             )
             continue
         parts = [f"**{entry.name}**, {entry.title}: {len(read[corpus].utterances)} utterances were read."]
+        if source != "audio" and (copy := store_folders.pack_note(f"utterances/{corpus}").get("copy")):
+            parts.append(f"The pack has them from {copy}.")
         parts.append(utterance_tables.lost(read[corpus]))
         if unused := own_tables.unused_columns(corpus):
             columns = ", ".join(f"`{column}`" for column in unused)

@@ -13,6 +13,7 @@ import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import yaml
@@ -87,14 +88,19 @@ def _note(target: Path, corpus: str, run: Mapping[str, str]) -> None:
         **run,
     }
     table = paths.PACK / "utterances" / f"{corpus}.csv"
-    notes[f"utterances/{corpus}"] = {"sha256": store_folders.table_hash(table)}
+    copy = _contents()["copies"].get(corpus, "not stated")
+    notes[f"utterances/{corpus}"] = {"sha256": store_folders.table_hash(table), "copy": copy}
     text = json.dumps(notes, indent=2, sort_keys=True) + "\n"
     whole_files.replace_file(path, lambda part: part.write_text(text, encoding="utf-8"))
 
 
+def _contents() -> dict[str, Any]:
+    return yaml.safe_load((paths.DATA / "pack.yaml").read_text(encoding="utf-8"))
+
+
 def contents() -> list[tuple[str, str, str]]:
     """Return what the pack holds: model, corpus, and pooling, "" for the model's default."""
-    listed = yaml.safe_load((paths.DATA / "pack.yaml").read_text(encoding="utf-8"))
+    listed = _contents()
     kinds = [(ptm, "") for ptm in listed["ptms"]]
     kinds += [(ptm, pooling) for ptm, poolings in listed["poolings"].items() for pooling in poolings]
     return [(ptm, corpus, pooling) for ptm, pooling in kinds for corpus in listed["corpora"]]

@@ -32,7 +32,7 @@ def table_hash(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _listed(name: str) -> dict[str, str]:
+def pack_note(name: str) -> dict[str, str]:
     """Return what the pack's list says of one of its files; empty where it says nothing."""
     path = paths.PACK / "provenance.json"
     try:
@@ -44,7 +44,7 @@ def _listed(name: str) -> dict[str, str]:
 
 def check_pack(path: Path, name: str, facts: Mapping[str, str]) -> None:
     """Raise `StoredWrongError` where facts of a file of the pack are not those that the pack's list has."""
-    known = _listed(name)
+    known = pack_note(name)
     differ = sorted(fact for fact in facts if known and facts[fact] != known.get(fact))
     if differ:
         raise StoredWrongError(
