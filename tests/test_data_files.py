@@ -8,7 +8,7 @@ import yaml
 
 from crosscorpus.base import paths, ranges
 from crosscorpus.book import chapters, figure_colours
-from crosscorpus.corpora import corpus_downloads, corpus_entries, corpus_registry, file_lists
+from crosscorpus.corpora import corpus_downloads, corpus_entries, corpus_registry, file_lists, home_files
 from crosscorpus.models import loading, model_registry
 from crosscorpus.protocols import protocol_settings
 from crosscorpus.training import baselines, heads, profiles
@@ -78,24 +78,35 @@ def test_owners_and_licence_are_stated(corpus):
     assert corpus.speakers
 
 
+KINDS = {"url", "dataverse", "huggingface"}
+
+
 @each_corpus
-def test_a_download_is_addresses_or_what_a_person_does(corpus):
+def test_a_download_is_homes_or_what_a_person_does(corpus):
     given = corpus.download
-    if set(given) == {"by_hand"}:
-        return
-    assert set(given) == {"homes"} or "url" in given
-    for home in corpus_downloads.homes(corpus):
-        assert {"url"} <= set(home) <= {"url", "size", "sha256", "md5", "wanted", "lfs"}
-        assert all(re.match(r"https?://\S+$", address) for address in [home["url"], *home.get("lfs", [])])
+    known = corpus_downloads.homes(corpus)
+    assert known or set(given) <= {"by_hand"}
+    assert set(given) <= {"homes", "lacks", "by_hand"} or given == known[0]
+    assert set(given.get("lacks", [])) <= set(corpus_downloads._official(corpus))
+    for home in known:
+        (kind,) = KINDS & set(home)
+        assert set(home) <= {kind, "wanted"} | ({"size", "sha256", "md5", "lfs"} if kind == "url" else set())
         assert isinstance(home.get("size", 1), int)
         assert re.fullmatch("([0-9a-f]{64})?", home.get("sha256", ""))
         assert re.fullmatch("([0-9a-f]{32})?", home.get("md5", ""))
+        assert all(re.match(r"https?://\S+$", address) for address in addresses(home))
+        assert set(home.get("dataverse", {"server", "doi"})) == {"server", "doi"}
+        assert set(home.get("huggingface", {"dataset", "revision"})) == {"dataset", "revision"}
+
+
+def addresses(home):
+    return [home_files.shown(home), *home.get("lfs", [])]
 
 
 @each_corpus
 def test_a_download_from_github_is_of_one_commit(corpus):
-    addresses = [a for home in corpus_downloads.homes(corpus) for a in (home["url"], *home.get("lfs", []))]
-    commits = [re.findall(r"\b[0-9a-f]{40}\b", address) for address in addresses if "github" in address]
+    found = [address for home in corpus_downloads.homes(corpus) for address in addresses(home)]
+    commits = [re.findall(r"\b[0-9a-f]{40}\b", address) for address in found if "github" in address]
     assert all(len(found) == 1 for found in commits)
     assert len({found[0] for found in commits}) <= 1
 

@@ -2,7 +2,6 @@ import dataclasses
 import email.utils
 import errno
 import hashlib
-import http.server
 import io
 import re
 import socket
@@ -11,85 +10,30 @@ import struct
 import subprocess
 import sys
 import tarfile
-import threading
 import time
 import zipfile
 from pathlib import Path
 
-import pandas as pd
 import pytest
 import yaml
 
 from crosscorpus.base import archives, known_names, paths, web
-from crosscorpus.corpora import corpus_downloads, corpus_registry, file_lists, scanning
+from crosscorpus.corpora import corpus_downloads, corpus_registry, home_files, scanning
 from crosscorpus.embeddings import downloads
 from crosscorpus.models import model_registry
+from tests import local_home
 
 BODY = bytes(range(256)) * 4_000
 SHA256, MD5 = hashlib.sha256(BODY).hexdigest(), hashlib.md5(BODY).hexdigest()
 BLOCK, PAUSES = web.BLOCK, web.PAUSES
 LABELLED = ["03a01Fa", "03a01Nc", "16b10Wb"]
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    """Serves `server.files`, each request as the next entry of `server.plans[path]` says."""
-
-    def do_GET(self):
-        plan = (self.server.plans.get(self.path) or [{}]).pop(0)
-        body, asked = self.server.files.get(self.path), self.headers.get("Range", "")
-        start = int(asked.removeprefix("bytes=").rstrip("-")) if asked and plan.get("ranges", True) else 0
-        agent = self.headers.get("User-Agent", "")
-        self.server.agents.append(agent)
-        if agent.startswith(self.server.refused_agents):
-            plan = {"status": 403}
-        status = plan.get("status") or (404 if body is None else 416 if start >= len(body) > 0 else 200)
-        if status != 200:
-            sent = b"<html>no</html>"
-        else:
-            status, sent = (206, body[start:]) if start else (200, body)
-        self.send_response(status)
-        if status in (206, 416) and plan.get("says_range", True):
-            first = start + plan.get("shift", 0)
-            span = f"{first}-{len(body) - 1}" if status == 206 else "*"
-            self.send_header("Content-Range", f"bytes {span}/{len(body)}")
-        if plan.get("says_length", True):
-            self.send_header("Content-Length", str(len(sent)))
-        sent = sent[: plan.get("cut", len(sent))]
-        for name, value in plan.get("headers", {}).items():
-            self.send_header(name, value)
-        self.server.seen.append((self.path, asked, status, len(sent)))  # before the client can see an answer
-        self.end_headers()
-        if plan.get("stall"):
-            self.server.stopping.wait(5)
-        self.wfile.write(sent)
-
-    def log_message(self, *arguments):
-        pass
+pytestmark = pytest.mark.usefixtures("cache")
 
 
 @pytest.fixture
-def server():
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.files, server.plans, server.seen = {"/a.zip": BODY}, {}, []
-    server.agents, server.refused_agents = [], ("nobody",)
-    server.stopping = threading.Event()
-    server.handle_error = lambda *_: None  # such as of a client that has gone
-    server.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield server
-    server.stopping.set()
-    server.shutdown()
-    server.server_close()
-    thread.join()
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch, no_mirror):
-    monkeypatch.setattr(web, "PAUSES", (0, 0, 0))
-    monkeypatch.setenv("NO_PROXY", "*")
-    monkeypatch.setenv(paths.CACHE_SETTING, str(tmp_path / "cache"))
-    return tmp_path / "cache"
+def server(server):
+    server.files["/a.zip"] = BODY
+    return server
 
 
 @pytest.fixture
@@ -167,12 +111,14 @@ def test_the_progress_bar_is_called_as_the_thing(server, to, capfd):
 
 def test_nothing_is_fetched_compressed(server, to, monkeypatch):
     heads = []
-    monkeypatch.setattr(Handler, "end_headers", lambda self: (heads.append(self.headers), _end_headers(self)))
+    monkeypatch.setattr(
+        local_home.Handler, "end_headers", lambda self: (heads.append(self.headers), _end_headers(self))
+    )
     web.fetch(f"{server.url}/a.zip", to)
     assert heads[0]["Accept-Encoding"] == "identity"
 
 
-_end_headers = Handler.end_headers
+_end_headers = local_home.Handler.end_headers
 
 
 # -- fetch: going on ------------------------------------------------------------------------------------------
@@ -416,7 +362,9 @@ def test_a_connection_that_is_cut_every_time_is_given_up_and_its_part_kept(serve
 
 def test_a_server_in_trouble_is_given_up(server, to):
     server.plans["/a.zip"] = [{"status": 500}] * 4
-    with pytest.raises(web.DownloadError, match=r"the server answered 500 .* after 4 tries"):
+    with pytest.raises(
+        web.DownloadError, match=r"the server answered 500 .* after 4 tries; .*; check the connection"
+    ):
         web.fetch(f"{server.url}/a.zip", to)
 
 
@@ -722,31 +670,6 @@ def test_what_a_kill_leaves_is_no_corpus_and_is_swept_by_the_next_run(tmp_path, 
 # -- corpora --------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def registered(monkeypatch):
-    """Change how a corpus is downloaded."""
-
-    def change(corpus, **download):
-        known = corpus_registry.registry() | {
-            corpus: dataclasses.replace(corpus_registry.get(corpus), download=download)
-        }
-        monkeypatch.setattr(corpus_registry, "registry", lambda: known)
-
-    return change
-
-
-@pytest.fixture
-def official(monkeypatch):
-    """Say which utterances a corpus has."""
-
-    def say(corpus, utterances):
-        listed = pd.DataFrame({"utterance": utterances})
-        of_others = file_lists.file_list
-        monkeypatch.setattr(file_lists, "file_list", lambda asked: listed if asked == corpus else of_others(asked))
-
-    return say
-
-
 def put(folder, *names):
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:
@@ -855,7 +778,8 @@ def test_a_part_of_another_address_is_not_continued(emodb, registered):
     assert emodb.seen[-1][:2] == ("/newer.zip", "")
 
 
-def test_what_only_a_person_can_fetch_says_what_and_where(tmp_path, cache, monkeypatch):
+def test_what_only_a_person_can_fetch_says_what_and_where(tmp_path, cache, monkeypatch, registered):
+    registered("aesdd", by_hand=corpus_registry.get("aesdd").download["by_hand"])
     with pytest.raises(web.DownloadError) as error:
         corpus_downloads.corpus("aesdd")
     assert "http://m3c.web.auth.gr/research/aesdd-speech-emotion-recognition/" in str(error.value)
@@ -998,7 +922,7 @@ def test_a_failure_stops_the_files_that_were_not_begun(tmp_path, server):
     for n in range(1_000):
         (folder / "top" / f"{n:04}.wav").write_bytes(pointer(b"%d" % n))
     with pytest.raises(web.DownloadError):
-        corpus_downloads.fetch_lfs(folder, [f"{server.url}/media"], workers=2)
+        home_files.fetch_lfs(folder, [f"{server.url}/media"], workers=2)
     assert len(server.seen) < 500
 
 
@@ -1007,7 +931,7 @@ def test_another_home_of_the_content_is_tried(tmp_path, server):
     path.parent.mkdir(parents=True)
     path.write_bytes(pointer(b"one"))
     server.files |= {"/first/a.wav": pointer(b"one"), "/second/a.wav": b"one"}
-    corpus_downloads.fetch_lfs(tmp_path / "repo", [f"{server.url}/first", f"{server.url}/second"])
+    home_files.fetch_lfs(tmp_path / "repo", [f"{server.url}/first", f"{server.url}/second"])
     assert path.read_bytes() == b"one"
 
 
@@ -1016,7 +940,7 @@ def test_names_are_quoted_in_addresses(tmp_path, server):
     path.parent.mkdir(parents=True)
     path.write_bytes(pointer(b"one"))
     server.files["/media/sub/a%201%23.wav"] = b"one"
-    corpus_downloads.fetch_lfs(tmp_path / "repo", [f"{server.url}/media"])
+    home_files.fetch_lfs(tmp_path / "repo", [f"{server.url}/media"])
     assert path.read_bytes() == b"one"
 
 
@@ -1029,7 +953,7 @@ def test_what_is_no_pointer_is_left_alone(tmp_path, server, content):
     path = tmp_path / "repo" / "top" / "a.wav"
     path.parent.mkdir(parents=True)
     path.write_bytes(content)
-    corpus_downloads.fetch_lfs(tmp_path / "repo", [f"{server.url}/media"])
+    home_files.fetch_lfs(tmp_path / "repo", [f"{server.url}/media"])
     assert path.read_bytes() == content
     assert server.seen == []
 

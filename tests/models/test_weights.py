@@ -31,6 +31,7 @@ NOTES = (".json", ".yaml")
 HEAVY = ("torch", "transformers", "tensorflow", "tensorflow_hub", "keras", "speechbrain", "hf_xet")
 PTM = "whisper-base"
 BIG = "model.safetensors"
+KAGGLE_PATH = "/api/v1/models/google/trillsson/tensorFlow2/4/1/download"
 TFHUB_PATH = "/google/nonsemantic-speech-benchmark/trillsson4/1?tf-hub-format=compressed"
 HUB_MODELS = [key for key, model in model_registry.registry().items() if model.home == "huggingface"]
 
@@ -833,7 +834,64 @@ def tfhub(serve, monkeypatch):
     server = serve()
     server.files[TFHUB_PATH] = tar({f"./{name}": content for name, content in SAVED.items()})
     monkeypatch.setattr(weights, "TFHUB", server.url)
+    change_homes(monkeypatch)
     return server
+
+
+def change_homes(monkeypatch, *also_at):
+    model = dataclasses.replace(model_registry.get("trillsson4"), also_at=also_at)
+    known = model_registry.registry() | {"trillsson4": model}
+    monkeypatch.setattr(model_registry, "registry", lambda: known)
+
+
+@pytest.fixture
+def kaggle(tfhub, serve, monkeypatch):
+    """Serve the model there as Kaggle does: sent on to storage, without folders in the archive."""
+    server, storage = serve(), serve()
+    server.files[KAGGLE_PATH], storage.files["/bucket/archive.tar.gz"] = b"", tar(SAVED)
+    location = f"{storage.url}/bucket/archive.tar.gz"
+    server.plans[KAGGLE_PATH] = [{"status": 302, "headers": {"Location": location}} for _ in range(9)]
+    change_homes(monkeypatch, server.url + KAGGLE_PATH)
+    return server
+
+
+def test_trillsson_has_a_second_home():
+    assert model_registry.get("trillsson4").also_at == [f"https://www.kaggle.com{KAGGLE_PATH}"]
+
+
+@pytest.mark.parametrize("trouble", ["403", "404", "page", "part"])
+def test_where_tensorflow_hub_fails_kaggle_is_asked(tfhub, kaggle, trouble, tmp_path):
+    if trouble in ("403", "404"):
+        tfhub.plans[TFHUB_PATH] = [{"status": int(trouble)} for _ in range(9)]
+    else:
+        bodies = {"page": b"<html>sign in</html>", "part": tar({"saved_model.pb": b"graph"})}
+        tfhub.files[TFHUB_PATH] = bodies[trouble]
+    folder = weights.fetch("trillsson4")
+    assert all_below(folder) == SAVED
+    assert list(folder.parent.iterdir()) == [folder]
+    assert weights.find("trillsson4") == folder
+
+
+def test_while_tensorflow_hub_answers_kaggle_is_not_asked(tfhub, kaggle):
+    weights.fetch("trillsson4")
+    assert kaggle.seen == []
+
+
+def test_where_both_fail_both_are_named(tfhub, kaggle, tmp_path):
+    tfhub.plans[TFHUB_PATH] = [{"status": 403} for _ in range(9)]
+    kaggle.plans[KAGGLE_PATH] = [{"status": 404}]
+    message = failure("trillsson4")
+    assert message.index(f"{tfhub.url}{TFHUB_PATH}: the server answered 403") < message.index(
+        f"; {kaggle.url}{KAGGLE_PATH}: the server answered 404"
+    )
+    assert message.endswith(MIRROR_OF_TRILLSSON)
+    assert_nothing_came(tmp_path)
+
+
+def test_what_is_left_of_one_home_is_not_continued_from_another(tfhub, kaggle, tmp_path):
+    tfhub.plans[TFHUB_PATH] = [{"cut": 5_000} for _ in range(9)]
+    assert all_below(weights.fetch("trillsson4")) == SAVED
+    assert [asked for _, _, asked in kaggle.seen] == [""]
 
 
 def handle_of(server):

@@ -10,8 +10,9 @@ Modules, in the order in which data flows through them:
 - `versions`: what made a result: the version of our own code, of the libraries, and the commit
 - `whole_files`: write files so that what stands under a final name is whole
 - `table_files`: tables on disk
-- `web`: fetch a file from the web: checked, and gone on with where it was cut short
+- `web`: fetch a file from the web: checked, and gone on with where it was cut short; or ask an API
 - `archives`: unpack archives from the web that are not to be trusted
+- `listed_files`: files that a home gives one by one: its list of them, and all that are on a list
 - `ranges`: what settings and parameters may be
 - `progress`: say how far something long has come, in whole lines
 - `processes`: worker processes of one thread each, side by side, that end with the process that started them

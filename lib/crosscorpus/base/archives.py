@@ -16,6 +16,10 @@ from crosscorpus.base import paths, web
 
 LARGEST, LARGEST_RATIO = 20 * 10**9, 200
 """Bytes that an archive may unpack to, and how many times its own size; audio stays far below."""
+SUFFIXES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
+"""How names of archives end that `unpack` takes."""
+MANIFEST = "MANIFEST.TXT"
+"""A member that is always unpacked: in it, Dataverse says what it left out of a zip that it made."""
 
 
 def unpack(archive: Path, to: Path, *, wanted: str = "*", limit: int = LARGEST) -> Path:
@@ -52,6 +56,22 @@ def unpack(archive: Path, to: Path, *, wanted: str = "*", limit: int = LARGEST) 
     return to
 
 
+def climbs(name: str) -> bool:
+    """Return whether a relative path that others wrote would lead elsewhere."""
+    parts = re.split(r"[/\\]", name)
+    return ".." in parts or not parts[0] or bool(re.match("[A-Za-z]:", name)) or "\0" in name
+
+
+def left_out(folder: Path) -> list[str]:
+    """Return the files that a zip made by Dataverse lacks, by the manifests below the folder it was unpacked to.
+
+    Files are left out above a size limit of the server, and where access to them is restricted.
+    """
+    said = r"(?m)^(.+?)(?: \([^()]*\) *skipped because\b| IS RESTRICTED AND CANNOT BE DOWNLOADED).*$"
+    manifests = sorted(path for path in folder.rglob(MANIFEST) if path.is_file())
+    return [name for path in manifests for name in re.findall(said, path.read_text("utf-8", errors="replace"))]
+
+
 def _extract(archive: Path, to: Path, wanted: str, limit: int, shown: str) -> int:
     """Check all members, then write the wanted ones; return their bytes. `shown` names the archive in errors."""
     chosen, total = [], 0
@@ -59,12 +79,13 @@ def _extract(archive: Path, to: Path, wanted: str, limit: int, shown: str) -> in
         # In this order, because zipfile also takes a tar file that ends with a zip.
         with tarfile.open(archive) if tarfile.is_tarfile(archive) else zipfile.ZipFile(archive) as opened:
             for name, size, is_folder, is_file, read in _members(opened):
-                parts = re.split(r"[/\\]", name)
-                if ".." in parts or not parts[0] or re.match("[A-Za-z]:", name) or "\0" in name:
+                if climbs(name):
                     raise _refusal(shown, f"member {name!r} would be written elsewhere")
                 if not (is_folder or is_file):
                     raise _refusal(shown, f"member {name!r} is a link or a device")
-                if is_file and fnmatch.fnmatchcase(name, wanted) and not paths.is_note(parts):
+                parts = re.split(r"[/\\]", name)
+                is_wanted = fnmatch.fnmatchcase(name, wanted) or parts[-1] == MANIFEST
+                if is_file and is_wanted and not paths.is_note(parts):
                     chosen.append((to.joinpath(*parts), read))
                     total += size
                 if total > limit:

@@ -1,16 +1,17 @@
-"""Fetch a file from the web: checked, and gone on with where it was cut short.
+"""Fetch a file from the web: checked, and gone on with where it was cut short; or ask an API.
 
 What stands under its final name is whole: a file grows under another name, is checked, and is renamed then.
 """
 
 import email.utils
+import functools
 import hashlib
 import importlib.metadata
 import os
 import socket
 import time
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,6 +34,7 @@ AGENT = f"crosscorpus/{importlib.metadata.version('crosscorpus')} (reproduces ht
 TERMS = "its terms may have to be accepted by a person, on its home page"
 REFUSED = f"refused: programs are blocked, a quota is spent, or {TERMS}; try again later, or in a browser"
 MOVED = "it may have moved: see its home page, or put a copy where it is looked for"
+LATER = "check the connection and try again later: it goes on where it stopped"
 REMEDIES = {401: TERMS, 403: REFUSED, 404: MOVED, 410: MOVED}
 
 RESOLVE = 2
@@ -54,25 +56,25 @@ class Trouble(NamedTuple):
 
     what: str
     wait: float = 0.0
-    remedy: str = "check the connection and try again later: it goes on where it stopped"
+    remedy: str = LATER
 
 
-def fetch(
-    url: str, to: Path, *, sha256: str = "", md5: str = "", size: int = 0, what: str = "", quiet: bool = False
-) -> Path:
+def fetch(url: str, to: Path, *, size: int = 0, what: str = "", quiet: bool = False, **checksums: str) -> Path:
     """Download a file, unless it is there and right; go on where an earlier try stopped (`<to>.part`).
 
     Parameters
     ----------
     url, to
         Where it is, and the file to write.
-    sha256, md5, size
-        Its checksums in hex and its length in bytes, where known. Without a checksum, what came is not checked
-        beyond its length; its SHA-256 is printed.
+    size
+        Its length in bytes, where known.
     what
         Its name for a person to read.
     quiet
         Without progress bar and report.
+    checksums
+        Those known, in hex, by their names in `hashlib` (`sha256`, `md5`); "" for one that is not. Without any,
+        what came is not checked beyond its length; its SHA-256 is printed.
 
     Raises
     ------
@@ -82,20 +84,11 @@ def fetch(
         The server refuses or does not have it, the connection fails again and again, or what came is wrong.
     """
     what, part = what or to.name, to.with_name(f"{to.name}.part")
-    expected = {"sha256": sha256.lower(), "md5": md5.lower()}
+    expected = {name: value.lower() for name, value in checksums.items() if value}
     if to.is_file() and not _difference(to, size, expected):
         return to
     to.parent.mkdir(parents=True, exist_ok=True)
-    _refuse_unknown_host(url)
-    for pause in (*PAUSES, None):
-        trouble = _go_on(url, part, size, expected, "" if quiet else what)
-        if not trouble.what:
-            break
-        _refuse_unknown_host(url)
-        if pause is None:
-            tries = f"after {len(PAUSES) + 1} tries"
-            raise DownloadError(f"{url}: {trouble.what}, {tries}; expected {what}; {trouble.remedy}")
-        time.sleep(max(pause, min(trouble.wait, LONGEST_PAUSE)))
+    _again_and_again(url, what, lambda: _go_on(url, part, size, expected, "" if quiet else what))
     if wrong := _difference(part, size, expected):
         part.unlink()
         remedy = "try again; if that comes again, it was changed at its home or on the way: see its home page"
@@ -103,8 +96,53 @@ def fetch(
     os.replace(part, to)
     if not quiet:
         unknown = f"SHA-256 {_checksum(to, 'sha256')}, none is known to compare it with"
-        print(f"{what}: {to.stat().st_size} bytes from {url}; {'checksum right' if sha256 or md5 else unknown}")
+        print(f"{what}: {to.stat().st_size} bytes from {url}; {'checksum right' if expected else unknown}")
     return to
+
+
+def pages(url: str, what: str) -> Iterator[Any]:
+    """Yield what an API answers, from JSON, and the further pages to which its answers link (RFC 8288).
+
+    Raises
+    ------
+    NoNetworkError, DownloadError
+        As `fetch`; or what came is no JSON. `what` is said to have been expected.
+    """
+    while url:
+        came: list[requests.Response] = []
+        _again_and_again(url, what, functools.partial(_read, url, what, came))
+        try:
+            yield came[0].json()
+        except ValueError as error:
+            raise DownloadError(f"{url}: no JSON came ({error}); expected {what}; {MOVED}") from error
+        following = came[0].links.get("next", {}).get("url", "")
+        url = following and urllib.parse.urljoin(url, following)
+
+
+def _again_and_again(url: str, what: str, once: Callable[[], Trouble]) -> None:
+    """Try until there is no trouble; the last is raised."""
+    _refuse_unknown_host(url)
+    for pause in (*PAUSES, None):
+        trouble = once()
+        if not trouble.what:
+            return
+        _refuse_unknown_host(url)
+        if pause is None:
+            tries = f"after {len(PAUSES) + 1} tries"
+            raise DownloadError(f"{url}: {trouble.what}, {tries}; expected {what}; {trouble.remedy}")
+        time.sleep(max(pause, min(trouble.wait, LONGEST_PAUSE)))
+
+
+def _read(url: str, what: str, into: list[requests.Response]) -> Trouble:
+    """Ask once for an answer that fits into memory; return what went wrong."""
+    try:
+        with requests.get(url, headers={"User-Agent": AGENT}, timeout=TIMEOUT) as response:
+            trouble = _refusal(url, response, what, (200,))
+            if not trouble.what:
+                into.append(response)
+            return trouble
+    except requests.RequestException as error:
+        return _no_connection(url, error)
 
 
 def _go_on(url: str, part: Path, size: int, expected: Mapping[str, str], bar_name: str) -> Trouble:
@@ -116,21 +154,16 @@ def _go_on(url: str, part: Path, size: int, expected: Mapping[str, str], bar_nam
     headers = {"Accept-Encoding": "identity", "User-Agent": AGENT} | ({"Range": f"bytes={have}-"} if have else {})
     try:
         with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
-            _unresolved.pop(_host(url), None)
+            trouble = _refusal(url, response, "a file", (200, 206, 416) if have else (200, 206))
+            if trouble.what:
+                return trouble
             status, span = response.status_code, response.headers.get("Content-Range", "")
-            answer = f"the server answered {status} {response.reason}"
-            if status in PASSING:
-                wait = _seconds(response.headers.get("Retry-After", ""))
-                return Trouble(answer, wait, REMEDIES.get(status, Trouble.remedy))
-            if status == 416 and have:  # nothing follows: what is here is whole, if that can be told
-                if span == f"bytes */{have}" or (any(expected.values()) and not _difference(part, 0, expected)):
-                    return Trouble("")
-            elif status not in (200, 206):
-                remedy = REMEDIES.get(status, "see its home page")
-                raise DownloadError(f"{url}: {answer} where a file was expected; {remedy}")
+            # With 416 nothing follows: what is here is whole, if that can be told.
+            if status == 416 and (span == f"bytes */{have}" or (expected and not _difference(part, 0, expected))):
+                return Trouble("")
             if status == 416 or (status == 206 and not span.startswith(f"bytes {have}-")):
                 part.unlink(missing_ok=True)  # of another file, it seems
-                return Trouble(f"{answer} ({span or 'no range'}) when asked for bytes from {have} on")
+                return Trouble(f"{_answer(response)} ({span or 'no range'}) when asked for bytes from {have} on")
             have = have if status == 206 else 0  # with 200, all of it comes again
             total = size or have + int(response.headers.get("Content-Length", 0)) or None
             look: Any = {"unit": "B", "unit_scale": True, "mininterval": 5, "disable": not bar_name}
@@ -142,10 +175,31 @@ def _go_on(url: str, part: Path, size: int, expected: Mapping[str, str], bar_nam
                     if size and have > size:
                         break
     except requests.RequestException as error:
-        if isinstance(getattr(error.args[0] if error.args else None, "reason", None), NameResolutionError):
-            _unresolved[_host(url)] = _unresolved.get(_host(url), 0) + 1
-        return Trouble(f"connection trouble ({error})")
+        return _no_connection(url, error)
     return Trouble(f"it ended after {have} of {size} bytes" if have < size else "")
+
+
+def _answer(response: requests.Response) -> str:
+    return f"the server answered {response.status_code} {response.reason}"
+
+
+def _refusal(url: str, response: requests.Response, what: str, good: tuple[int, ...]) -> Trouble:
+    """Return how a server refuses for a while, or no trouble; one that refuses for good is an error."""
+    status = response.status_code
+    _unresolved.pop(_host(url), None)
+    if status in PASSING:
+        wait = _seconds(response.headers.get("Retry-After", ""))
+        return Trouble(_answer(response), wait, REMEDIES.get(status, LATER))
+    if status not in good:
+        remedy = REMEDIES.get(status, "see its home page")
+        raise DownloadError(f"{url}: {_answer(response)} where {what} was expected; {remedy}")
+    return Trouble("")
+
+
+def _no_connection(url: str, error: requests.RequestException) -> Trouble:
+    if isinstance(getattr(error.args[0] if error.args else None, "reason", None), NameResolutionError):
+        _unresolved[_host(url)] = _unresolved.get(_host(url), 0) + 1
+    return Trouble(f"connection trouble ({error})")
 
 
 def check_host(url: str) -> None:
@@ -188,12 +242,12 @@ def _seconds(retry_after: str) -> float:
 def _difference(path: Path, size: int, expected: Mapping[str, str]) -> str:
     """Return how a file differs from what it should be, or ""."""
     found = path.stat().st_size
-    if found < 1024 and any(expected.values()) and path.read_bytes().startswith(b"version https://git-lfs"):
+    if found < 1024 and expected and path.read_bytes().startswith(b"version https://git-lfs"):
         return "a Git-LFS pointer came in place of the content"
     if size and found != size:
         return f"size is {found} bytes, expected {size}"
     for name, right in expected.items():
-        if right and (came := _checksum(path, name)) != right:
+        if (came := _checksum(path, name)) != right:
             return f"{name} is {came}, expected {right}"
     return ""
 

@@ -6,7 +6,6 @@ Modules, in the order in which data flows through them:
 - `own_sheets`: CSV files as spreadsheets save them
 - `own_tables`: corpora of one's own
 - `corpus_registry`: which speech corpora there are, and where each one's audio is
-- `corpus_downloads`: download a corpus from its home into the cache folder, or say how to get it by hand
 - `containers`: what the containers of audio tell of their length
 - `mp3`: MP3 files whole
 - `decoding`: decode an audio file to mono float32 samples
@@ -15,6 +14,9 @@ Modules, in the order in which data flows through them:
 - `utterance_tables`: tables of utterances
 - `scanning`: the table of utterances of a folder of audio, with the quality of each and what could not be read
 - `file_lists`: official lists of utterances: read, checked, counted, and compared with what was found
+- `parquet_audio`: audio files out of Parquet tables
+- `home_files`: what a home of a corpus gives, in a folder
+- `corpus_downloads`: download a corpus from its home into the cache folder, or say how to get it by hand
 """
 
 from typing import Any

@@ -1,70 +1,19 @@
 """Download a corpus from its home into the cache folder, or say how to get it by hand."""
 
-import concurrent.futures
 import hashlib
 import os
-import re
 import shutil
-import urllib.parse
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from crosscorpus.base import archives, paths, web
-from crosscorpus.corpora import corpus_entries, corpus_registry, decoding, file_lists
+from crosscorpus.corpora import corpus_entries, corpus_registry, decoding, file_lists, home_files
 
 
 class IncompleteError(web.DownloadError):
     """A corpus of which something is missing; the message says what, and what to do."""
-
-
-POINTER = re.compile(rb"version https://git-lfs[^\n]*\n(?:[^\n]*\n)*?oid sha256:([0-9a-f]{64})\nsize (\d+)\s*\Z")
-
-
-def fetch_lfs(folder: Path, media: Sequence[str], *, what: str = "", workers: int = 8) -> None:
-    """Replace every Git-LFS pointer below a folder by its content, `workers` files at a time.
-
-    Parameters
-    ----------
-    folder
-        An unpacked archive of GitHub: one folder that holds all, and that is no part of the paths.
-    media
-        Addresses below which the content is, by path, tried in turn: the pointers have its checksums.
-
-    Raises
-    ------
-    DownloadError
-        As `fetch`, of the last address. What came so far is kept, and the other pointers stay.
-    """
-
-    def put(path: Path, sha256: str, size: int) -> None:
-        name = "/".join(path.relative_to(folder).parts[1:])
-        for number, home in enumerate(media, start=1):
-            url = f"{home}/{urllib.parse.quote(name)}"
-            try:
-                web.fetch(url, path, sha256=sha256, size=size, what=name, quiet=True)
-                return
-            except web.DownloadError:
-                if number == len(media):
-                    raise
-
-    pointers = []
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        with open(path, "rb") as file:
-            if match := POINTER.match(file.read(1024)):
-                pointers.append((path, match[1].decode(), int(match[2])))
-    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-        jobs = [pool.submit(put, *pointer) for pointer in pointers]
-        try:
-            done = concurrent.futures.as_completed(jobs)
-            for job in tqdm(done, total=len(jobs), desc=what or folder.name, unit="file", mininterval=5):
-                job.result()
-        except BaseException:  # also when a person stops it: do not fetch thousands of files first
-            pool.shutdown(cancel_futures=True)
-            raise
 
 
 def corpus(corpus_id: str) -> Path:
@@ -84,88 +33,117 @@ def corpus(corpus_id: str) -> Path:
     entry = corpus_registry.get(corpus_id)
     if found := corpus_registry.find(corpus_id):
         _check_whole(entry, found, f"; to fetch it again, remove {found}")
+        if entry.download.get("lacks"):
+            print(f"{entry.name}: {_told(entry, found)}")
         return found
     if not homes(entry):
         raise web.DownloadError(by_hand(entry))
-    came: list[tuple[int, Path]] = []
+    came: dict[Path, tuple[bool, int, str]] = {}
     troubles = []
+    print(f"{entry.name}: licence {entry.licence}; home {entry.home}")
     for home in homes(entry):
         try:
             work = _from_home(entry, home)
         except web.DownloadError as error:
             troubles.append(error)
             continue
-        came.append((len(_utterances(entry, work)), work))
-        if not missing(entry, work):
+        whole = not missing(entry, work)
+        came[work] = whole, len(_known(entry, work)), home_files.shown(home)
+        if whole:
             break
     if not came:
         reasons = "\n".join(map(str, troubles))
         offline = all(isinstance(trouble, web.NoNetworkError) for trouble in troubles)
         kind = web.NoNetworkError if offline else web.DownloadError
         raise kind(f"{reasons}\n{by_hand(entry)}")
-    count, best = max(came)
+    best = max(came, key=lambda work: came[work][:2])
     target = paths.cache() / "corpora" / entry.id
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.is_dir():  # empty, or it would have been found
         target.rmdir()
     os.replace(best, target)
-    print(f"{entry.name}: {count} of {sum(entry.counts.values())} utterances in {target}")
+    print(f"{entry.name}: {_told(entry, target)}; from {came[best][2]}")
     _check_whole(entry, target, "; ".join(["", *map(str, troubles), by_hand(entry)]))
+    for work in came:
+        shutil.rmtree(work, ignore_errors=True)  # of a home that had less
     return target
 
 
 def homes(entry: corpus_entries.Corpus) -> list[Mapping[str, Any]]:
     """Return where a corpus can be downloaded, the first to be tried first; none where only a person can."""
-    several = entry.download.get("homes")
-    return list(several) if several else [entry.download] if "url" in entry.download else []
+    alone = [entry.download] if {"url", "dataverse", "huggingface"} & set(entry.download) else []
+    return list(entry.download.get("homes", alone))
 
 
 def missing(entry: corpus_entries.Corpus, folder: Path) -> list[str]:
-    """Return what a folder lacks of a corpus, by file names: utterances of the official list, or emotions."""
+    """Return what a folder lacks of a corpus.
+
+    Returns
+    -------
+    Files that a manifest of Dataverse says were left out of a zip, if they may hold more than is here; utterances
+    of the official list, but for those that the registry says no home has; where there is no list, emotions with
+    too few.
+    """
     here = _utterances(entry, folder)
+    listed = _official(entry)
+    if listed:
+        lacking = sorted(listed - set(here) - set(entry.download.get("lacks", ())))
+    else:
+        found = Counter(here.values())
+        few = {emotion: n for emotion, n in entry.counts.items() if found[emotion] < n}
+        lacking = [f"{emotion} ({found[emotion]} of {n} utterances)" for emotion, n in few.items()]
+    left_out = [name for name in archives.left_out(folder) if _may_hold_more(entry, name, {*here, *lacking})]
+    return [f"{name} (left out of the zip, says its {archives.MANIFEST})" for name in left_out] + lacking
+
+
+def _may_hold_more(entry: corpus_entries.Corpus, name: str, known: Collection[str]) -> bool:
+    facts = corpus_entries.parse(entry, name) if name.lower().endswith(decoding.SUFFIXES) else None
+    return name.lower().endswith(archives.SUFFIXES) or bool(facts and facts["utterance"] not in known)
+
+
+def _told(entry: corpus_entries.Corpus, folder: Path) -> str:
+    """Return how many utterances are in a folder, and which are known to be nowhere or are not on the list."""
+    here, known = set(_utterances(entry, folder)), _known(entry, folder)
+    told = f"{len(known)} of {sum(entry.counts.values())} utterances in {folder}"
+    if absent := sorted(set(entry.download.get("lacks", ())) - here):
+        told += f"; no home has {', '.join(absent)}"
+    if more := sorted(here - known):
+        told += f"; not on the official list: {_some(more)}"
+    return told
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def _known(entry: corpus_entries.Corpus, folder: Path) -> set[str]:
+    """Return the utterances in a folder that are on the official list, where there is one."""
+    here = set(_utterances(entry, folder))
+    return here & (_official(entry) or here)
+
+
+def _official(entry: corpus_entries.Corpus) -> set[str]:
     listed = file_lists.file_list(entry.id)
-    if listed is not None:
-        return sorted(set(listed["utterance"]) - set(here))
-    found = Counter(here.values())
-    few = {emotion: n for emotion, n in entry.counts.items() if found[emotion] < n}
-    return [f"{emotion} ({found[emotion]} of {n} utterances)" for emotion, n in few.items()]
+    return set() if listed is None else set(listed["utterance"])
 
 
 def _check_whole(entry: corpus_entries.Corpus, folder: Path, remedy: str) -> None:
     if entry.table is None and (lacking := missing(entry, folder)):
-        more = f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
-        raise IncompleteError(f"{folder}: not whole: missing {', '.join(lacking[:3])}{more}{remedy}")
+        raise IncompleteError(f"{folder}: not whole: missing {_some(lacking)}{remedy}")
 
 
 def _from_home(entry: corpus_entries.Corpus, home: Mapping[str, Any]) -> Path:
     """Return a folder with what came from a home."""
-    # Named by the address, so that what is left of another version is never continued.
-    key = hashlib.sha256(home["url"].encode()).hexdigest()[:8]
-    work = paths.cache() / "downloads" / f"{entry.id}-{key}"
-    if not work.is_dir():
-        _fetch_and_unpack(entry, home, work)
-    if "lfs" in home:
-        fetch_lfs(work, [home["lfs"]] if isinstance(home["lfs"], str) else home["lfs"], what=entry.name)
+    key = hashlib.sha256(home_files.key(home).encode()).hexdigest()[:8]
+    work = home_files.fetch(home, paths.cache() / "downloads" / f"{entry.id}-{key}", entry.name)
     if not _utterances(entry, work):
         n = sum(1 for path in work.rglob("*") if path.suffix.lower() in decoding.SUFFIXES)
         shutil.rmtree(work)
         raise web.DownloadError(
-            f"{home['url']}: none of its {n} audio files is named as {entry.name} names them; "
+            f"{home_files.shown(home)}: none of its {n} audio files is named as {entry.name} names them; "
             f"expected {sum(entry.counts.values())} utterances; correct the address in data/corpora.yaml"
         )
     return work
-
-
-def _fetch_and_unpack(entry: corpus_entries.Corpus, home: Mapping[str, Any], to: Path) -> None:
-    print(f"{entry.name}: licence {entry.licence}; home {entry.home}")
-    known = {key: home[key] for key in ("sha256", "md5", "size") if key in home}
-    archive = web.fetch(home["url"], to.with_name(f"{to.name}.archive"), what=entry.name, **known)
-    try:
-        archives.unpack(archive, to, wanted=home.get("wanted", "*"))
-    except web.DownloadError:
-        archive.unlink()  # without a checksum it would be taken for the right one again
-        raise
-    archive.unlink()
 
 
 def _utterances(entry: corpus_entries.Corpus, folder: Path) -> dict[str, str]:

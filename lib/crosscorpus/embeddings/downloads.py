@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import yaml
 
-from crosscorpus.base import known_names, paths
+from crosscorpus.base import known_names, paths, web
 from crosscorpus.corpora import corpus_downloads, corpus_registry
 from crosscorpus.models import model_registry
 
@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return int(any(state != HERE and name in given.names for name, state in states.items()))
 
 
-HERE, INCOMPLETE, NOT_HERE = "here", "incomplete", "not here"
+HERE, INCOMPLETE, NOT_HERE, OFFLINE = "here", "incomplete", "not here", "offline"
 
 
 def _get(name: str) -> tuple[str, str]:
@@ -59,6 +59,8 @@ def _get(name: str) -> tuple[str, str]:
     except corpus_downloads.IncompleteError as error:
         return INCOMPLETE, str(error)
     except Exception as error:  # whatever happens to one, the others go on
+        if any(isinstance(raised, web.NoNetworkError) for raised in (error, error.__cause__)):
+            return OFFLINE, str(error)
         return NOT_HERE, str(error) if isinstance(error, (RuntimeError, OSError)) else repr(error)
 
 
@@ -70,7 +72,8 @@ def _without_network(rows: Sequence[Row]) -> tuple[list[Row], dict[str, list[str
     others: list[Row] = []
     offline: dict[str, list[str]] = {}
     for row in rows:
-        if found := re.search(r"no network, or no such host: \S+; connect, and run again", row[2]):
+        found = re.search(r"no network, or no such host: \S+; connect, and run again", row[2])
+        if row[1] == OFFLINE and found:
             offline.setdefault(found[0], []).append(row[0])
         else:
             others.append(row)

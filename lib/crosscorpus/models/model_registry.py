@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,7 @@ class Model:
     seed: int | None = None
     architecture: Mapping[str, Any] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
+    also_at: Sequence[str] = ()
     dimension_paper: int | None = None
     parameters: int | None = None
     parameters_paper: int | None = None
@@ -74,6 +75,7 @@ def _twin(key: str, of: Model, twin_of: str, seed: int) -> Model:
         handle=f"random weights, seed {seed}",
         revision="",
         files={},
+        also_at=(),
         licence="none needed: no trained weights",
         in_paper=False,
         note=f"the architecture of {of.id} with random weights: what the architecture alone is worth",

@@ -212,23 +212,32 @@ def _is_saved_model(model: Model, folder: Path) -> bool:
 
 def _from_tfhub(model: Model) -> Path:
     folder = _tfhub_folder(model)
-    archive = folder.with_suffix(".tar.gz")
-    url = f"{TFHUB}/{model.handle}?tf-hub-format=compressed"
-    try:
-        web.fetch(url, archive, what=model.name)
+    troubles: list[Exception] = []
+    for number, url in enumerate((f"{TFHUB}/{model.handle}?tf-hub-format=compressed", *model.also_at), start=1):
+        # A name for each, so that what is left of one address is never continued from another.
+        archive = folder.with_suffix(".tar.gz" if number == 1 else f".{number}.tar.gz")
         try:
-            if folder.exists():
-                shutil.rmtree(folder)  # it is not whole, or it would have been found
-            archives.unpack(archive, folder)
-        finally:
-            archive.unlink()  # without a checksum, a damaged one would be taken for the right one again
-        if not _is_saved_model(model, folder):
-            shutil.rmtree(folder)
-            expected = ", ".join((*SAVED_MODEL, *model.files))
-            raise web.DownloadError(f"{url}: no SavedModel came; expected {expected}; run again")
-    except (web.DownloadError, OSError) as error:
-        raise NotAvailableError(
-            f"{model.name}: {error}; or put the SavedModel from {model.source} into weights/{model.id}/ of the "
-            "mirror folder"
-        ) from error
-    return folder
+            _saved_model(model, url, archive, folder)
+        except (web.DownloadError, OSError) as error:
+            troubles.append(error)
+        else:
+            return folder
+    cause = next((t for t in troubles if not isinstance(t, web.NoNetworkError)), troubles[0])
+    raise NotAvailableError(
+        f"{model.name}: {'; '.join(map(str, troubles))}; or put the SavedModel from {model.source} into "
+        f"weights/{model.id}/ of the mirror folder"
+    ) from cause
+
+
+def _saved_model(model: Model, url: str, archive: Path, folder: Path) -> None:
+    web.fetch(url, archive, what=model.name)
+    try:
+        if folder.exists():
+            shutil.rmtree(folder)  # it is not whole, or it would have been found
+        archives.unpack(archive, folder)
+    finally:
+        archive.unlink()  # without a checksum, a damaged one would be taken for the right one again
+    if not _is_saved_model(model, folder):
+        shutil.rmtree(folder)
+        expected = ", ".join((*SAVED_MODEL, *model.files))
+        raise web.DownloadError(f"{url}: no SavedModel came; expected {expected}; run again")
