@@ -267,7 +267,7 @@ def test_a_corpus_without_a_published_split_is_left_out_by_name(toys):
     table = toys([1, 1, 1, 1, 0, 0, 0, 0]).assign(corpus="urdu")
     out = cells.left_out({"toys": table, "urdu": table}, ["official"], SETTINGS)
     assert cells.sentences(out) == [
-        "Left out with official folds: training and testing URDU: no split of it is published."
+        "Left out with official folds: training and testing on URDU: no split of it is published."
     ]
     assert not cells.is_left_out(out, "official", "toys", "toys")
 

@@ -3,11 +3,13 @@
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
+from crosscorpus.base import paths
 from crosscorpus.embeddings import store
 from crosscorpus.protocols import folds, official_splits, protocol_settings
 from crosscorpus.scores import guards, metrics
-from crosscorpus.training import engine, evaluate, train, unit_of_work
+from crosscorpus.training import baselines, engine, evaluate, profiles, train, unit_of_work
 
 FAST = protocol_settings.load("epochs=2,fcn_widths=8")
 FIVE = FAST["emotions"]
@@ -65,8 +67,6 @@ def test_fold_six_is_tested_by_the_first_training_of_five(both):
     stored = both[0].query("head == 'logistic' and train_corpus == 'emodb' and test_corpus == 'ravdess'")
     columns = ["utterance", "fold", "predicted"]
     assert again[columns].to_numpy().tolist() == stored[columns].to_numpy().tolist()
-    from crosscorpus.training import baselines
-
     first = baselines.fit("logistic", tasks[0].X, tasks[0].y, unit.settings)
     rows, X = unit_of_work.with_folds(unit.tests[0], "official", FIVE)
     sixth = (rows["fold"] == 6).to_numpy()
@@ -127,7 +127,7 @@ def test_an_emotion_in_no_part_is_not_told_apart(monkeypatch, tmp_path, build_fo
 
 def test_what_is_in_no_part_is_tested_by_other_regimes_alone(monkeypatch, tmp_path, build_folder):
     split_of(monkeypatch, {"emodb": lambda i: np.where(i % 5 == 4, np.nan, i % 2 + 1)}, tmp_path)
-    predictions, history = run(["emodb", "ravdess"], regimes=("stratified", "official"), train_on=["emodb"])
+    predictions, history = run(["emodb", "ravdess"], ["fcn"], ("stratified", "official"), ["emodb"])
     assert set(predictions.loc[predictions["regime"] == "official", "test_corpus"]) == {"emodb"}
     sizes = predictions.query("test_corpus == 'emodb'").groupby("regime").size()
     assert sizes["official"] < sizes["stratified"]
@@ -145,3 +145,9 @@ def test_a_copy_in_training_of_what_is_tested_is_not_trained_on(monkeypatch, tmp
     predictions, _ = run(["emodb"])
     assert copied.loc[0, "utterance"] in set(predictions["utterance"])
     assert folds.left_out("emodb", copied, "official")["utterance"].tolist() == [copied.loc[1, "utterance"]]
+
+
+def test_a_profile_may_ask_for_published_splits():
+    profile = yaml.safe_load((paths.ROOT / "profiles" / "demo.yaml").read_text(encoding="utf-8"))
+    assert profile["regimes"] == list(protocol_settings.DEALT)
+    profiles.check(profile | {"regimes": list(protocol_settings.REGIMES)})
