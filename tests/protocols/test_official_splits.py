@@ -279,6 +279,9 @@ def test_overview_of_folds_has_the_published_ones_beside_those_that_are_dealt():
     ravdess = folds.overview("ravdess", file_lists.file_list("ravdess"), FIVE).set_index("regime")
     assert ravdess.loc["official", [f"fold {i}" for i in range(1, 7)]].tolist() == [160] * 6
     assert ravdess.loc["official", "shared"] == 0
+    lists = {corpus: file_lists.file_list(corpus) for corpus in ("aesdd", "ravdess")}
+    ordered = ["corpus", "regime", *(f"fold {i}" for i in range(1, 7)), "smallest class", "shared"]
+    assert list(folds.overviews(lists, FIVE)) == ordered
 
 
 def test_real_audio_follows_the_published_splits(real):

@@ -320,7 +320,10 @@ def overviews(tables: Mapping[str, pd.DataFrame], emotions: Sequence[str]) -> pd
         if table["emotion"].isin(emotions).any()
         and any(possible(corpus, table, regime) for regime in protocol_settings.REGIMES)
     ]
-    return pd.concat([pd.DataFrame(), *found], ignore_index=True)
+    table = pd.concat([pd.DataFrame(), *found], ignore_index=True)
+    numbered = sorted((c for c in table if c.startswith("fold ")), key=lambda column: int(column[5:]))
+    last = [column for column in ("smallest class", "shared") if column in table]
+    return table[[*(c for c in table if c not in (*numbered, *last)), *numbered, *last]]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
