@@ -65,13 +65,13 @@ FAULTS = [
         "tests/training/test_train.py::test_validation_keeps_groups_whole",
     ),
     Fault(
-        "folds of speakers that part speakers", "protocols/folds.py",
+        "folds of speakers that part speakers", "protocols/dealing.py",
         'utterances["emotion"], together), start=1)', 'utterances["emotion"], utterances.index), start=1)',
         "tests/protocols/test_folds.py::test_committed_folds_are_what_make_builds",
     ),
     Fault(
-        "a head tested on what it was trained on", "training/unit_of_work.py",
-        'rest = (rows["fold"] != fold)', 'rest = (rows["fold"] >= 0)',
+        "a head tested on what it was trained on", "protocols/folds.py",
+        "return (~test & ~validation)", "return (~validation)",
         "tests/training/test_evaluate.py::test_no_test_utterance_is_ever_trained_on",
     ),
     Fault(

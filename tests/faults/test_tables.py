@@ -106,7 +106,7 @@ def test_folds(what, fold_file, attempt):
             ["emodb"],
             ["emodb"],
             ["fcn"],
-            list(protocol_settings.REGIMES),
+            list(protocol_settings.DEALT),
             [0],
             protocol_settings.load("epochs=1"),
             workers=1,

@@ -798,13 +798,13 @@ def committed():
 
 
 N_FOLDS = protocol_settings.load()["n_folds"]
-every_regime = pytest.mark.parametrize("regime", protocol_settings.REGIMES)
+every_regime = pytest.mark.parametrize("regime", protocol_settings.DEALT)
 
 
 @pytest.mark.parametrize("corpus", ["emodb", "ravdess", "mesd"])
 def test_committed_folds_match_their_utterances(corpus, listed, committed):
     hard_guards.check_folds(corpus, committed[corpus], listed[corpus], N_FOLDS)
-    hard_guards.check_folds(corpus, committed[corpus], listed[corpus], N_FOLDS, protocol_settings.REGIMES)
+    hard_guards.check_folds(corpus, committed[corpus], listed[corpus], N_FOLDS, protocol_settings.DEALT)
 
 
 def test_utterances_without_a_fold_trip(listed, committed):
@@ -870,7 +870,7 @@ def test_a_regime_that_is_not_there_trips(listed, committed):
     table = committed["emodb"].query("regime == 'stratified'")
     hard_guards.check_folds("emodb", table, listed["emodb"], N_FOLDS)
     with pytest.raises(guard_parts.GuardError, match="emodb, speaker: fold 1, 2, 3, 4, 5 of 5"):
-        hard_guards.check_folds("emodb", table, listed["emodb"], N_FOLDS, protocol_settings.REGIMES)
+        hard_guards.check_folds("emodb", table, listed["emodb"], N_FOLDS, protocol_settings.DEALT)
 
 
 def test_the_folds_of_another_corpus_trip(listed, committed):
@@ -1014,7 +1014,7 @@ def test_a_recording_of_two_corpora_trips_where_it_is_on_both_sides(source, targ
 
 def test_every_regime_and_corpus_is_looked_at(together):
     utterances, fold_table = together
-    for corpus, regime in itertools.product(("emodb", "ravdess"), protocol_settings.REGIMES):
+    for corpus, regime in itertools.product(("emodb", "ravdess"), protocol_settings.DEALT):
         row = fold_table[rows_of(fold_table, corpus=corpus, regime=regime)].iloc[[-1]]
         broken = pd.concat([fold_table, row.assign(fold=row["fold"] % 5 + 1)])
         with pytest.raises(

@@ -64,7 +64,7 @@ def names_of(utterances, settings=SETTINGS, code="", vectors=None):
         e = dataclasses.replace(e, vectors=vectors)
     found = {"embeddings": store.key(store.identity("mfcc", "clip", utterances))}
     for head in HEADS:
-        for regime in protocol_settings.REGIMES:
+        for regime in protocol_settings.DEALT:
             unit = unit_of_work.Unit(head, regime, 0, e, [e], settings)
             found[f"{head}, {regime}"] = prediction_files.of_unit(unit, {}, "cpu")[0].name
     return found
@@ -75,7 +75,7 @@ def changed(*arguments, **more):
     return {what for what in before if before[what] != after[what]}
 
 
-ALL = {f"{head}, {regime}" for head in HEADS for regime in protocol_settings.REGIMES}
+ALL = {f"{head}, {regime}" for head in HEADS for regime in protocol_settings.DEALT}
 OF_SPEAKER = {what for what in ALL if what.endswith("speaker")}
 DEPENDS = {
     "utterance": {"embeddings", *ALL},
@@ -163,7 +163,7 @@ def test_every_setting_is_changed():
 def test_a_changed_setting_trains_anew_whom_it_concerns_and_nobody_else(setting):
     entry = yaml.safe_load((paths.DATA / "protocol.yaml").read_text(encoding="utf-8"))[setting]
     whose = {None: HEADS, "heads": list(heads.HEADS)}.get(entry.get("of"), [entry.get("of")])
-    expected = {f"{head}, {regime}" for head in whose for regime in protocol_settings.REGIMES}
+    expected = {f"{head}, {regime}" for head in whose for regime in protocol_settings.DEALT}
     assert changed(table(), protocol_settings.load(CHANGES[setting])) == expected
 
 

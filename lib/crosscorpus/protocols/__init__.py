@@ -3,6 +3,8 @@
 Modules, in the order in which data flows through them:
 
 - `protocol_settings`: the protocol: settings with values, origins and reasons, from `data/protocol.yaml`
-- `folds`: folds of a corpus for cross-validation, in two regimes
+- `official_splits`: the split of a corpus that was published, as it is
+- `dealing`: how utterances are dealt into folds
+- `folds`: folds of a corpus for cross-validation, in three regimes
 - `cells`: which cells of a grid can be run, and why others cannot
 """

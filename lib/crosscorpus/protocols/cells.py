@@ -55,16 +55,15 @@ def left_out(
     tested = [c for c in (utterances if test_corpora is None else test_corpora) if c in utterances]
     for regime in regimes:
         usable = {c: _usable(c, utterances[c], regime, protocol) for c in {*trained, *tested}}
-        no_test = {c: _why_not_tested(c, utterances[c], usable[c], regime, protocol) for c in tested}
-        no_training = {
-            c: no_test.get(c) or _why_not_trained(c, utterances[c], usable[c], regime, protocol) for c in trained
-        }
+        no_test = {c: _why_not_tested(c, utterances[c], usable[c], regime, protocol) for c in usable}
+        no_training = {c: no_test[c] or _why_not_trained(usable[c]) for c in trained}
         rows += [(regime, c, "", why) for c, why in no_training.items() if why]
-        rows += [(regime, "", c, why) for c, why in no_test.items() if why]
+        rows += [(regime, "", c, no_test[c]) for c in tested if no_test[c]]
         for source in (c for c in trained if not no_training[c]):
             of_source = set(usable[source]["emotion"])
             for target in (c for c in tested if not no_test[c]):
-                shared = sorted(of_source & set(usable[target]["emotion"]))
+                tested_on = usable[target][usable[target]["fold"] > 0]
+                shared = sorted(of_source & set(tested_on["emotion"]))
                 if len(shared) < LEAST:
                     rows.append((regime, source, target, _too_few(shared, "they share", protocol)))
     return pd.DataFrame(rows, columns=COLUMNS)
@@ -116,13 +115,9 @@ def _why_not_tested(
 ) -> str:
     if not len(table):
         return "it has no utterance that can be used"
-    if not folds.possible(corpus, table, regime):
-        column = corpus_registry.get(corpus).folds_keep_together
-        named = sorted(set(folds.groups(corpus, table, regime)) - {""})
-        if regime == "stratified":
-            return "it has one utterance"
-        return f"all is of one {column}, {named[0]}" if named else f"its table names no {column}"
-    emotions = sorted(set(usable["emotion"]))
+    if why := folds.why_not(corpus, table, regime):
+        return why
+    emotions = sorted(set(usable.loc[usable["fold"] > 0, "emotion"]))
     return _too_few(emotions, "it has", protocol) if len(emotions) < LEAST else ""
 
 
@@ -132,11 +127,10 @@ def _too_few(emotions: list[str], who: str, protocol: Protocol) -> str:
     return f"{who} one emotion alone, {emotions[0]}, so that every answer would be right"
 
 
-def _why_not_trained(
-    corpus: str, table: pd.DataFrame, usable: pd.DataFrame, regime: str, protocol: Protocol
-) -> str:
-    counts = usable.groupby(["emotion", "fold"]).size().unstack(fill_value=0)
-    rest = counts.sum(axis=1).to_numpy()[:, None] - counts
+def _why_not_trained(usable: pd.DataFrame) -> str:
+    tested = sorted(set(usable.loc[usable["fold"] > 0, "fold"]))
+    counted = {n: usable["emotion"][folds.parts(usable["fold"], n)[0]].value_counts() for n in tested}
+    rest = pd.DataFrame(counted, sorted(set(usable["emotion"]))).fillna(0).astype(int)
     if (rest >= LEAST).to_numpy().all():
         return ""
     row, column = np.argwhere((rest < LEAST).to_numpy())[0]

@@ -1,12 +1,12 @@
-"""Folds of a corpus for cross-validation, in two regimes.
+"""Folds of a corpus for cross-validation, in three regimes.
 
 ``stratified`` deals the utterances of each emotion evenly over the folds, whoever speaks: the likely reading of
 the paper. ``speaker`` never has a speaker in two folds, so a test speaker was never heard in training; a corpus of
 two to four speakers has a fold for each. Folds are numbered from 1 and committed in `data/folds/<corpus>.csv`.
+``official`` is not dealt: it is the split that was published, whose folds are test parts, see `official_splits`.
 """
 
 import argparse
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -14,13 +14,13 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-from sklearn.model_selection import StratifiedGroupKFold
 
 from crosscorpus.base import known_names, paths
 from crosscorpus.corpora import corpus_registry, file_lists, utterance_tables
-from crosscorpus.protocols import protocol_settings
+from crosscorpus.protocols import dealing, official_splits, protocol_settings
 
 COLUMNS = ["corpus", "utterance", "regime", "fold"]
+DEALT = protocol_settings.DEALT
 
 
 class FoldError(ValueError):
@@ -50,16 +50,36 @@ def _joined(one: pd.Series, other: pd.Series) -> pd.Series:
 def groups(corpus: str, utterances: pd.DataFrame, regime: str) -> pd.Series:
     """Return the label, per utterance, of what a regime keeps together in one fold.
 
-    Identical audio for ``stratified``; speakers for ``speaker``, or what the registry's `folds_keep_together`
-    names for a corpus without speakers (MESD: a word in one kind of voice), two of which are one where they share
-    audio.
+    Speakers for ``speaker``, or what the registry's `folds_keep_together` names for a corpus without speakers
+    (MESD: a word in one kind of voice), two of which are one where they share audio; identical audio for the others.
     """
-    if known_names.check(regime, protocol_settings.REGIMES, "regime") == "stratified":
+    if known_names.check(regime, protocol_settings.REGIMES, "regime") != "speaker":
         return audio_groups(corpus, utterances)
     column = corpus_registry.get(corpus).folds_keep_together
     if column == "speaker":
         return utterances[column]
     return _joined(utterances[column], audio_groups(corpus, utterances))
+
+
+def parts(fold: "pd.Series[int]", number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return who is trained on, who is watched for early stopping and who is tested in one fold.
+
+    Three boolean arrays, [utterances], of the column `fold` of a table. Without a published validation part the
+    second is all False, and training splits off one of its own.
+    """
+    test, validation = (fold == n for n in (number, official_splits.VALIDATION))
+    return (~test & ~validation).to_numpy(), validation.to_numpy(), test.to_numpy()
+
+
+def numbers(regime: str, n_folds: int) -> range:
+    """Return what may stand in the column `fold`: 1 to the count; of a published split, what is untested, too."""
+    return range(1 if regime in DEALT else official_splits.VALIDATION, n_folds + 1)
+
+
+def published(corpus: str, regime: str) -> "pd.Series[int] | None":
+    """Return the fold of each utterance, by name, as it was published; None for a regime whose folds are dealt."""
+    split = None if regime in DEALT else official_splits.read(corpus)
+    return None if split is None else split.set_index("utterance")["fold"]
 
 
 def make(corpus: str, utterances: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
@@ -81,9 +101,9 @@ def make(corpus: str, utterances: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     settings = protocol_settings.load()
     ordered = utterances.sort_values("utterance", ignore_index=True)
     together = audio_groups(corpus, ordered)
-    dealt = {"stratified": _deal(ordered, together, settings["emotions"], settings["n_folds"], seed)}
+    dealt = {"stratified": dealing.evenly(ordered, together, settings["emotions"], settings["n_folds"], seed)}
     if possible(corpus, utterances, "speaker"):
-        dealt["speaker"] = _split(ordered, groups(corpus, ordered, "speaker"), settings["n_folds"], seed)
+        dealt["speaker"] = dealing.by_group(ordered, groups(corpus, ordered, "speaker"), settings["n_folds"], seed)
     tables = [
         pd.DataFrame({"corpus": corpus, "utterance": ordered["utterance"], "regime": regime, "fold": fold})
         for regime, fold in dealt.items()
@@ -92,62 +112,31 @@ def make(corpus: str, utterances: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
 
 
 def possible(corpus: str, utterances: pd.DataFrame, regime: str) -> bool:
-    """Return whether a corpus has enough groups for a regime: one speaker cannot be kept apart from others."""
-    return count(corpus, utterances, regime) > 1
+    """Return whether a corpus can be trained and tested on in a regime."""
+    return not why_not(corpus, utterances, regime)
+
+
+def why_not(corpus: str, utterances: pd.DataFrame, regime: str) -> str:
+    """Return why a corpus has no folds in a regime, "" where it has: one speaker cannot be kept from others."""
+    if regime not in DEALT:
+        return official_splits.why_not(corpus, utterances)
+    if count(corpus, utterances, regime) > 1:
+        return ""
+    if regime == "stratified":
+        return "it has one utterance"
+    column, named = corpus_registry.get(corpus).folds_keep_together, set(groups(corpus, utterances, regime)) - {""}
+    return f"all is of one {column}, {min(named)}" if named else f"its table names no {column}"
 
 
 def count(corpus: str, utterances: pd.DataFrame, regime: str) -> int:
-    """Return how many folds a regime has: the protocol's, or one a group where there are fewer groups."""
+    """Return how many folds a regime has: the protocol's, or one a group where there are fewer groups.
+
+    Of a published split, its test parts; none where there is no split.
+    """
+    if regime not in DEALT:
+        fold = published(corpus, regime)
+        return 0 if fold is None else int(fold.max())
     return min(protocol_settings.load()["n_folds"], groups(corpus, utterances, regime).nunique())
-
-
-def _deal(utterances: pd.DataFrame, together: pd.Series, first: list[str], n_folds: int, seed: int) -> np.ndarray:
-    # scikit-learn's StratifiedKFold evens out each class; this evens out the sum of the paper's five as well,
-    # so that every test fold has the size that the paper's accuracies can be counted in.
-    rng = np.random.default_rng(seed)
-    fold = np.zeros(len(utterances), dtype=int)
-    total = np.zeros(n_folds, dtype=int)
-    emotions = [*first, *sorted(set(utterances["emotion"]) - set(first))]
-    fold_of: dict[str, int] = {}  # identical audio can carry two labels: the second follows the first
-    for emotion in emotions:
-        members = utterances.index[utterances["emotion"] == emotion]
-        units = [list(unit) for _, unit in members.to_series().groupby(together[members], sort=True)]
-        units = sorted((units[i] for i in rng.permutation(len(units))), key=len, reverse=True)
-        of_emotion = np.zeros(n_folds, dtype=int)
-        for unit in units:
-            group = together[unit[0]]
-            chosen = fold_of.get(group, min(range(n_folds), key=lambda f: (of_emotion[f], total[f], f)))
-            fold_of[group] = chosen
-            fold[unit] = chosen + 1
-            of_emotion[chosen] += len(unit)
-            total[chosen] += len(unit)
-    return fold
-
-
-def _split(utterances: pd.DataFrame, together: pd.Series, n_folds: int, seed: int) -> np.ndarray:
-    names_of, of_group = np.unique(together, return_inverse=True)
-    if len(names_of) <= n_folds:  # leave one out
-        return of_group + 1
-    if utterances["emotion"].value_counts().max() < n_folds:  # which scikit-learn's splitter refuses
-        return _deal_groups(of_group, n_folds, seed)
-    fold = np.zeros(len(utterances), dtype=int)
-    splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
-    with warnings.catch_warnings():  # an emotion with fewer utterances than folds; pages say so
-        warnings.simplefilter("ignore", UserWarning)
-        for number, (_, test) in enumerate(splitter.split(utterances, utterances["emotion"], together), start=1):
-            fold[test] = number
-    return fold if fold.min() and len(set(fold)) == n_folds else _deal_groups(of_group, n_folds, seed)
-
-
-def _deal_groups(of_group: np.ndarray, n_folds: int, seed: int) -> np.ndarray:
-    sizes = np.bincount(of_group)
-    order = np.random.default_rng(seed).permutation(len(sizes))
-    total = np.zeros(n_folds, dtype=int)
-    fold_of = np.zeros(len(sizes), dtype=int)
-    for one in sorted(order, key=lambda group: -sizes[group]):
-        fold_of[one] = int(total.argmin())
-        total[fold_of[one]] += sizes[one]
-    return fold_of[of_group] + 1
 
 
 def path(corpus: str) -> Path:
@@ -174,8 +163,8 @@ def read(corpus: str) -> pd.DataFrame:
     for wrong, what in (
         (table["corpus"] != corpus, f"the corpus must be {corpus}"),
         (
-            ~table["regime"].isin(protocol_settings.REGIMES),
-            f"the regime must be one of {', '.join(protocol_settings.REGIMES)}",
+            ~table["regime"].isin(DEALT),
+            f"the regime must be one of {', '.join(DEALT)}",
         ),
         (~number.isin(range(1, n_folds + 1)), f"the fold must be a number from 1 to {n_folds}"),
         (table.duplicated(["regime", "utterance"]), "the utterance is in more than one fold of the regime"),
@@ -188,22 +177,26 @@ def read(corpus: str) -> pd.DataFrame:
 
 
 def load(corpus: str, utterances: pd.DataFrame, regime: str | None = None) -> pd.DataFrame:
-    """Return the folds of a table of utterances, in one regime or in all.
+    """Return the folds of a table of utterances, in one regime or in all that are dealt.
 
     The committed folds where there are some (an utterance that they do not have is left out, and one that is
     not here is dropped), else new ones, as for a regime in which no utterance of some fold is here. Where audio
     turns out to be identical to that of another fold, new folds keep the first utterance alone, so that nothing is
-    in training and test at once.
+    in training and test at once. A published split is taken as it is, but for such audio: it stays where it is tested
+    (see `left_out`).
 
     Returns
     -------
-    A table with `COLUMNS`, checked by `check`. The regime `speaker` is missing where it is not `possible`.
+    A table with `COLUMNS`, checked by `check`; a published split is as `official_splits` numbers it. The regime
+    `speaker` is missing where it is not `possible`, and the table is empty where no split is published.
 
     Raises
     ------
     FoldError
         Committed folds cannot be read, or put apart what turned out to be identical audio; or `check` fails.
     """
+    if regime is not None and known_names.check(regime, protocol_settings.REGIMES, "regime") not in DEALT:
+        return _published(corpus, utterances, regime)
     if path(corpus).exists():
         table = read(corpus)
         n_folds = table.groupby("regime")["fold"].nunique()
@@ -223,9 +216,9 @@ def load(corpus: str, utterances: pd.DataFrame, regime: str | None = None) -> pd
         raise FoldError(_put_apart(corpus, table[apart], first["utterance"][apart]))
     table = table[~apart]
     if regime is not None:
-        table = table[table["regime"] == known_names.check(regime, protocol_settings.REGIMES, "regime")]
+        table = table[table["regime"] == regime]
     table = table.reset_index(drop=True)
-    check(corpus, table, utterances, protocol_settings.REGIMES if regime is None else [regime])
+    check(corpus, table, utterances, DEALT if regime is None else [regime])
     return table
 
 
@@ -239,22 +232,54 @@ def _put_apart(corpus: str, table: pd.DataFrame, first: pd.Series) -> str:
     )
 
 
-def without_fold(corpus: str, utterances: pd.DataFrame) -> set[str]:
+def _published(corpus: str, utterances: pd.DataFrame, regime: str) -> pd.DataFrame:
+    fold = published(corpus, regime)
+    if fold is None:
+        return pd.DataFrame(columns=COLUMNS).astype({"fold": int})
+    ordered = utterances.sort_values("utterance", ignore_index=True)
+    ordered = ordered[ordered["utterance"].isin(fold.index)]
+    table = pd.DataFrame({"corpus": corpus, "utterance": ordered["utterance"], "regime": regime})
+    table["fold"] = ordered["utterance"].map(fold).astype(int)
+    # Folds of tests are numbered above that of training, which is above that of validation.
+    highest = table.groupby(audio_groups(corpus, ordered))["fold"].transform("max")
+    table = table[table["fold"] == highest].reset_index(drop=True)
+    check(corpus, table, utterances, [regime])
+    return table
+
+
+def left_out(corpus: str, utterances: pd.DataFrame, regime: str) -> pd.DataFrame:
+    """Return the utterances that have no fold in a regime, and why: corpus, utterance, regime, reason."""
+    here = set(load(corpus, utterances, regime)["utterance"])
+    table = utterances[["utterance"]].assign(corpus=corpus, regime=regime)
+    kept = table["utterance"].where(table["utterance"].isin(here))
+    same = kept.groupby(audio_groups(corpus, utterances)).transform("first")
+    table["reason"] = np.where(same.isna(), "in no fold", "its audio is that of " + same.astype(str))
+    return table.loc[kept.isna(), ["corpus", "utterance", "regime", "reason"]].reset_index(drop=True)
+
+
+def with_fold(corpus: str, utterances: pd.DataFrame) -> set[str]:
+    """Return the utterances that have a fold in some regime."""
+    split = official_splits.read(corpus)
+    names = [] if split is None else split["utterance"]
+    return {*load(corpus, utterances)["utterance"], *names} & set(utterances["utterance"])
+
+
+def without_fold(corpus: str, utterances: pd.DataFrame, regime: str) -> set[str]:
     """Return the utterances that `load` may leave without a fold.
 
     Where folds are committed, those that the official file list does not have (the chapter on data shows them);
-    and those whose audio another utterance has too.
+    those in no part of a published split; and those whose audio another utterance has too.
     """
-    listed = file_lists.file_list(corpus)
+    listed, split = file_lists.file_list(corpus), published(corpus, regime)
     may_be = set(utterances.loc[audio_groups(corpus, utterances).duplicated(keep=False), "utterance"])
-    if path(corpus).exists() and listed is not None:
+    if split is not None:
+        may_be |= set(utterances["utterance"]) - set(split.index)
+    elif path(corpus).exists() and listed is not None:
         may_be |= set(utterances["utterance"]) - set(listed["utterance"])
     return may_be
 
 
-def check(
-    corpus: str, folds: pd.DataFrame, utterances: pd.DataFrame, regimes: Sequence[str] = protocol_settings.REGIMES
-) -> None:
+def check(corpus: str, folds: pd.DataFrame, utterances: pd.DataFrame, regimes: Sequence[str] = DEALT) -> None:
     """Check that folds keep their regime's promises for a table of utterances.
 
     Raises
@@ -264,14 +289,15 @@ def check(
         not in the table; or what belongs together (identical audio, a speaker) is in two folds.
     """
     for regime in regimes:
-        n_folds = count(corpus, utterances, regime)
-        if n_folds < 2:
+        if not possible(corpus, utterances, regime):
             continue
+        n_folds = count(corpus, utterances, regime)
         part = folds[folds["regime"] == regime]
         twice = part.loc[part["utterance"].duplicated(), "utterance"]
         if len(twice):
             raise FoldError(f"{corpus}, {regime}: {twice.iloc[0]} is in more than one fold")
-        if set(part["fold"]) != set(range(1, n_folds + 1)):
+        untested = set(numbers(regime, 0)) & set(part["fold"])
+        if set(part["fold"]) - untested != set(range(1, n_folds + 1)):
             raise FoldError(
                 f"{corpus}, {regime}: folds {sorted(set(part['fold']))} where 1 to {n_folds} are expected"
             )
@@ -295,25 +321,23 @@ def overview(corpus: str, utterances: pd.DataFrame, emotions: list[str]) -> pd.D
 
     Returns
     -------
-    One row per regime: utterances of the given emotions in each fold (`fold 1` ...), the smallest class in any
-    fold, and `shared`: the share (percent) of test utterances whose group in the regime ``speaker`` (a speaker,
-    or what stands for one) is also among the training folds.
+    One row per regime that is `possible`: utterances of the given emotions that each fold tests (`fold 1` ...),
+    the smallest class in any fold, and `shared`: the share (percent) of test utterances whose group in the regime
+    ``speaker`` (a speaker, or what stands for one) is also trained on.
     """
     rows = []
-    table = load(corpus, utterances)
-    for regime in table["regime"].unique():
-        part = table.loc[table["regime"] == regime, ["utterance", "fold"]]
-        part = utterances[utterances["emotion"].isin(emotions)].merge(part, on="utterance")
-        together = groups(corpus, part, "speaker")
-        spread = part.groupby(together)["fold"].transform("nunique")
-        sizes = part["fold"].value_counts().sort_index()
+    chosen = utterances[utterances["emotion"].isin(emotions)]
+    for regime in (r for r in protocol_settings.REGIMES if possible(corpus, utterances, r)):
+        part = chosen.merge(load(corpus, utterances, regime)[["utterance", "fold"]], on="utterance")
+        tested = part[part["fold"] > 0]
+        sizes = tested["fold"].value_counts().sort_index()
         rows.append(
             {
                 "corpus": corpus,
                 "regime": regime,
                 **{f"fold {fold}": size for fold, size in sizes.items()},
-                "smallest class": int(part.groupby(["fold", "emotion"]).size().min()),
-                "shared": 100 * float((spread > 1).mean()),
+                "smallest class": int(tested.groupby(["fold", "emotion"]).size().min()),
+                "shared": official_splits.shared(groups(corpus, part, "speaker"), part["fold"]),
             }
         )
     return pd.DataFrame(rows)
@@ -327,7 +351,10 @@ def overviews(tables: Mapping[str, pd.DataFrame], emotions: Sequence[str]) -> pd
         if table["emotion"].isin(emotions).any()
         and any(possible(corpus, table, regime) for regime in protocol_settings.REGIMES)
     ]
-    return pd.concat([pd.DataFrame(), *found], ignore_index=True)
+    table = pd.concat([pd.DataFrame(), *found], ignore_index=True)
+    numbered = sorted((c for c in table if c.startswith("fold ")), key=lambda column: int(column[5:]))
+    last = [column for column in ("smallest class", "shared") if column in table]
+    return table[[*(c for c in table if c not in (*numbered, *last)), *numbered, *last]]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

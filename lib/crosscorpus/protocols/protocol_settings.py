@@ -187,4 +187,7 @@ def table(overrides: str | dict[str, Any] = "") -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["setting", "value", "origin", "why"])
 
 
-REGIMES = ("stratified", "speaker")
+DEALT = ("stratified", "speaker")
+"""Regimes whose folds this project deals."""
+REGIMES = (*DEALT, "official")
+"""All regimes: the last has the split that was published of a corpus, see `official_splits`."""

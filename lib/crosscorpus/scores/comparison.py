@@ -8,6 +8,7 @@ import pandas as pd
 from scipy import stats
 
 from crosscorpus.base import known_names
+from crosscorpus.protocols import protocol_settings
 from crosscorpus.scores import metrics
 
 PAIRED = ("accuracy", "uar")
@@ -164,6 +165,7 @@ def leakage(predictions: pd.DataFrame, utterances: pd.DataFrame) -> pd.DataFrame
     and Hochberg), n_utterances, n_clusters. Without rows where one of the regimes is missing.
     """
     same = predictions[predictions["train_corpus"] == predictions["test_corpus"]]
+    same = same[same["regime"].isin(protocol_settings.DEALT)]
     keys = ["ptm", "head", "test_corpus", "utterance"]
     same = same[same.groupby(keys)["regime"].transform("nunique") == 2]
     columns = ["ptm", "head", "corpus", "stratified", "speaker", "difference", "low", "high", "p", "p_adjusted"]

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from crosscorpus.protocols import folds
+
 UNIT = ["ptm", "head", "regime", "seed", "train_corpus"]
 TRAINING = [*UNIT, "fold"]
 TEST_FOLD = [*UNIT, "test_corpus", "fold"]
@@ -92,17 +94,38 @@ def known_emotions(utterances: pd.DataFrame) -> pd.DataFrame:
     return known
 
 
+def in_regimes(predictions: pd.DataFrame, utterances: pd.DataFrame) -> pd.DataFrame:
+    """Return `known_emotions` for each regime of predictions, with the columns regime and tested.
+
+    Of a split that was published, it has the utterances of its parts alone, and `tested` says whether a fold tests
+    one; where folds are dealt, each is tested.
+    """
+    known, tables = known_emotions(utterances), []
+    for regime in map(str, predictions["regime"].unique()):
+        for corpus, part in known.groupby("corpus", sort=False):
+            fold = folds.published(str(corpus), regime)
+            here = part if fold is None else part[part["utterance"].isin(fold.index)]
+            tested = True if fold is None else here["utterance"].map(fold) > 0
+            tables.append(here.assign(regime=regime, tested=tested))
+    return pd.concat(tables, ignore_index=True)
+
+
 def labels_told_apart(
-    predictions: pd.DataFrame, utterances: pd.DataFrame, more: Iterable[str] = ()
-) -> dict[str, list[str]]:
-    # What a head tells apart, by its training corpus: the emotions of the table that the corpus has.
-    """Return what a head tells apart, by its training corpus."""
+    predictions: pd.DataFrame, known: pd.DataFrame, more: Iterable[str] = ()
+) -> dict[tuple[str, str], list[str]]:
+    # The emotions of the table that the corpus has, in its parts where a split was published.
+    """Return what a head tells apart, by regime and training corpus; `known` as `in_regimes` returns it."""
     emotions = emotions_of(predictions)
-    of_corpus = utterances.groupby("corpus")["emotion"].agg(set)
+    of_corpus = known.groupby("corpus")["emotion"].agg(set)
     trained = {*predictions["train_corpus"].unique(), *more}
     for corpus in sorted({*trained, *predictions["test_corpus"].unique()}):
         if corpus not in of_corpus.index:
             raise GuardError(
                 f"{corpus} is in the results but not in the table of utterances; pass those of all corpora"
             )
-    return {corpus: [e for e in emotions if e in of_corpus[corpus]] for corpus in sorted(trained)}
+    of_regime = known.groupby(["regime", "corpus"])["emotion"].agg(set)
+    return {
+        (regime, corpus): [e for e in emotions if e in of_regime.get((regime, corpus), ())]
+        for regime in sorted(set(known["regime"]))
+        for corpus in sorted(trained)
+    }

@@ -24,22 +24,28 @@ ROUNDING = 1e-3
 def wrong_utterances(predictions: pd.DataFrame, utterances: pd.DataFrame) -> pd.DataFrame:
     """Find cells that are not tested on every utterance once.
 
-    Expected are the utterances of the test corpus whose emotion the training corpus has, over all folds; of those
-    with identical audio, one is enough (`folds.load` leaves a copy out where it would be in another fold). If it
-    trips, scores of this cell are of another set of utterances than those beside it: results of two runs were
-    mixed, or rows were lost. Delete the stored predictions of the cell and run it again; if it trips again,
-    compare folds and utterances (`check_folds`).
+    Expected are the utterances of the test corpus whose emotion the training corpus has, over all folds (of a
+    published split, those of its test parts); of those with identical audio, one is enough (`folds.load` leaves a
+    copy out where it would be in another fold). If it trips, scores of this cell are of another set of utterances
+    than those beside it: results of two runs were mixed, or rows were lost. Delete the stored predictions of the
+    cell and run it again; if it trips again, compare folds and utterances (`check_folds`).
     """
     cell = [*guard_parts.UNIT, "test_corpus"]
-    known = guard_parts.known_emotions(utterances).rename(columns={"corpus": "test_corpus"})
-    sets = guard_parts.labels_told_apart(predictions, utterances)
+    known = guard_parts.in_regimes(predictions, utterances)
+    sets = guard_parts.labels_told_apart(predictions, known)
+    known = known[known["tested"]].rename(columns={"corpus": "test_corpus"})
     expected = pd.concat(
-        [known[known["emotion"].isin(labels)].assign(train_corpus=corpus) for corpus, labels in sets.items()]
+        [
+            known[(known["regime"] == regime) & known["emotion"].isin(labels)].assign(train_corpus=corpus)
+            for (regime, corpus), labels in sets.items()
+        ]
     )
-    pair = ["train_corpus", "test_corpus"]
+    pair = ["regime", "train_corpus", "test_corpus"]
     sizes = expected.groupby(pair).size()
-    spared = expected.merge(_copies_without_fold(predictions, utterances), on=["test_corpus", "utterance"])
-    spared_sizes = spared.groupby(["regime", *pair]).size()
+    spared = expected.merge(
+        _copies_without_fold(predictions, utterances), on=["regime", "test_corpus", "utterance"]
+    )
+    spared_sizes = spared.groupby(pair).size()
     of_pair = [*pair, "utterance", "emotion"]
     seen = guard_parts.plain_texts(predictions[of_pair].drop_duplicates())
     unknown = seen.merge(expected, how="left", on=of_pair, indicator=True)
@@ -51,7 +57,7 @@ def wrong_utterances(predictions: pd.DataFrame, utterances: pd.DataFrame) -> pd.
     groups = predictions.assign(good=good).groupby(cell, observed=True, sort=False)["good"]
     checked = groups.agg(n="size", good="sum").reset_index()
     wanted = [
-        int(sizes.get((row.train_corpus, row.test_corpus), 0))
+        int(sizes.get((row.regime, row.train_corpus, row.test_corpus), 0))
         - int(spared_sizes.get((row.regime, row.train_corpus, row.test_corpus), 0))
         for row in checked.itertuples()
     ]
@@ -77,10 +83,10 @@ def wrong_probabilities(predictions: pd.DataFrame, utterances: pd.DataFrame) -> 
     afterwards (by a prior, say). Look at what `train.predict` returns there.
     """
     emotions = guard_parts.emotions_of(predictions)
-    sets = guard_parts.labels_told_apart(predictions, utterances)
-    corpus = pd.Categorical(predictions["train_corpus"])
-    of_corpus = np.array([[emotion in sets[name] for emotion in emotions] for name in corpus.categories])
-    allowed = of_corpus[corpus.codes]
+    sets = guard_parts.labels_told_apart(predictions, guard_parts.in_regimes(predictions, utterances))
+    by = predictions.groupby(["regime", "train_corpus"], observed=True)
+    told = np.array([[emotion in sets[key] for emotion in emotions] for key in by.size().index])
+    allowed = told[by.ngroup().to_numpy()]
     p = guard_parts.probabilities_of(predictions)
     answers = np.where(_scored_on(predictions, emotions), p, np.nan)
     code = pd.Index(emotions).get_indexer(predictions["predicted"])
@@ -111,12 +117,13 @@ def missing_class(predictions: pd.DataFrame, utterances: pd.DataFrame) -> pd.Dat
     averaged with them. Deal the folds anew, or read the accuracy of that cell alone.
     """
     group = ["regime", "train_corpus", "test_corpus", "fold"]
-    sets = guard_parts.labels_told_apart(predictions, utterances)
-    of_corpus = guard_parts.known_emotions(utterances).groupby("corpus")["emotion"].agg(set)
+    known = guard_parts.in_regimes(predictions, utterances)
+    sets = guard_parts.labels_told_apart(predictions, known)
+    of_corpus = known[known["tested"]].groupby(["regime", "corpus"])["emotion"].agg(set)
     present = guard_parts.plain_texts(predictions[[*group, "emotion"]].drop_duplicates())
     checked = present.groupby(group, sort=False)["emotion"].agg(set).reset_index()
     checked["absent"] = [
-        sorted(set(sets[row.train_corpus]) & of_corpus[row.test_corpus] - row.emotion)
+        sorted(set(sets[row.regime, row.train_corpus]) & of_corpus[row.regime, row.test_corpus] - row.emotion)
         for row in checked.itertuples()
     ]
     return guard_parts.report(

@@ -91,15 +91,16 @@ def at_chance(predictions: pd.DataFrame, history: pd.DataFrame, utterances: pd.D
         guard_parts.plain_texts(known), on=guard_parts.TRAINING, how="outer", sort=False
     )
     checked = checked[checked["train_accuracy"].notna() | ~checked["head"].isin(WITHOUT_CURVES)]
-    sets = guard_parts.labels_told_apart(predictions, utterances, checked["train_corpus"].unique())
-    table = guard_parts.known_emotions(utterances)
+    known = guard_parts.in_regimes(checked, utterances)
+    sets = guard_parts.labels_told_apart(predictions, known, checked["train_corpus"].unique())
     by, limits = ["regime", "train_corpus"], []
-    for (_, corpus), fold in checked.groupby(by)["fold"]:
-        emotion = table.loc[table["corpus"] == corpus, "emotion"]
-        counts = emotion[emotion.isin(sets[corpus])].value_counts()
-        total, n_folds = int(counts.sum()), int(fold.max())
+    for (regime, corpus), fold in checked.groupby(by)["fold"]:
+        table = known[(known["regime"] == regime) & (known["corpus"] == corpus)]
+        table = table[table["emotion"].isin(sets[regime, corpus])]
+        counts = table["emotion"].value_counts()
+        total, n_tested, n_folds = int(counts.sum()), int(table["tested"].sum()), int(fold.max())
         # Folds and the part for early stopping are dealt by emotion, so the share is the whole corpus's, nearly.
-        n = total * (n_folds - 1) // n_folds or total
+        n = (total * n_folds - n_tested) // n_folds or total
         # Of few, guessing may get all; a head that knows all its training data is not held against that.
         limits.append(min(binom.isf(GUESSING, n, counts.max() / total), n - 1) / n)
     group = checked.groupby(by).ngroup().to_numpy()

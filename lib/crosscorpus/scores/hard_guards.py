@@ -31,7 +31,7 @@ def check_folds(
     utterances
         Table with `utterance`, a row for each.
     n_folds
-        How many folds each regime has.
+        How many folds each regime has: test parts, where its split was published.
     regimes
         Those that must be there; without them, those of the table are checked.
     left_out
@@ -57,7 +57,7 @@ def check_folds(
         raise guard_parts.GuardError(f"{corpus}: {twice} is twice in the table of utterances; keep one of the two")
     for regime in regimes or fold_table["regime"].unique():
         part, where = fold_table[fold_table["regime"] == regime], f"{corpus}, {regime}"
-        wrong = part[~part["fold"].isin(range(1, n_folds + 1))]
+        wrong = part[~part["fold"].isin(folds.numbers(regime, n_folds))]
         if len(wrong):
             raise guard_parts.GuardError(
                 f"{where}: {wrong['utterance'].iloc[0]} is in fold {wrong['fold'].iloc[0]} where 1 to {n_folds} "
@@ -167,12 +167,14 @@ def check_overlaps(utterances: pd.DataFrame, fold_table: pd.DataFrame) -> None:
         )
     for regime, of_regime in joined.groupby("regime", sort=False):
         tables = [table for _, table in of_regime.groupby("corpus", sort=False)]
-        for fold in sorted(of_regime["fold"].unique()):
+        tables = [table for table in tables if table["fold"].max() > 0]  # else nothing of it is tested
+        for fold in range(1, int(of_regime["fold"].max()) + 1):
             tests = [test for table in tables if len(test := table[table["fold"] == fold])]
             for table in tables:
-                kept_out = guard_parts.training_fold(int(fold), int(table["fold"].max()))
+                kept_out = guard_parts.training_fold(fold, int(table["fold"].max()))
+                training, validation, _ = folds.parts(table["fold"], kept_out)
                 for test in tests:
-                    check_overlap(table[table["fold"] != kept_out], test, str(regime), int(fold))
+                    check_overlap(table[training | validation], test, str(regime), fold)
 
 
 def check_history(history: pd.DataFrame) -> None:

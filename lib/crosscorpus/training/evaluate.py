@@ -1,7 +1,8 @@
 """From embeddings to the table of predictions: the grid of heads, corpora, regimes and seeds.
 
-In fold i of a regime, a head is trained on the four other folds of the training corpus and tested on fold i of
-each test corpus (paper, section III.C), the training corpus among them. One training serves all test corpora.
+In fold i of a regime, a head is trained on the other folds of the training corpus and tested on fold i of each
+test corpus (paper, section III.C), the training corpus among them. One training serves all test corpora. There are
+five folds as a rule, and one to six where a split was published: `unit_of_work` says which are paired.
 """
 
 import functools
@@ -160,7 +161,7 @@ def utterances(corpus_ids: Iterable[str], source: str = "pack") -> pd.DataFrame:
     tables = []
     for corpus in corpus_ids:
         table = corpus_scans.read_scan(corpus, source).utterances
-        tables.append(table[table["utterance"].isin(folds.load(corpus, table)["utterance"])])
+        tables.append(table[table["utterance"].isin(folds.with_fold(corpus, table))])
     return pd.concat(tables, ignore_index=True)
 
 

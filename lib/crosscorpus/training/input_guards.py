@@ -36,7 +36,7 @@ def check_inputs(utterances: Mapping[str, pd.DataFrame], regimes: Sequence[str],
             # With fewer groups than folds, each group is a fold: one is left out at a time.
             n_folds = folds.count(corpus, table, regime)
             hard_guards.check_folds(
-                corpus, tables[-1], table, n_folds, [regime], folds.without_fold(corpus, table)
+                corpus, tables[-1], table, n_folds, [regime], folds.without_fold(corpus, table, regime)
             )
     if tables:
         together = pd.concat(utterances.values(), ignore_index=True)

@@ -15,7 +15,7 @@ from crosscorpus.training import baselines, heads, unit_of_work
 def of_unit(unit: unit_of_work.Unit, known: dict[tuple, str], device: str) -> tuple[Path, Path]:
     """Return the files of a unit's predictions and learning curves; `known` keeps hashes from unit to unit."""
     here = [unit.trained_on, *unit.tests]
-    emotions = unit_of_work.classes(unit.trained_on, unit.protocol)
+    emotions = unit_of_work.classes(unit.trained_on, unit.regime, unit.protocol)
     for e in here:
         # By object: one model and corpus can come with several poolings. Units keep their embeddings alive.
         if ("vectors", id(e.vectors)) not in known:

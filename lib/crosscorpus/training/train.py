@@ -139,6 +139,9 @@ class Task:
         How many classes there are, whether or not all occur in `y`.
     seed
         Decides the validation split, the initial weights, the order of batches and dropout.
+    held_out
+        Which utterances are the part for early stopping, bool [utterances], where a published split has one; None
+        to split it off by the protocol.
     """
 
     head: str
@@ -147,6 +150,7 @@ class Task:
     groups: np.ndarray
     n_classes: int
     seed: int
+    held_out: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -176,7 +180,9 @@ def prepare(task: Task, protocol: Protocol) -> Ready:
     with without_tensorflow():
         keras.utils.set_random_seed(task.seed)
     part, validation = np.arange(len(task.y)), np.arange(0)
-    if len(task.y) >= protocol["fixed_epochs_below"]:
+    if task.held_out is not None:
+        part, validation = np.flatnonzero(~task.held_out), np.flatnonzero(task.held_out)
+    elif len(task.y) >= protocol["fixed_epochs_below"]:
         part, validation = split_validation(task.y, task.groups, protocol["validation_share"], task.seed)
     scaler = StandardScaler().fit(task.X[part]) if protocol["scaling"] == "standardise" else None
     model = heads.build(task.head, task.X.shape[1], task.n_classes, protocol)

@@ -1,4 +1,8 @@
-"""One unit of work: a head trained on every fold of one corpus, and tested on all corpora."""
+"""One unit of work: a head trained on every fold of one corpus, and tested on all corpora.
+
+Corpora may have different numbers of folds: fold i of a test corpus is tested by the training of fold
+((i - 1) mod n) + 1 of a training corpus with n folds, see `guard_parts.training_fold`.
+"""
 
 import functools
 import itertools
@@ -12,6 +16,7 @@ import pandas as pd
 from crosscorpus.embeddings import store
 from crosscorpus.protocols import folds, protocol_settings
 from crosscorpus.protocols.protocol_settings import Protocol
+from crosscorpus.scores import guard_parts
 from crosscorpus.training import baselines, heads
 
 if TYPE_CHECKING:
@@ -51,9 +56,15 @@ class Unit:
         return protocol_settings.used_by(self.protocol, self.head, "heads" if is_head else "baselines")
 
 
-def classes(embeddings: store.Embeddings, protocol: Protocol) -> list[str]:
-    """Return the emotions that a head trained on a corpus tells apart: the protocol's that the corpus has."""
-    present = set(embeddings.utterances["emotion"])
+def classes(embeddings: store.Embeddings, regime: str, protocol: Protocol) -> list[str]:
+    """Return the emotions that a head trained on a corpus tells apart: the protocol's that the corpus has.
+
+    Of a published split, those that it has: it may leave out an emotion altogether.
+    """
+    table, published = embeddings.utterances, folds.published(embeddings.corpus, regime)
+    present = set(
+        table["emotion"] if published is None else table.loc[table["utterance"].isin(published.index), "emotion"]
+    )
     return [emotion for emotion in protocol["emotions"] if emotion in present]
 
 
@@ -89,20 +100,22 @@ def trainings(unit: Unit) -> list["train.Task"]:
     """Return the trainings of a unit, one for each fold."""
     from crosscorpus.training import train
 
-    emotions = classes(unit.trained_on, unit.protocol)
+    emotions = classes(unit.trained_on, unit.regime, unit.protocol)
     rows, X = with_folds(unit.trained_on, unit.regime, emotions)
     y = rows["emotion"].map(emotions.index).to_numpy()
     together = folds.groups(unit.trained_on.corpus, rows, unit.regime).to_numpy()
     tasks = []
     for fold in range(1, rows["fold"].max() + 1):
-        rest = (rows["fold"] != fold).to_numpy()
+        training, validation, _ = folds.parts(rows["fold"], fold)
+        rest = training | validation if unit.head in heads.HEADS else training  # a baseline stops at nothing
+        held_out = validation[rest] if validation[rest].any() else None
         seed = 1000 * unit.seed + fold
-        tasks.append(train.Task(unit.head, X[rest], y[rest], together[rest], len(emotions), seed))
+        tasks.append(train.Task(unit.head, X[rest], y[rest], together[rest], len(emotions), seed, held_out))
     return tasks
 
 
 def _tested(unit: Unit, predictors: Sequence[Callable[[np.ndarray], np.ndarray]]) -> pd.DataFrame:
-    emotions = classes(unit.trained_on, unit.protocol)
+    emotions = classes(unit.trained_on, unit.regime, unit.protocol)
     targets = [(test.corpus, *with_folds(test, unit.regime, emotions)) for test in unit.tests]
     last = max(rows["fold"].max() for _, rows, _ in targets)
     predictions = []
@@ -110,10 +123,10 @@ def _tested(unit: Unit, predictors: Sequence[Callable[[np.ndarray], np.ndarray]]
         here = (rows["fold"] == fold).to_numpy()
         if not here.any():
             continue
-        p = predictors[(fold - 1) % len(predictors)](X[here])
+        p = predictors[guard_parts.training_fold(fold, len(predictors)) - 1](X[here])
         table = rows.loc[here, ["utterance", "emotion"]].reset_index(drop=True)
         table = table.assign(**unit.keys, test_corpus=corpus, fold=fold)
-        shared = np.isin(emotions, rows["emotion"].unique())
+        shared = np.isin(emotions, rows.loc[rows["fold"] > 0, "emotion"].unique())
         table["predicted"] = np.array(emotions)[np.where(shared, p, -1).argmax(axis=1)]
         probabilities = pd.DataFrame(p, columns=[f"p_{emotion}" for emotion in emotions])
         predictions.append(pd.concat([table[COLUMNS], probabilities], axis=1))
@@ -129,7 +142,7 @@ def _curves(unit: Unit, histories: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 
 def with_folds(embeddings: store.Embeddings, regime: str, emotions: list[str]) -> tuple[pd.DataFrame, np.ndarray]:
-    """Return the utterances that are trained or tested on, with their folds, and their embeddings."""
+    """Return the utterances that are trained or tested on, with folds (see `folds.parts`), and embeddings."""
     fold = folds.load(embeddings.corpus, embeddings.utterances, regime).set_index("utterance")["fold"]
     rows = embeddings.utterances.assign(fold=embeddings.utterances["utterance"].map(fold))
     keep = (rows["emotion"].isin(emotions) & rows["fold"].notna()).to_numpy()

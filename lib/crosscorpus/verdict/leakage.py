@@ -7,7 +7,7 @@ import pandas as pd
 from crosscorpus.base import shown_names
 from crosscorpus.corpora import corpus_registry, file_lists
 from crosscorpus.models import model_registry
-from crosscorpus.protocols import folds, protocol_settings
+from crosscorpus.protocols import folds, official_splits, protocol_settings
 from crosscorpus.scores import comparison
 
 COLUMNS = ["ptm", "head", "train_corpus", "test_corpus", "difference", "low", "high", "p", "p_adjusted"]
@@ -32,12 +32,10 @@ def shared(utterances: pd.DataFrame, dealt: pd.DataFrame) -> pd.DataFrame:
     joined = dealt.merge(utterances[["utterance", *KNOWN.values()]], on="utterance")
     rows = []
     for regime, part in joined.groupby("regime", sort=False):
-        row: dict[str, object] = {"regime": regime, "n": len(part)}
+        row: dict[str, object] = {"regime": regime, "n": int((part["fold"] > 0).sum())}
         for name, column in KNOWN.items():
             given = part[part[column].fillna("") != ""]
-            # Heard in training: there is an utterance of the same in another fold.
-            heard = given.groupby(column)["fold"].transform("nunique") > 1
-            row[name] = 100 * float(heard.mean()) if len(given) else float("nan")
+            row[name] = official_splits.shared(given[column], given["fold"])
         rows.append(row)
     return pd.DataFrame(rows, columns=["regime", "n", *KNOWN])
 
@@ -107,6 +105,7 @@ def across(predictions: pd.DataFrame, utterances: pd.DataFrame) -> pd.DataFrame:
 
 
 def _between_regimes(predictions: pd.DataFrame, utterances: pd.DataFrame, metric: str) -> pd.DataFrame:
+    predictions = predictions[predictions["regime"].isin(protocol_settings.DEALT)]
     keys = ["ptm", "head", "train_corpus", "test_corpus", "utterance"]
     both = predictions[predictions.groupby(keys)["regime"].transform("nunique") == 2]
     if not len(both):
