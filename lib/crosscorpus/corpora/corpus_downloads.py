@@ -14,7 +14,7 @@ from typing import Any
 from tqdm import tqdm
 
 from crosscorpus.base import archives, paths, web
-from crosscorpus.corpora import corpus_entries, corpus_registry, decoding, file_lists
+from crosscorpus.corpora import corpus_entries, corpus_registry, corpus_tables, decoding, file_lists
 
 
 class IncompleteError(web.DownloadError):
@@ -109,7 +109,7 @@ def corpus(corpus_id: str) -> Path:
     if target.is_dir():  # empty, or it would have been found
         target.rmdir()
     os.replace(best, target)
-    print(f"{entry.name}: {count} of {sum(entry.counts.values())} utterances in {target}")
+    print(f"{entry.name}: {count} of {entry.size} utterances in {target}")
     _check_whole(entry, target, "; ".join(["", *map(str, troubles), by_hand(entry)]))
     return target
 
@@ -151,7 +151,7 @@ def _from_home(entry: corpus_entries.Corpus, home: Mapping[str, Any]) -> Path:
         shutil.rmtree(work)
         raise web.DownloadError(
             f"{home['url']}: none of its {n} audio files is named as {entry.name} names them; "
-            f"expected {sum(entry.counts.values())} utterances; correct the address in data/corpora.yaml"
+            f"expected {entry.size} utterances; correct the address in {entry.file}"
         )
     return work
 
@@ -169,14 +169,17 @@ def _fetch_and_unpack(entry: corpus_entries.Corpus, home: Mapping[str, Any], to:
 
 
 def _utterances(entry: corpus_entries.Corpus, folder: Path) -> dict[str, str]:
-    """Return the utterances that file names below a folder tell, with their emotions."""
+    """Return the utterances that file names below a folder, or its tables, tell, with their emotions."""
     files = (
         path.relative_to(folder).as_posix()
         for path in folder.rglob("*")
         if path.suffix.lower() in decoding.SUFFIXES and not paths.is_note(path.relative_to(folder).parts)
     )
-    told = (corpus_entries.parse(entry, file) for file in files)
-    return {facts["utterance"]: facts["emotion"] for facts in told if facts}
+    try:
+        told = [facts for _, found in corpus_tables.of_files(entry, folder, files) for facts in found]
+    except corpus_tables.CorpusTableError:
+        return {}  # without its tables it is nothing yet; scanning says which are missing
+    return {facts["utterance"]: facts["emotion"] for facts in told}
 
 
 def by_hand(entry: corpus_entries.Corpus) -> str:
