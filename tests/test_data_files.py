@@ -98,6 +98,12 @@ def test_of_the_corpora_in_question_none_is_carried_that_owners_keep():
     assert not any(corpus.pack["carry"] for corpus in CORPORA if corpus.id in kept)
 
 
+def test_the_pack_carries_what_owners_let_be_shared_alone():
+    carried = {path.stem for path in (paths.PACK / "utterances").glob("*.csv")}
+    assert carried
+    assert all(corpus_registry.get(corpus).pack["carry"] for corpus in carried)
+
+
 def test_the_benchmarks_have_as_many_corpora_as_they_say():
     of = {protocol: [c.id for c in CORPORA if protocol in c.in_protocols] for protocol in corpus_entries.PROTOCOLS}
     assert len(of["emobox"]) == 32

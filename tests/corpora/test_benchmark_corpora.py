@@ -334,7 +334,7 @@ counts: {anger: 1, happiness: 1}
             {"pattern": "(?P<emotion>a)(?P<speker>b)"},
             "group in the pattern of toys .* did you mean 'speaker'",
         ),
-        ({"tables": [{"file": "a.csv", "nam": "{x}"}]}, "unknown field of a table of toys .* did you mean 'name'"),
+        ({"tables": [{"file": "a.csv", "names": "{x}"}]}, "field of a table of toys .* did you mean 'name'"),
         ({"tables": [{"file": "a.csv"}]}, "a table has no name"),
     ],
 )
