@@ -25,7 +25,7 @@ RUN = f"_build/{PROFILE}"
 SITE = "." if PROFILE in ("demo", "paper") else RUN  # below it, jupyter-book writes _build/html
 CHAPTERS = [name for name in glob_wildcards("notebooks/{name,[^/]+}.ipynb").name if name != "model"]
 FACTS = glob_wildcards("data/{file,.+\\.(yaml|csv|parquet)}").file
-REGISTRIES = ["corpora.yaml", "models.yaml"]
+REGISTRIES = [file for file in FACTS if file.startswith("corpora")] + ["models.yaml"]
 PACK = [f"embeddings/{f}" for f in glob_wildcards("data/embeddings/{file,.+\\.safetensors}").file]
 VARIANTS = [str(file) for file in protocol_settings.files(config["overrides"])]
 MODELS = glob_wildcards("notebooks/models/{ptm}.ipynb").ptm

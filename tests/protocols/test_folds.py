@@ -262,7 +262,8 @@ def test_committed_folds_that_put_identical_audio_apart_are_refused(regime, list
     one = fold.index[0]
     other = fold.index[fold != fold[one]][0]
     read = listed["emodb"].assign(sha256=listed["emodb"]["utterance"].replace(other, one))
-    with pytest.raises(folds.FoldError, match=rf"emodb\.csv: identical audio .*{regime}.*{one} = {other}\. .*make folds"):
+    said = rf"emodb\.csv: identical audio .*{regime}.*{one} = {other}\. .*make folds"
+    with pytest.raises(folds.FoldError, match=said):
         folds.load("emodb", read, regime)
 
 

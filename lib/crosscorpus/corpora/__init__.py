@@ -3,6 +3,7 @@
 Modules, in the order in which data flows through them:
 
 - `corpus_entries`: an entry of the registry of corpora, and what it says of a file's name
+- `corpus_tables`: facts of utterances that owners tell in tables of their own, not in file names
 - `own_sheets`: CSV files as spreadsheets save them
 - `own_tables`: corpora of one's own
 - `corpus_registry`: which speech corpora there are, and where each one's audio is

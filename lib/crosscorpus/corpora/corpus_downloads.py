@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from crosscorpus.base import archives, paths, web
-from crosscorpus.corpora import corpus_entries, corpus_registry, decoding, file_lists, home_files
+from crosscorpus.corpora import corpus_entries, corpus_registry, corpus_tables, decoding, file_lists, home_files
 
 
 class IncompleteError(web.DownloadError):
@@ -104,7 +104,7 @@ def _may_hold_more(entry: corpus_entries.Corpus, name: str, known: Collection[st
 def _told(entry: corpus_entries.Corpus, folder: Path) -> str:
     """Return how many utterances are in a folder, and which are known to be nowhere or are not on the list."""
     here, known = set(_utterances(entry, folder)), _known(entry, folder)
-    told = f"{len(known)} of {sum(entry.counts.values())} utterances in {folder}"
+    told = f"{len(known)} of {entry.size} utterances in {folder}"
     if absent := sorted(set(entry.download.get("lacks", ())) - here):
         told += f"; no home has {', '.join(absent)}"
     if more := sorted(here - known):
@@ -141,20 +141,23 @@ def _from_home(entry: corpus_entries.Corpus, home: Mapping[str, Any]) -> Path:
         shutil.rmtree(work)
         raise web.DownloadError(
             f"{home_files.shown(home)}: none of its {n} audio files is named as {entry.name} names them; "
-            f"expected {sum(entry.counts.values())} utterances; correct the address in data/corpora.yaml"
+            f"expected {entry.size} utterances; correct the address in {entry.file}"
         )
     return work
 
 
 def _utterances(entry: corpus_entries.Corpus, folder: Path) -> dict[str, str]:
-    """Return the utterances that file names below a folder tell, with their emotions."""
+    """Return the utterances that file names below a folder, or its tables, tell, with their emotions."""
     files = (
         path.relative_to(folder).as_posix()
         for path in folder.rglob("*")
         if path.suffix.lower() in decoding.SUFFIXES and not paths.is_note(path.relative_to(folder).parts)
     )
-    told = (corpus_entries.parse(entry, file) for file in files)
-    return {facts["utterance"]: facts["emotion"] for facts in told if facts}
+    try:
+        told = [facts for _, found in corpus_tables.of_files(entry, folder, files) for facts in found]
+    except corpus_tables.CorpusTableError:
+        return {}  # without its tables it is nothing yet; scanning says which are missing
+    return {facts["utterance"]: facts["emotion"] for facts in told}
 
 
 def by_hand(entry: corpus_entries.Corpus) -> str:

@@ -1,7 +1,7 @@
 """Which speech corpora there are, and where each one's audio is.
 
-Everything that is a fact about a corpus stands in `data/corpora.yaml`, or in a CSV table in `data/own/`; nothing
-here knows a corpus by name.
+Everything that is a fact about a corpus stands in `data/corpora.yaml`, in `data/corpora_of_benchmarks.yaml` beside
+it, or in a CSV table in `data/own/`; nothing here knows a corpus by name.
 """
 
 import functools
@@ -19,18 +19,24 @@ from crosscorpus.corpora.corpus_entries import Corpus, checked
 
 @functools.cache
 def registry() -> dict[str, Corpus]:
-    """Return the corpora of `data/corpora.yaml` by id, in its order; those of CSV tables are found by `get`.
+    """Return the corpora of `data/corpora*.yaml` by id, in their order; those of CSV tables are found by `get`.
 
     Raises
     ------
     known_names.UnknownNameError
-        An entry has a field that there is not, or an emotion that its counts do not have.
+        An entry has a field that there is not, or a name in it, as of an emotion, is not known.
     ValueError
-        An entry lacks a field, or its pattern cannot be used.
+        An entry lacks a field, cannot be used (`corpus_entries.checked`), or is in two files.
     """
-    file = paths.DATA / "corpora.yaml"
-    found: Mapping = yaml.safe_load(file.read_text(encoding="utf-8"))
-    return {key: checked(key, entry, paths.shown(file)) for key, entry in found.items()}
+    entries: dict[str, Corpus] = {}
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same, in C, where it was built
+    for file in (paths.DATA / "corpora.yaml", *sorted(paths.DATA.glob("corpora_*.yaml"))):
+        found: Mapping = yaml.load(file.read_text(encoding="utf-8"), Loader=loader)
+        if twice := entries.keys() & found.keys():
+            one = min(twice)
+            raise ValueError(f"{paths.shown(file)}: {one} is in {entries[one].file} already; keep one of the two")
+        entries |= {key: checked(key, entry, paths.shown(file)) for key, entry in found.items()}
+    return entries
 
 
 def ids() -> list[str]:
@@ -73,7 +79,7 @@ def get(corpus: str) -> Corpus:
     if corpus in registry():
         if own is not None:
             raise own_sheets.OwnTableError(
-                f"{paths.shown(own)}: a corpus {corpus} is in data/corpora.yaml already; rename the file"
+                f"{paths.shown(own)}: a corpus {corpus} is in {registry()[corpus].file} already; rename the file"
             )
         return registry()[corpus]
     if own is None:

@@ -97,7 +97,7 @@ def overview(ids: Iterable[str]) -> pd.DataFrame:
             "Corpus": [e.name for e in entries],
             "Language": [e.language for e in entries],
             "Speakers": [e.speakers for e in entries],
-            "Utterances": [sum(e.counts.values()) for e in entries],
+            "Utterances": [e.size for e in entries],
             "Licence": [e.licence for e in entries],
             "Home": [e.home for e in entries],
         }

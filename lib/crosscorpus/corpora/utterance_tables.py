@@ -11,8 +11,9 @@ import joblib
 import pandas as pd
 
 from crosscorpus.base import known_names, progress
-from crosscorpus.corpora import decoding, recordings
+from crosscorpus.corpora import corpus_tables, decoding, recordings
 from crosscorpus.corpora.corpus_entries import Corpus, parse
+from crosscorpus.corpora.corpus_tables import WHOLE
 
 COLUMNS = [
     "corpus",
@@ -87,20 +88,25 @@ def _named(entry: Corpus, root: Path) -> tuple[dict[str, list[dict[str, Any]]], 
     files, problems = recordings.listed(root)
     copies: dict[str, list[dict[str, Any]]] = {}
     suffixes = {suffix: number for number, suffix in enumerate(decoding.SUFFIXES)}
-    for path in sorted(files, key=lambda p: (suffixes.get(PurePosixPath(p).suffix.lower(), len(suffixes)), p)):
+    order = sorted(files, key=lambda p: (suffixes.get(PurePosixPath(p).suffix.lower(), len(suffixes)), p))
+    for path, found in corpus_tables.of_files(entry, root, order):
         unused = [why for pattern, why in entry.not_used.items() if re.search(pattern, path)]
-        facts = parse(entry, path)
         if unused:
             problems.append((path, f"not used: {unused[0]}", "none needed"))
-        elif facts is None:
-            remedy = f"rename it as {entry.name} names its files (pattern in data/corpora.yaml), or leave it"
-            problems.append((path, "wrongly named", remedy))
-        else:
-            copies.setdefault(facts["utterance"], []).append(WHOLE | {"path": path} | facts)
+        elif not found:
+            remedy = f"rename it as {entry.name} names its files (pattern in {entry.file}), or leave it"
+            named = entry.tables and parse(entry, path)
+            problems.append((path, "in none of its owners' tables" if named else "wrongly named", remedy))
+        for facts in [] if unused else found:
+            if facts["emotion"]:
+                copies.setdefault(facts["utterance"], []).append(facts)
+            else:
+                name = path if math.isnan(facts["start"]) else facts["utterance"]
+                reason = f"{LEFT_OUT} {facts['emotion_native']!r} stands for no emotion"
+                problems.append((name, reason, f"none needed; see `emotions` in {entry.file}"))
     return copies, problems
 
 
-WHOLE = {"start": math.nan, "end": math.nan}
 LEFT_OUT = "left out: the label"
 """How the reason begins, among the problems of a corpus, where a row's label stands for no emotion."""
 
@@ -198,7 +204,7 @@ def check_table(corpus: Corpus, table: pd.DataFrame, problems: pd.DataFrame | No
             _check_own(corpus, row, what)
         elif row["emotion"] not in known:
             known_names.check(row["emotion"], sorted(known), f"emotion of {what}")
-        for column, value in (WHOLE | (parse(corpus, row["path"]) or {}) if corpus.table is None else {}).items():
+        for column, value in _told(corpus, row["path"]).items():
             if not _same(row[column], value):
                 raise ValueError(f"{what} has the {column} {row[column]!r}, its file's name says {value!r}")
         if not re.fullmatch("[0-9a-f]{64}", row["sha256"]):
@@ -214,6 +220,13 @@ def check_table(corpus: Corpus, table: pd.DataFrame, problems: pd.DataFrame | No
             raise OwnTableChangedError(
                 f"it has no utterance {new[0]}, which {corpus.home} has; read the audio again"
             )
+
+
+def _told(corpus: Corpus, path: str) -> dict[str, Any]:
+    """Return what a file's name alone tells of its one utterance; of tables, nothing is known without them."""
+    if corpus.table is not None or any("start" in table for table in corpus.tables):
+        return {}
+    return WHOLE | (parse(corpus, path) or {})
 
 
 def _check_own(corpus: Corpus, row: Mapping[str, Any], what: str) -> None:

@@ -16,6 +16,7 @@ from crosscorpus.corpora import (
     containers,
     corpus_entries,
     corpus_registry,
+    corpus_tables,
     decoding,
     file_lists,
     mp3,
@@ -118,6 +119,7 @@ READING = (
     decoding,
     containers,
     corpus_entries,
+    corpus_tables,
     mp3,
     own_sheets,
     own_tables,
@@ -243,8 +245,12 @@ def read_scan(corpus: str, source: str = "pack") -> utterance_tables.Scan:
 
 def _as_named_now(entry: corpus_entries.Corpus, table: pd.DataFrame) -> pd.DataFrame:
     """Return a table of utterances with the facts that names, or the corpus's own table, tell today."""
+    if entry.tables:  # who speaks when is told by its owners' tables, which are not here: what a label means is
+        emotion = table["emotion_native"].map(lambda label: corpus_entries.harmonised(entry, label) or "")
+        return table.assign(emotion=emotion)[emotion != ""].reset_index(drop=True)
     known = table["path" if entry.table is None else "utterance"]
     told = [corpus_entries.parse(entry, name) for name in known]
-    kept = table[[facts is not None for facts in told]].reset_index(drop=True)
-    facts = pd.DataFrame([facts for facts in told if facts is not None], index=kept.index)
+    used = [facts is not None and facts["emotion"] != "" for facts in told]
+    kept = table[used].reset_index(drop=True)
+    facts = pd.DataFrame([facts for facts, use in zip(told, used, strict=True) if use], index=kept.index)
     return kept.assign(**facts).sort_values("utterance", ignore_index=True)

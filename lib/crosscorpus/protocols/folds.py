@@ -51,7 +51,8 @@ def groups(corpus: str, utterances: pd.DataFrame, regime: str) -> pd.Series:
     """Return the label, per utterance, of what a regime keeps together in one fold.
 
     Speakers for ``speaker``, or what the registry's `folds_keep_together` names for a corpus without speakers
-    (MESD: a word in one kind of voice), two of which are one where they share audio; identical audio for the others.
+    (MESD: a word in one kind of voice), two of which are one where they share audio; identical audio for the other
+    regimes.
     """
     if known_names.check(regime, protocol_settings.REGIMES, "regime") != "speaker":
         return audio_groups(corpus, utterances)
@@ -182,8 +183,8 @@ def load(corpus: str, utterances: pd.DataFrame, regime: str | None = None) -> pd
     The committed folds where there are some (an utterance that they do not have is left out, and one that is
     not here is dropped), else new ones, as for a regime in which no utterance of some fold is here. Where audio
     turns out to be identical to that of another fold, new folds keep the first utterance alone, so that nothing is
-    in training and test at once. A published split is taken as it is, but for such audio: it stays where it is tested
-    (see `left_out`).
+    in training and test at once. A published split is taken as it is, but for such audio: it stays where it is
+    tested (see `left_out`).
 
     Returns
     -------
@@ -224,11 +225,12 @@ def load(corpus: str, utterances: pd.DataFrame, regime: str | None = None) -> pd
 
 def _put_apart(corpus: str, table: pd.DataFrame, first: pd.Series) -> str:
     pairs = list(dict.fromkeys(f"{one} = {other}" for one, other in zip(first, table["utterance"], strict=True)))
+    regimes = ", ".join(table["regime"].unique())
     return (
-        f"{paths.shown(path(corpus))}: identical audio in different folds ({', '.join(table['regime'].unique())}), so "
-        f"that a recording would be in training and in test: {', '.join(pairs)}. Two names must not have one "
-        "recording: fetch the corpus again if this copy is wrong; if every copy has it, add the names to same_audio in "
-        "data/corpora.yaml (or leave one out there, not_used) and run `make folds`"
+        f"{paths.shown(path(corpus))}: identical audio in different folds ({regimes}), so that a recording would be "
+        f"in training and in test: {', '.join(pairs)}. Two names must not have one recording: fetch the corpus again "
+        "if this copy is wrong; if every copy has it, add the names to same_audio in "
+        f"{corpus_registry.get(corpus).file} (or leave one out there, not_used) and run `make folds`"
     )
 
 

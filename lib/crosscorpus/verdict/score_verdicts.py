@@ -170,8 +170,8 @@ def fold_sizes() -> pd.DataFrame:
     A row for each regime (our committed folds of the five common emotions): regime, smallest and largest (percent
     of a corpus that the smallest and the largest fold have), cells, fit (accuracies that are a whole number of
     right answers in one of the folds), by_chance (how many of as many arbitrary values would be). Cells tested on
-    a corpus of which some speaker-disjoint fold has the very size of the stratified ones are left out of the second
-    row: such a fit does not tell the two apart.
+    a corpus of which some speaker-disjoint fold has the very size of the stratified ones are left out of the
+    second row: such a fit does not tell the two apart.
     """
     sizes = published_tables.sizes("phukan2025_table1")
     variants = {"stratified": sizes.variants["five labels"], "speaker": next(iter(sizes.speaker.values()))}
