@@ -227,9 +227,9 @@ def _put_apart(corpus: str, table: pd.DataFrame, first: pd.Series) -> str:
     pairs = list(dict.fromkeys(f"{one} = {other}" for one, other in zip(first, table["utterance"], strict=True)))
     regimes = ", ".join(table["regime"].unique())
     return (
-        f"{paths.shown(path(corpus))}: identical audio in different folds ({regimes}), so that a recording would be "
-        f"in training and in test: {', '.join(pairs)}. Two names must not have one recording: fetch the corpus again "
-        "if this copy is wrong; if every copy has it, add the names to same_audio in "
+        f"{paths.shown(path(corpus))}: identical audio in different folds ({regimes}), so that a recording would "
+        f"be in training and in test: {', '.join(pairs)}. Two names must not have one recording: fetch the corpus "
+        "again if this copy is wrong; if every copy has it, add the names to same_audio in "
         f"{corpus_registry.get(corpus).file} (or leave one out there, not_used) and run `make folds`"
     )
 

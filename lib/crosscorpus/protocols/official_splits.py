@@ -194,7 +194,7 @@ def make(corpus: str, listed: pd.DataFrame) -> pd.DataFrame:
 
 def _parsed(corpus: str, files: "pd.Series[str]") -> pd.DataFrame:
     entry = corpus_registry.registry().get(corpus)
-    if entry is None:
+    if entry is None or any("utterance" in table for table in entry.tables):  # parts of files
         names = [PurePosixPath(file).with_suffix("").as_posix() for file in files]
         return pd.DataFrame({"utterance": names, "speaker": "", "emotion_native": ""}, files.index)
     facts = [corpus_entries.parse(entry, file) for file in files]
@@ -204,7 +204,8 @@ def _parsed(corpus: str, files: "pd.Series[str]") -> pd.DataFrame:
             f"{corpus}: {len(unread)} of {len(files)} names do not follow its pattern in data/corpora.yaml: "
             f"{', '.join(unread[:5])}"
         )
-    return pd.DataFrame(facts, files.index)
+    blank = {"speaker": "", "emotion_native": ""}  # of a corpus whose owners tell them in tables
+    return pd.DataFrame([blank | (found or {}) for found in facts], files.index)
 
 
 def _numbers(corpus: str, listed: pd.DataFrame) -> "pd.Series[int]":
