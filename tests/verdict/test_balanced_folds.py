@@ -56,3 +56,26 @@ def test_ua_and_wa_of_emobox_where_classes_are_of_one_size(emobox):
     unequal = found[found["units"] != 0].groupby("corpus").size()
     assert len(found) == 100
     assert unequal.to_dict() == {"eNTERFACE": 8, "ESD": 1}
+
+
+def test_accuracies_of_one_evaluation_all_fit_and_arbitrary_ones_as_often_as_by_chance():
+    rng = np.random.default_rng(3)
+    sizes = {"small": (104,), "large": (1722,)}
+    made = [("m", c, f"{100 * rng.integers(0, n + 1) / n:.2f}") for c, (n,) in sizes.items() for _ in range(100)]
+    other = [("m", c, f"{rng.integers(0, 10_001) / 100:.2f}") for c in sizes for _ in range(100)]
+    for rows, expected in ((made, [200, 100]), (other, None)):
+        table = pd.DataFrame(rows, columns=["model", "corpus", "wa"])
+        found = balanced_folds.shares(audit_cells.cells(table, sizes, accuracy="wa", test="corpus"))
+        assert list(found["cells"]) == [200, 100]
+        assert list(found["corpora"]) == [2, 1]
+        if expected:
+            assert list(found["one_fold"]) == expected
+            assert (found["p"] < 1e-9).all()
+        else:
+            assert (found["p"] > 0.01).all()
+
+
+def test_a_summary_of_ua_beside_wa(emobox):
+    found = balanced_folds.by_corpus(balanced_folds.ua_beside_wa(*emobox)).set_index("corpus")
+    assert found.loc["URDU"].tolist() == [10, 0, 0]
+    assert found.loc["eNTERFACE"].tolist() == [10, 8, 0.07]

@@ -56,3 +56,11 @@ def test_an_absent_class_is_raised_beyond_what_training_settles_at():
     assert softmax[0] == pytest.approx(0.9 + 0.1 / 8)
     # One utterance in a thousand is enough, whichever class has the others.
     assert constant_answers.lead_of_absent_class(0.001, 6) > 4 * gap
+
+
+def test_a_constant_row_is_explained():
+    found = constant_answers.explained(published_tables.load("osman2024_results"), "MESD", trained=6, classes=7)
+    assert len(found) == 8
+    assert (found["models"] == 11).all()
+    assert (found["one_answer"] - found["macro_f1"]).abs().max() < 1e-5
+    assert found["lead"].min() > 4 * constant_answers.settled_gap(0.1, 8)

@@ -86,3 +86,19 @@ def test_equation_1_leaves_the_diagonal_out_and_names_a_model_that_lacks_a_pair(
     assert derived_values.average_across(table)["average"].item() == 10
     with pytest.raises(ValueError, match="m: expected 6 pairs of 3 corpora, got 5"):
         derived_values.average_across(table.drop(index=1))
+
+
+def test_one_definition_alone_reproduces_the_spread(serevals):
+    found = derived_values.reproduced_by(*serevals, decimals=6)
+    assert len(found) == 6
+    best = found[found["out_of_domain_sd"] > 0]
+    assert best[["taken over", "SD"]].to_numpy().tolist() == [["row means", "sample"]]
+    assert best[derived_values.TABLE3].to_numpy().tolist() == [[9] * 5]
+
+
+def test_a_row_is_left_out_and_ranks_follow():
+    table = results(models=["a", "b", "c"])
+    found = derived_values.with_and_without(table, "X")
+    assert sorted(found["rank"]) == sorted(found["rank_without"]) == [1, 2, 3]
+    plain = derived_values.ser_evals_table3(table, without=["X"]).set_index("model")
+    assert found.set_index("model")["weighted_average_without"].to_dict() == plain["weighted_average"].to_dict()

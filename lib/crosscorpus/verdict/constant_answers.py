@@ -43,8 +43,6 @@ def cells(table: pd.DataFrame, *, decimals: int = 5, classes: Iterable[int] = CL
     fits = (lowest <= f1) & (f1 <= highest) & (share > 0)
     fitting = np.where(fits.any(axis=1), tried[fits.argmax(axis=1)], 0)
     return table.assign(constant=fits.any(axis=1), classes=fitting)
-        constant=fits.any(axis=1), classes=np.where(fits.any(axis=1), tried[fits.argmax(axis=1)], 0)
-    )
 
 
 def rows(table: pd.DataFrame, *, decimals: int = 5, classes: Iterable[int] = CLASSES) -> pd.DataFrame:
@@ -53,7 +51,7 @@ def rows(table: pd.DataFrame, *, decimals: int = 5, classes: Iterable[int] = CLA
     Parameters
     ----------
     table, decimals, classes
-        As for `cells`, the table with `model, train_corpus, test_corpus`; only pairs of different corpora are looked at.
+        As for `cells`, the table with `model, train_corpus, test_corpus`; only pairs of different corpora count.
 
     Returns
     -------
@@ -69,6 +67,33 @@ def rows(table: pd.DataFrame, *, decimals: int = 5, classes: Iterable[int] = CLA
     })  # fmt: skip
     found["constant"] = found["constant_cells"] == found["cells"]
     return found.sort_values("constant_cells", ascending=False, kind="stable").reset_index()
+
+
+def explained(table: pd.DataFrame, train: str, trained: int, classes: int) -> pd.DataFrame:
+    """Put the scores of a constant row beside what one answer gives, and say by how much that answer is raised.
+
+    Parameters
+    ----------
+    table
+        As for `rows`, with at least one model.
+    train
+        The training corpus of the row.
+    trained, classes
+        Numbers of classes that this corpus has, and that the test sets have.
+
+    Returns
+    -------
+    A row for each test corpus: `test_corpus, models, share` (accuracy, which for one answer is the share of its
+    class), `macro_f1` (as printed), `one_answer` (macro-F1 by `f1_of_one_answer`) and `lead` (nats; see
+    `lead_of_absent_class`). Of a column that is not the same for all models, the first is shown.
+    """
+    own = table[(table["train_corpus"] == train) & (table["test_corpus"] != train)]
+    found = own.groupby("test_corpus", sort=False).agg(
+        models=("model", "size"), share=("accuracy", "first"), macro_f1=("macro_f1", "first")
+    )
+    found["one_answer"] = f1_of_one_answer(found["share"].astype(float), classes)
+    found["lead"] = [lead_of_absent_class(share, trained) for share in found["share"].astype(float)]
+    return found.reset_index()
 
 
 def adjustment(share: float, trained: float) -> float:

@@ -91,6 +91,38 @@ def away(recomputed: pd.DataFrame, printed: pd.DataFrame, decimals: int) -> pd.D
     return ((keyed - printed.set_index("model")[TABLE3].astype(float)) * 10**decimals).abs().round(3)
 
 
+def reproduced_by(results: pd.DataFrame, printed: pd.DataFrame, decimals: int) -> pd.DataFrame:
+    """Count the printed values of Table 3 that each definition of the spread reproduces: the control of `away`.
+
+    Returns
+    -------
+    `taken over` (a key of `SPREADS`), `SD` ("sample" or "population") and for each column of `TABLE3` how many
+    models' values are reproduced to the printed digits.
+    """
+    rows = []
+    for spread in SPREADS:
+        for kind, ddof in (("sample", 1), ("population", 0)):
+            distance = away(ser_evals_table3(results, spread=spread, ddof=ddof), printed, decimals)
+            rows.append({"taken over": spread, "SD": kind, **(distance <= 0.5).sum().to_dict()})
+    return pd.DataFrame(rows)
+
+
+def with_and_without(results: pd.DataFrame, row: str) -> pd.DataFrame:
+    """Return what of Table 3 changes if the row of a training corpus is left out of domain.
+
+    Returns
+    -------
+    `model`, then `out_of_domain, out_of_domain_sd, weighted_average, rank` (by the latter) with all rows, and the
+    same with `_without` after the names, ordered by the first rank.
+    """
+    columns = ["out_of_domain", "out_of_domain_sd", "weighted_average"]
+    both = []
+    for without in ([], [row]):
+        table = ser_evals_table3(results, without=without).set_index("model")[columns]
+        both.append(table.assign(rank=table["weighted_average"].rank(ascending=False, method="min").astype(int)))
+    return both[0].join(both[1].add_suffix("_without")).sort_values("rank").reset_index()
+
+
 def average_across(table: pd.DataFrame, score: str = "accuracy") -> pd.DataFrame:
     """Return equation 1 of EmoBox for each model: the mean score over ordered pairs of different corpora.
 
