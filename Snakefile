@@ -87,7 +87,7 @@ rule chapters:
 
 
 # The chapters that need neither embeddings nor predictions.
-PLAIN = ["ambiguities", "audit", "cues", "data"]
+PLAIN = ["ambiguities", "audit", "cues", "data", "rivals-tables"]
 for chapter in PLAIN:
 
     rule:

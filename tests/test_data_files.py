@@ -427,6 +427,7 @@ def test_the_paper_profile_has_all_models_and_corpora_of_the_paper():
         "visualization",
         "your-corpus",
         "audit",
+        "rivals-tables",
         "claims",
         "paper-and-ours",
         "leakage",

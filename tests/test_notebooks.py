@@ -62,6 +62,7 @@ def test_every_model_of_the_paper_has_a_page_and_all_pages_are_in_the_contents()
         "cross-corpus",
         "extraction",
         "audit",
+        "rivals-tables",
         "ambiguities",
         "claims",
         "paper-and-ours",

@@ -22,6 +22,7 @@ CHAPTERS = [
     "visualization",
     "your-corpus",
     "audit",
+    "rivals-tables",
     "ambiguities",
     "claims",
     "paper-and-ours",

@@ -10,6 +10,9 @@ Modules, in the order in which data flows through them:
 - `audit_f1`: whether printed macro-F1 can stand beside printed accuracy
 - `audit`: arithmetic checks on published tables
 - `audit_command`: audit a table of this project's references, or any CSV file
+- `derived_values`: recompute what other papers derive from their scores
+- `balanced_folds`: what class counts of published test folds say of printed scores
+- `constant_answers`: cells of a published matrix in which one class takes all answers
 - `score_verdicts`: the paper's scores beside ours, cell by cell: which lie within our intervals
 - `leakage`: what folds share between training and test, and what it is worth
 - `open_choices`: what the paper leaves open

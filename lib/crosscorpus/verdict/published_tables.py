@@ -100,6 +100,20 @@ def sizes(name: str) -> Sizes:
     return Sizes(n_folds, variants, speaker, classes, entry["columns"])
 
 
+def listed_classes(name: str) -> dict[str, list[tuple[int, ...]]]:
+    """Return the class counts of each test fold in the published lists of splits, for all corpora of a table.
+
+    Raises
+    ------
+    known_names.UnknownNameError
+        No such lists are known for this table.
+    """
+    known = yaml.safe_load((paths.DATA / "reference" / "test_sizes.yaml").read_text(encoding="utf-8"))
+    known = {table: entry["lists"] for table, entry in known.items() if "lists" in entry}
+    entry = known[known_names.check(name, known, "published table with lists of splits")]
+    return {corpus: [tuple(fold) for fold in folds] for corpus, folds in entry.items()}
+
+
 def stratified_classes(corpus: str, folds: tuple[int, ...]) -> list[tuple[int, ...]]:
     """Return the class counts that a stratified fold of a corpus can have, with the labels of the protocol."""
     totals = [corpus_registry.get(corpus).counts[emotion] for emotion in protocol_settings.load()["emotions"]]
