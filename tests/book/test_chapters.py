@@ -14,6 +14,7 @@ CHAPTERS = [
     "index",
     "cues",
     "data",
+    "corpora",
     "extraction",
     "model",
     "heads",
