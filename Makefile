@@ -67,7 +67,7 @@ comma := ,
 space := $(subst ,, )
 IDS := $(sort $(subst $(comma),$(space),$(CORPUS)))
 OWN := own-$(subst $(space),_,$(IDS))
-GRID := $(foreach chapter,data your-corpus same-corpus cross-corpus,_build/$(OWN)/notebooks/$(chapter).ipynb)
+GRID := $(foreach chapter,data your-corpus same-corpus cross-corpus,_build/$(OWN)/notebooks/$(chapter).ipynb) added
 
 own: env ## your corpora in the grid beside the pack's: make own CORPUS=<id>; pages in _build/own-<id>/notebooks/
 	@test -n "$(IDS)" || { echo "Name your corpus: make own CORPUS=<id>, or CORPUS=\"<id> <id>\" (see CONTRIBUTING.md)"; exit 2; }

@@ -79,10 +79,11 @@ def main() -> None:
         print("\n".join(f"- {line}" for line in said))
     print("\nLook at:\n")
     site = site_of(run)
+    added = availability.made_elsewhere(grid["corpora"]) if grid else []
     for file in made:
         if file == site:
             print(f"  {site.as_uri()}  (the book)")
-        elif "models" not in file.parts and site not in made:
+        elif ("models" not in file.parts or file.stem in added) and site not in made:
             print(f"  {paths.shown(file)}")
 
 
