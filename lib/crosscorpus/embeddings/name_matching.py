@@ -48,7 +48,8 @@ def match(names: Iterable[str], utterances: pd.DataFrame) -> Matches:
     """Match names with a table of utterances (`utterance`, `path`).
 
     By path, the utterance is meant with whose path a name shares most folders from its end, one at least, or all
-    of its own. So names may begin with folders of another machine.
+    of its own. So names may begin with folders of another machine. Where two names mean an utterance by different
+    rules, the later rule's means none; nor does one that could mean several that others mean already.
     """
     by_rule: dict[str, dict[str, list[Candidate]]] = {rule: {} for rule in RULES}
     for utterance, path in zip(utterances["utterance"], utterances["path"], strict=True):
@@ -56,25 +57,25 @@ def match(names: Iterable[str], utterances: pd.DataFrame) -> Matches:
         keys = (file.name, file.stem, file.name, file.stem, name.as_posix(), _without_suffix(name))
         for rule, key in zip(RULES, keys, strict=True):
             by_rule[rule].setdefault(key, []).append((file.parts[:-1], utterance))
-    found: list[str | None] = []
-    rules: collections.Counter[str] = collections.Counter()
-    ambiguous = {}
-    for number, given in enumerate(names):
-        rule, meant = _meant(PurePosixPath(plain(given)), by_rule)
-        found.append(meant[0] if len(meant) == 1 else None)
-        if len(meant) > 1:
-            ambiguous[number] = meant
-        elif meant:
-            rules[rule] += 1
-    return Matches(found, {rule: rules[rule] for rule in RULES if rules[rule]}, ambiguous)
+    each = [_meant(PurePosixPath(plain(name)), by_rule) for name in names]
+    best: dict[str, int] = {}  # the first rule by which a name means an utterance, and nothing else
+    for number, meant in each:
+        if len(meant) == 1:
+            best[meant[0]] = min(best.get(meant[0], number), number)
+    found = [meant[0] if len(meant) == 1 and number == best[meant[0]] else None for number, meant in each]
+    rules = collections.Counter(rule for (rule, _), one in zip(each, found, strict=True) if one is not None)
+    ambiguous = {
+        number: meant for number, (_, meant) in enumerate(each) if len(meant) > 1 and not best.keys() >= {*meant}
+    }
+    return Matches(found, {RULES[rule]: rules[rule] for rule in sorted(rules)}, ambiguous)
 
 
 Candidate = tuple[Sequence[str], str]  # folders of an utterance's path, and the utterance
 
 
-def _meant(name: PurePosixPath, by_rule: Mapping[str, Mapping[str, list[Candidate]]]) -> tuple[str, list[str]]:
-    """Return the first rule that some utterance follows, and the utterances that do."""
-    for rule in RULES:
+def _meant(name: PurePosixPath, by_rule: Mapping[str, Mapping[str, list[Candidate]]]) -> tuple[int, list[str]]:
+    """Return the number of the first rule that some utterance follows, and the utterances that do."""
+    for number, rule in enumerate(RULES):
         # A name without suffix may have a point in it, so it is looked for as it is first.
         keys = (name.as_posix(), _without_suffix(name)) if rule.startswith("id") else (name.name, name.stem)
         for key in keys if rule.endswith("without suffix") else keys[:1]:
@@ -82,8 +83,8 @@ def _meant(name: PurePosixPath, by_rule: Mapping[str, Mapping[str, list[Candidat
             if rule.startswith("path"):
                 near = _nearest(name.parts[:-1], near)
             if near:
-                return rule, [utterance for _, utterance in near]
-    return "", []
+                return number, [utterance for _, utterance in near]
+    return len(RULES), []
 
 
 def _nearest(folders: Sequence[str], near: Sequence[Candidate]) -> list[Candidate]:

@@ -19,7 +19,7 @@ from crosscorpus.embeddings import vector_rows
 from crosscorpus.embeddings.vector_rows import Rows, refuse
 
 PICKLED = (
-    "holds Python objects (a pickle), which are never read: they could run anything",
+    "could only be read as Python objects (a pickle), which may run anything, and are never read",
     "save plain arrays: numbers as float32, names as `names.astype(str)`",
 )
 
