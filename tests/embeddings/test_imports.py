@@ -11,11 +11,11 @@ import torch
 from safetensors.numpy import save_file
 from safetensors.torch import save_file as save_torch
 
-from crosscorpus.base import known_names, paths, table_files
+from crosscorpus.base import added_files, known_names, paths, table_files
 from crosscorpus.corpora import corpus_registry, file_lists
 from crosscorpus.embeddings import __main__ as commands
 from crosscorpus.embeddings import availability, corpus_scans, exports, imports, store, store_folders, vector_rows
-from crosscorpus.models import extractor_checks, loading, model_registry, own_models
+from crosscorpus.models import extractor_checks, loading, model_registry
 from crosscorpus.protocols import protocol_settings
 from crosscorpus.training import evaluate
 
@@ -433,7 +433,7 @@ def test_a_wrong_name_is_refused(own, tmp_path, vectors, given, message):
     file, _ = put(npz, tmp_path / "given", FILES, vectors)
     with pytest.raises(ValueError, match=message):
         imports.add(file, **{"ptm": "theirs", "corpus": "mine"} | given)
-    assert not own_models.files()
+    assert not added_files.files()
 
 
 def test_files_that_are_not_there_are_named(own, tmp_path):
@@ -547,7 +547,7 @@ def test_a_changed_file_makes_predictions_anew_and_nothing_stale_stays(own, adde
     said = "\n".join(imports.remove("theirs"))
     assert "predictions/theirs" in said
     assert not list(paths.BUILD.rglob("*theirs*"))
-    assert not own_models.files()
+    assert not added_files.files()
     with pytest.raises(known_names.UnknownNameError):
         model_registry.get("theirs")
     with pytest.raises(store_folders.NotStoredError):
@@ -560,7 +560,7 @@ def test_one_corpus_can_be_taken_away(own, added, tmp_path, vectors):
     (own / "other.csv").write_bytes((own / "mine.csv").read_bytes())
     imports.add(added, "theirs", "other")
     imports.remove("theirs", "mine")
-    assert [file.stem for file in own_models.files("theirs")] == ["other"]
+    assert [file.stem for file in added_files.files("theirs")] == ["other"]
     with pytest.raises(ValueError, match="nothing was added of theirs on mine; added are: theirs on other"):
         imports.remove("theirs", "mine")
 
@@ -585,7 +585,7 @@ def test_a_table_that_got_more_rows_asks_for_their_vectors(own, added):
 
 @pytest.mark.usefixtures("added")
 def test_a_damaged_file_is_named_with_its_remedy():
-    file = own_models.path("theirs", "mine")
+    file = added_files.path("theirs", "mine")
     file.write_bytes(file.read_bytes()[:-9])
     assert model_registry.get("theirs")
     with pytest.raises(
@@ -600,7 +600,7 @@ def test_a_damaged_file_is_named_with_its_remedy():
 
 @pytest.mark.usefixtures("added")
 def test_a_model_that_came_to_be_run_here_is_not_mixed_with_what_was_added():
-    own_models.path("theirs", "mine").parent.rename(own_models.folder() / "mfcc")
+    added_files.path("theirs", "mine").parent.rename(added_files.folder() / "mfcc")
     with pytest.raises(model_registry.NotAvailableError, match="a model mfcc is run here; remove what was added"):
         model_registry.get("mfcc")
     imports.remove("mfcc")

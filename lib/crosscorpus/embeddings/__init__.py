@@ -8,7 +8,8 @@ Modules, in the order in which data flows through them:
 - `embedding_files`: files of embeddings: written, read, and checked against what was written
 - `store`: embeddings by model and corpus
 - `vector_rows`: rows of a file of embeddings that was made elsewhere, before anything is known of their corpus
-- `vector_arrays`, `vector_tables`: such files: arrays, and tables
+- `vector_arrays`: such files that hold arrays
+- `vector_tables`: such files that hold a table
 - `name_matching`: which utterance a name means that somebody else gave it
 - `import_checks`: checks of embeddings that were made elsewhere, before they are stored
 - `imports`: add embeddings that were made elsewhere to the store, and take them away again

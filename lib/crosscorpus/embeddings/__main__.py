@@ -8,9 +8,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from crosscorpus.base import paths
+from crosscorpus.base import added_files, paths
 from crosscorpus.embeddings import exports, imports, store, store_folders
-from crosscorpus.models import model_registry, own_models
+from crosscorpus.models import model_registry
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         named = [
             paths.shown(file)
             for file in (paths.ROOT / "profiles").glob("*.yaml")
-            if given["model"] in file.read_text(encoding="utf-8") and not own_models.files(given["model"])
+            if given["model"] in file.read_text(encoding="utf-8") and not added_files.files(given["model"])
         ]
         print(f"still named in {', '.join(named)}: take it out there" if named else "no profile names it")
     elif command == "export":

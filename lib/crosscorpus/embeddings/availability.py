@@ -6,9 +6,10 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+from crosscorpus.base import added_files
 from crosscorpus.corpora import corpus_registry
 from crosscorpus.embeddings import corpus_scans, store, store_folders
-from crosscorpus.models import model_registry, own_models, weights
+from crosscorpus.models import model_registry, weights
 
 RUN = "run"
 NOT_YET = "not yet run"
@@ -59,7 +60,7 @@ def models_run(corpus_ids: Iterable[str], source: str) -> list[str]:
 
 def made_elsewhere(corpus_ids: Iterable[str]) -> list[str]:
     """Return the models whose embeddings of any of some corpora were made elsewhere, and added."""
-    return sorted({file.parent.name for corpus in corpus_ids for file in own_models.files(corpus=corpus)})
+    return sorted({file.parent.name for corpus in corpus_ids for file in added_files.files(corpus=corpus)})
 
 
 def is_stored(ptm: str, corpus: str, source: str) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from crosscorpus.base import known_names, paths, sound, versions, whole_files
+from crosscorpus.base import added_files, known_names, paths, sound, versions, whole_files
 from crosscorpus.corpora import (
     audio_damage,
     containers,
@@ -26,7 +26,6 @@ from crosscorpus.corpora import (
     utterance_tables,
 )
 from crosscorpus.embeddings import store_folders
-from crosscorpus.models import own_models
 
 NEAR_SILENCE_DBFS = -45.0
 
@@ -54,7 +53,7 @@ def audio_root(corpus: str, mirror: str | None = None) -> Path | None:
     None, too, for a CSV table none of whose files are here, if embeddings were added that do without.
     """
     entry, root = corpus_registry.get(corpus), corpus_registry.find(corpus, mirror)
-    if root is None or entry.table is None or not own_models.files(corpus=corpus):
+    if root is None or entry.table is None or not added_files.files(corpus=corpus):
         return root
     return root if any((root / facts["path"]).is_file() for facts in entry.table.values()) else None
 
@@ -64,7 +63,7 @@ def _from_elsewhere(corpus: str, source: str) -> utterance_tables.Scan | None:
 
     They are another source's or, where audio was never read, what names and lists tell.
     """
-    if not own_models.files(corpus=corpus):
+    if not added_files.files(corpus=corpus):
         return None
     for other in store_folders.SOURCES[:2]:
         if other != source and (store_folders.folder(other) / "utterances" / f"{corpus}.csv").exists():

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from crosscorpus.base import paths
+from crosscorpus.base import added_files, paths
 from crosscorpus.corpora import corpus_registry, file_lists, utterance_tables
 from crosscorpus.embeddings import name_matching, vector_rows
 from crosscorpus.embeddings.vector_rows import Rows, refuse
-from crosscorpus.models import model_registry, own_models
+from crosscorpus.models import model_registry
 
 
 def check_shape(file: Path, rows: Rows, ptm: str, corpus: str) -> None:
@@ -27,8 +27,8 @@ def check_shape(file: Path, rows: Rows, ptm: str, corpus: str) -> None:
     if len(rows.names) != len(vectors):
         refuse(file, f"{len(rows.names)} names of {len(vectors)} vectors", "give one name for each vector")
     entry = model_registry.registry().get(ptm)
-    others = [other for other in own_models.files(ptm) if other != own_models.path(ptm, corpus)]
-    expected = entry.dimension if entry is not None and (others or not own_models.files(ptm)) else 0
+    others = [other for other in added_files.files(ptm) if other != added_files.path(ptm, corpus)]
+    expected = entry.dimension if entry is not None and (others or not added_files.files(ptm)) else 0
     if expected and vectors.shape[1] != expected:
         where = paths.shown(others[0]) if others else "data/models.yaml"
         remedy = f"a model has one dimension: add this by another name, or remove {ptm} first"

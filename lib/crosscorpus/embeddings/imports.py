@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from crosscorpus.base import paths
+from crosscorpus.base import added_files, paths
 from crosscorpus.corpora import corpus_registry, file_lists, utterance_tables
 from crosscorpus.embeddings import (
     corpus_scans,
@@ -116,17 +116,17 @@ def add(
     with np.errstate(over="ignore"):
         vectors = rows.vectors[chosen].astype(np.float32)
     import_checks.check_vectors(file, rows, chosen, vectors, scan.utterances, corpus, equal)
-    path = own_models.path(ptm, corpus)
+    path = added_files.path(ptm, corpus)
     replaced = path.exists()
     facts = said | {
         "ptm": ptm,
         "corpus": corpus,
         "dim": str(vectors.shape[1]),
         "pooling": "clip",
-        "dtype": own_models.UNKNOWN,
-        "weights_dtype": own_models.UNKNOWN,
-        "device": own_models.made(said),
-        "commit": own_models.UNKNOWN,
+        "dtype": added_files.UNKNOWN,
+        "weights_dtype": added_files.UNKNOWN,
+        "device": added_files.made(said),
+        "commit": added_files.UNKNOWN,
         "file": file.name,
         "file_sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
         "matched": "; ".join(f"{n} by {rule}" for rule, n in matches.rules.items()),
@@ -137,7 +137,7 @@ def add(
     lines += [f"left out, {len(names)} rows {why}: {vector_rows.listed(names)}" for why, names in unused.items()]
     lines.append(
         f"{'replaced' if replaced else 'stored'}: {len(vectors)} vectors of {vectors.shape[1]} dimensions in "
-        f"{paths.shown(path)}, {own_models.made(said)}"
+        f"{paths.shown(path)}, {added_files.made(said)}"
     )
     return lines
 
@@ -206,9 +206,9 @@ def remove(ptm: str, corpus: str = "") -> list[str]:
     ValueError
         Nothing was added of it.
     """
-    files = own_models.files(ptm, corpus or "*")
+    files = added_files.files(ptm, corpus or "*")
     if not files:
-        known = sorted({f"{file.parent.name} on {file.stem}" for file in own_models.files()})
+        known = sorted({f"{file.parent.name} on {file.stem}" for file in added_files.files()})
         what = f"{ptm} on {corpus}" if corpus else ptm
         raise ValueError(f"nothing was added of {what}; added are: {vector_rows.listed(known) or 'none'}")
     gone = list(files)
@@ -232,14 +232,14 @@ def remove(ptm: str, corpus: str = "") -> list[str]:
 def added() -> pd.DataFrame:
     """Return what was added, a row for each model and corpus."""
     rows = []
-    for file in own_models.files():
-        facts = own_models.facts(file)
+    for file in added_files.files():
+        facts = added_files.facts(file)
         rows.append(
             {
                 "model": file.parent.name,
                 "corpus": file.stem,
                 "dimension": facts.get("dim", "not readable"),
-                "made": own_models.made(facts),
+                "made": added_files.made(facts),
                 "note": facts.get("note", ""),
                 "added": facts.get("added", ""),
             }

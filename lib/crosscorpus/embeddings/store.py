@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from crosscorpus.base import paths, sound, versions
+from crosscorpus.base import added_files, paths, sound, versions
 from crosscorpus.corpora import containers, decoding, mp3
 from crosscorpus.embeddings import corpus_scans, embedding_files, store_folders
-from crosscorpus.models import loading, model_registry, own_models
+from crosscorpus.models import loading, model_registry
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def load(ptm: str, corpus: str, source: str = "pack", pooling: str = "", dtype: 
 
 def _added(ptm: str, corpus: str, source: str, pooling: str) -> Embeddings:
     """Return embeddings that were made elsewhere: those of the utterances that a source's table has."""
-    path, make = own_models.path(ptm, corpus), command(ptm, corpus)
+    path, make = added_files.path(ptm, corpus), command(ptm, corpus)
     if not path.exists() or pooling != "clip":
         raise store_folders.NotStoredError(f"{paths.shown(path)}: not there; it is added by `{make}`")
     again = f"add it again: `{make}`, or take it away: `python -m crosscorpus.embeddings remove --model {ptm}`"

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from crosscorpus.base import known_names, paths
+from crosscorpus.base import added_files, known_names, paths
 from crosscorpus.models import own_models
 
 
@@ -107,9 +107,9 @@ def get(ptm: str) -> Model:
     """
     known = registry()
     model = known[known_names.check(ptm, known, "model")]
-    if model.loader != own_models.LOADER and own_models.files(ptm):
+    if model.loader != own_models.LOADER and added_files.files(ptm):
         raise NotAvailableError(
-            f"{paths.shown(own_models.folder() / ptm)}: a model {ptm} is run here; remove what "
+            f"{paths.shown(added_files.folder() / ptm)}: a model {ptm} is run here; remove what "
             f"was added (`python -m crosscorpus.embeddings remove --model {ptm}`), and add it by another name"
         )
     return model
