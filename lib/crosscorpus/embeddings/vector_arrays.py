@@ -1,6 +1,6 @@
 """Files of arrays with embeddings that were made elsewhere: .npz, .npy and .safetensors.
 
-Nothing in them is executed: Python objects, which only a pickle could hold, are refused unread.
+Nothing in them is executed: Python objects, which only a pickle could hold, are refused unread: NumPy's default.
 """
 
 import contextlib
@@ -32,7 +32,7 @@ def read_npy(file: Path, names: Path | None) -> Rows:
     if names is None:
         refuse(file, "an array has no names", "give them: --names NAMES.csv, a row for each vector, in its order")
     with _damage(file, ".npy file"):
-        array = np.load(file, allow_pickle=False)
+        array = np.load(file)
     if not isinstance(array, np.ndarray):
         array.close()
         refuse(file, "holds several arrays: it is an .npz file", "rename it")
@@ -41,7 +41,7 @@ def read_npy(file: Path, names: Path | None) -> Rows:
 
 def read_npz(file: Path, names: Path | None) -> Rows:
     """Read an array [utterances, dim] and one of names, or an array [dim] for each utterance, under its name."""
-    with _damage(file, ".npz file"), np.load(file, allow_pickle=False) as opened:
+    with _damage(file, ".npz file"), np.load(file) as opened:
         if isinstance(opened, np.ndarray):
             refuse(file, "is a single array: an .npy file", "rename it, and give its names by --names")
         arrays = {}
