@@ -13,7 +13,7 @@ export HF_HUB_DISABLE_TELEMETRY := 1
 SNAKEMAKE := snakemake --cores $(CORES) --nolock --rerun-incomplete --logger crosscorpus
 
 .DEFAULT_GOAL := help
-.PHONY: help env opensmile download book paper own smoke pack picture pdf folds sensitivity bench-extraction \
+.PHONY: help env opensmile download book paper own smoke bundle merge verify pack picture pdf folds sensitivity bench-extraction \
   bench-training bench-small test test-site test-mutations test-faults audit-packages reference lint format lock clean
 
 help: ## list the targets
@@ -67,7 +67,7 @@ comma := ,
 space := $(subst ,, )
 IDS := $(sort $(subst $(comma),$(space),$(CORPUS)))
 OWN := own-$(subst $(space),_,$(IDS))
-GRID := $(foreach chapter,data your-corpus same-corpus cross-corpus,_build/$(OWN)/notebooks/$(chapter).ipynb)
+GRID := $(foreach chapter,data your-corpus same-corpus cross-corpus,_build/$(OWN)/notebooks/$(chapter).ipynb) added
 
 own: env ## your corpora in the grid beside the pack's: make own CORPUS=<id>; pages in _build/own-<id>/notebooks/
 	@test -n "$(IDS)" || { echo "Name your corpus: make own CORPUS=<id>, or CORPUS=\"<id> <id>\" (see CONTRIBUTING.md)"; exit 2; }
@@ -79,6 +79,19 @@ own: env ## your corpora in the grid beside the pack's: make own CORPUS=<id>; pa
 smoke: env ## every chapter in seconds, results without meaning
 	@$(SNAKEMAKE) --configfile profiles/smoke.yaml -- chapters
 	@python -m crosscorpus.book.ending smoke
+
+# What was extracted and trained here, for others: make bundle; theirs, for you: make merge BUNDLE=their.zip
+BUNDLE ?= _build/bundle.zip
+CELLS ?= 5
+
+bundle: env ## what may be passed on of embeddings and predictions, as one archive: make bundle [BUNDLE=mine.zip] [BY=name]
+	@python -m crosscorpus.training.bundles write '$(BUNDLE)' --by '$(BY)'
+
+merge: env ## check somebody's bundle and add what is not here: make merge BUNDLE=their.zip
+	@python -m crosscorpus.training.bundles merge '$(BUNDLE)'
+
+verify: env ## train a random sample of stored cells again and compare: make verify [CELLS=5] [FROM=elsewhere]
+	@python -m crosscorpus.training.verification --cells $(CELLS) $(if $(FROM),--elsewhere)
 
 pack: env ## make data/embeddings/ again from audio and weights, and compare
 	@python -m crosscorpus.embeddings.pack

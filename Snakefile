@@ -27,6 +27,7 @@ CHAPTERS = [name for name in glob_wildcards("notebooks/{name,[^/]+}.ipynb").name
 FACTS = glob_wildcards("data/{file,.+\\.(yaml|csv|parquet)}").file
 REGISTRIES = [file for file in FACTS if file.startswith("corpora")] + ["models.yaml"]
 PACK = [f"embeddings/{f}" for f in glob_wildcards("data/embeddings/{file,.+\\.safetensors}").file]
+OWN = [f"own/embeddings/{f}" for f in glob_wildcards("data/own/embeddings/{file,.+\\.safetensors}").file]
 VARIANTS = [str(file) for file in protocol_settings.files(config["overrides"])]
 MODELS = glob_wildcards("notebooks/models/{ptm}.ipynb").ptm
 CHECKED = MODELS if config.get("check_all_models", True) else config["ptms"]  # whose networks are built to look at them
@@ -36,10 +37,14 @@ LOGGED = " >> {log} 2>&1"
 EXECUTE = ": > {log}; papermill --no-progress-bar --log-level ERROR {input.notebook} {output} -y '{params.values}'"
 EXECUTE += " --stderr-file >(tee -a {log} | grep --line-buffered '^   - ' >&2)" + LOGGED
 
+# What was made elsewhere, and added, has its row in every grid.
+ADDED = availability.made_elsewhere(config["corpora"])
+config["ptms"] = list(dict.fromkeys([*config["ptms"], *ADDED]))
 ALL = [(ptm, corpus) for ptm in config["ptms"] for corpus in config["corpora"]]
-PACKED = [pair for pair in ALL if SOURCE != "audio" and availability.is_stored(*pair, "pack")]
+GIVEN = [pair for pair in ALL if pair[0] in ADDED and availability.is_stored(*pair, SOURCE)]
+PACKED = [pair for pair in ALL if SOURCE != "audio" and pair[0] not in ADDED and availability.is_stored(*pair, "pack")]
 MADE = [pair for pair in ALL if SOURCE != "pack" and pair not in PACKED and availability.can_extract(*pair)]
-PAIRS = PACKED + MADE
+PAIRS = PACKED + GIVEN + MADE
 if not PAIRS:
     needs = availability.needed(config["ptms"], config["corpora"], SOURCE)
     raise WorkflowError(f"nothing can be run with profile {PROFILE}. Needed:\n{needs.to_string(index=False)}")
@@ -86,6 +91,12 @@ rule chapters:
         expand(f"{RUN}/notebooks/models/{{ptm}}.ipynb", ptm=config["ptms"]),
 
 
+# Pages of models whose embeddings were made elsewhere; none, where nothing was added.
+rule added:
+    input:
+        expand(f"{RUN}/notebooks/models/{{ptm}}.ipynb", ptm=ADDED),
+
+
 # The chapters that need neither embeddings nor predictions.
 PLAIN = ["ambiguities", "audit", "cues", "data", "rivals-tables"]
 for chapter in PLAIN:
@@ -96,7 +107,7 @@ for chapter in PLAIN:
         input:
             notebook=f"notebooks/{chapter}.ipynb",
             library=library(chapter),
-            facts=expand("data/{file}", file=FACTS),
+            facts=expand("data/{file}", file=[*FACTS, *OWN]),
         output:
             f"{RUN}/notebooks/{chapter}.ipynb",
         params:
@@ -148,12 +159,12 @@ rule model:
     input:
         notebook="notebooks/model.ipynb",
         library=library("model"),
-        facts=expand("data/{file}", file=[*FACTS, *PACK]),
+        facts=expand("data/{file}", file=[*FACTS, *PACK, *OWN]),
         embedded=lambda w: [f for f in EMBEDDED if f.startswith(f"{RUN}/embed/{w.ptm}-")],
     output:
         f"{RUN}/notebooks/models/{{ptm}}.ipynb",
     params:
-        values=lambda w: values("model", ptm=w.ptm, extract=False, check=w.ptm in CHECKED),
+        values=lambda w: values("model", ptm=w.ptm, extract=False, check=w.ptm in [*CHECKED, *ADDED]),
     log:
         f"{RUN}/logs/model-{{ptm}}.log",
     benchmark:
@@ -166,7 +177,7 @@ rule extraction:
     input:
         notebook="notebooks/extraction.ipynb",
         library=library("extraction"),
-        facts=expand("data/{file}", file=[*FACTS, *PACK]),
+        facts=expand("data/{file}", file=[*FACTS, *PACK, *OWN]),
         embedded=EMBEDDED,
     output:
         f"{RUN}/notebooks/extraction.ipynb",
@@ -185,7 +196,7 @@ rule train:
     input:
         notebook="notebooks/heads.ipynb",
         library=library("heads"),
-        facts=expand("data/{file}", file=[*FACTS, *PACK]),
+        facts=expand("data/{file}", file=[*FACTS, *PACK, *OWN]),
         variants=VARIANTS,
         embedded=EMBEDDED,
     output:
@@ -210,7 +221,7 @@ for chapter in sorted({*CHAPTERS} - {*PLAIN, "extraction"}):
         input:
             notebook=f"notebooks/{chapter}.ipynb",
             library=library(chapter),
-            facts=expand("data/{file}", file=[*FACTS, *PACK]),
+            facts=expand("data/{file}", file=[*FACTS, *PACK, *OWN]),
             variants=VARIANTS,
             trained=TRAINED,
         output:

@@ -38,6 +38,7 @@ MINUTES = [
 """Run by `make test-faults` alone."""
 NETWORK = "fetches corpora, models or packages from the network"
 LONG = "takes minutes to hours; what it calls has tests of its own"
+STORE = "works on a store that a run has filled; `tests/training/test_bundles.py` calls what it calls"
 ITSELF = "would start these tests again"
 NOT_HERE = {
     "make download": NETWORK,
@@ -48,6 +49,9 @@ NOT_HERE = {
     "make opensmile": NETWORK,
     "make audit-packages": NETWORK,
     "make lock": NETWORK,
+    "make bundle": STORE,
+    "make merge BUNDLE=their.zip": STORE,
+    "make verify": STORE,
     "make pack": LONG,
     "make sensitivity": LONG,
     "make bench-extraction": LONG,

@@ -73,7 +73,8 @@ def follow(project, section):
 def shown(notebook):
     cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
     outputs = [o for c in cells for o in c.get("outputs", [])]
-    return "\n".join("".join(o.get("text", "") or o.get("data", {}).get("text/html", "")) for o in outputs)
+    kinds = [{"text": o.get("text", "")} | o.get("data", {}) for o in outputs]
+    return "\n".join("".join(o.get(kind, "")) for o in kinds for kind in ("text", "text/html", "text/markdown"))
 
 
 EXPECTED = {
@@ -83,6 +84,7 @@ EXPECTED = {
     ),
     "Add a corpus for everybody": ("out.ipynb", ["Toys"]),
     "Add a model by its handle": ("out.ipynb", ["My wav2vec 2.0", "Toys"]),
+    "Add embeddings made elsewhere": ("out.ipynb", ["cube-root", "made elsewhere, by A. Person, on 2026-03-01"]),
     "Add a model that is a Python function": ("out.ipynb", ["Spectrum", "Toys"]),
     "Add a head": ("out.ipynb", ["LINEAR", "Emo-DB"]),
     "Add a chapter": ("_build/smoke/notebooks/my-chapter.ipynb", ["Emo-DB"]),

@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from crosscorpus.base import paths
+from crosscorpus.base import added_files, paths
 from crosscorpus.book import timings
 from crosscorpus.corpora import corpus_registry
 from crosscorpus.embeddings import availability, corpus_scans
@@ -19,7 +19,11 @@ def pages(run: str) -> list[Path]:
     """Return the chapters that a run executed to their end, and its site first where it has one that is newer."""
     folder = paths.BUILD / run / "notebooks"
     found = (file for file in sorted(folder.rglob("*.ipynb")) if parameters(file))
-    made = [file for file in found if (paths.ROOT / "notebooks" / file.relative_to(folder)).exists()]
+    added = {
+        f"models/{file.parent.name}.ipynb" for file in added_files.files()
+    }  # pages without a notebook of their own
+    names = {file: str(file.relative_to(folder)) for file in found}
+    made = [f for f, name in names.items() if name in added or (paths.ROOT / "notebooks" / name).exists()]
     site = site_of(run)
     newest = max((file.stat().st_mtime for file in made), default=0.0)
     return [*([site] if site.exists() and site.stat().st_mtime >= newest else []), *made]
@@ -82,7 +86,7 @@ def main() -> None:
     for file in made:
         if file == site:
             print(f"  {site.as_uri()}  (the book)")
-        elif "models" not in file.parts and site not in made:
+        elif ("models" not in file.parts or added_files.files(file.stem)) and site not in made:
             print(f"  {paths.shown(file)}")
 
 

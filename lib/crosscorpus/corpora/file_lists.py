@@ -2,12 +2,20 @@
 
 from collections.abc import Iterable
 
+import numpy as np
 import pandas as pd
 
 from crosscorpus.base import paths
 from crosscorpus.corpora import corpus_registry
 from crosscorpus.corpora.corpus_entries import parse
-from crosscorpus.corpora.utterance_tables import read_table
+from crosscorpus.corpora.utterance_tables import (
+    COLUMNS,
+    PROBLEM_COLUMNS,
+    QUALITY_COLUMNS,
+    WHOLE,
+    Scan,
+    read_table,
+)
 
 LIST_COLUMNS = ["file", "emotion", "sample_rate_native", "seconds"]
 """Columns of an official file list, as it is stored."""
@@ -60,6 +68,25 @@ def file_list(corpus: str) -> pd.DataFrame | None:
     return table.sort_values("utterance", ignore_index=True)
 
 
+def without_audio(corpus: str) -> Scan | None:
+    """Return the table of utterances that a corpus should have, as far as names and lists tell, without its audio.
+
+    Of a CSV table in `data/own/`, its rows; else the official list, without the utterances that are only inferred.
+    What is not known is "" (`sha256`), or missing (`seconds`, `sample_rate_native`).
+    None where the corpus has neither table nor list.
+    """
+    entry, table = corpus_registry.get(corpus), file_list(corpus)
+    if entry.table is not None:
+        table = pd.DataFrame(list(entry.table.values())).assign(corpus=corpus, sample_rate_native=np.nan)
+        table["seconds"] = table["end"] - table["start"]
+    elif table is not None:
+        table = table[table["listed"] != "inferred"].assign(path=table["file"], **WHOLE)
+    else:
+        return None
+    table = table.assign(sha256="").sort_values("utterance", ignore_index=True)[COLUMNS]
+    return Scan(table, pd.DataFrame(columns=QUALITY_COLUMNS), pd.DataFrame(columns=PROBLEM_COLUMNS))
+
+
 def compare(utterances: pd.DataFrame, corpus: str) -> pd.DataFrame:
     """Compare a table of utterances with the corpus's official files.
 
@@ -85,7 +112,8 @@ def compare(utterances: pd.DataFrame, corpus: str) -> pd.DataFrame:
 
 def repeated_audio(utterances: pd.DataFrame) -> pd.DataFrame:
     """Return the utterances whose decoded audio occurs more than once, sorted by hash and name."""
-    twice = utterances[utterances.duplicated("sha256", keep=False)]
+    known = utterances[utterances["sha256"] != ""]
+    twice = known[known.duplicated("sha256", keep=False)]
     return twice.sort_values(["sha256", "utterance"], ignore_index=True)
 
 

@@ -7,6 +7,14 @@ Modules, in the order in which data flows through them:
 - `corpus_scans`: tables of a corpus's utterances: from the pack or from audio, read, written and checked
 - `embedding_files`: files of embeddings: written, read, and checked against what was written
 - `store`: embeddings by model and corpus
+- `vector_rows`: rows of a file of embeddings that was made elsewhere, before anything is known of their corpus
+- `vector_arrays`: such files that hold arrays
+- `vector_tables`: such files that hold a table
+- `name_matching`: which utterance a name means that somebody else gave it
+- `import_checks`: checks of embeddings that were made elsewhere, before they are stored
+- `imports`: add embeddings that were made elsewhere to the store, and take them away again
+- `exports`: write stored embeddings to files that others read
+- `__main__`: commands: add, remove, export, list
 - `availability`: which embeddings there are, which there are not, and what those would take
 - `sharding`: read, encode and write utterances shard by shard
 - `extraction`: embed the utterances of a corpus: from audio files, through an extractor, into the store

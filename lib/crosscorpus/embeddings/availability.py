@@ -6,8 +6,9 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+from crosscorpus.base import added_files
 from crosscorpus.corpora import corpus_registry
-from crosscorpus.embeddings import store, store_folders
+from crosscorpus.embeddings import corpus_scans, store, store_folders
 from crosscorpus.models import model_registry, weights
 
 RUN = "run"
@@ -16,8 +17,10 @@ NOT_YET = "not yet run"
 
 def needs_of_corpus(corpus: str, mirror: str | None = None) -> str:
     """Return what it takes to read a corpus's audio, or "" where it is here."""
-    if corpus_registry.find(corpus, mirror):
+    if corpus_scans.audio_root(corpus, mirror):
         return ""
+    if corpus_registry.get(corpus).table is not None:
+        return f"audio: none of the files that {corpus_registry.get(corpus).home} names is here"
     return (
         f"audio: `python -m crosscorpus.embeddings.downloads {corpus}`, or corpora/{corpus}/ of the mirror folder"
     )
@@ -26,6 +29,8 @@ def needs_of_corpus(corpus: str, mirror: str | None = None) -> str:
 def needs_of_model(ptm: str, mirror: str | None = None) -> str:
     """Return what it takes to run a model, or "" where all is here."""
     model = model_registry.get(ptm)
+    if model_registry.is_made_elsewhere(ptm):
+        return f"embeddings made elsewhere: `{store.command(ptm, 'CORPUS')}`"
     if model.needs and importlib.util.find_spec(model.needs) is None:
         return f"the package {model.needs}: `make {model.needs}`"
     if model.home == "none" or weights.find(ptm, mirror):
@@ -53,6 +58,11 @@ def models_run(corpus_ids: Iterable[str], source: str) -> list[str]:
     return [ptm for ptm in model_registry.registry() if any(is_stored(ptm, c, source) for c in ids)]
 
 
+def made_elsewhere(corpus_ids: Iterable[str]) -> list[str]:
+    """Return the models whose embeddings of any of some corpora were made elsewhere, and added."""
+    return sorted({file.parent.name for corpus in corpus_ids for file in added_files.files(corpus=corpus)})
+
+
 def is_stored(ptm: str, corpus: str, source: str) -> bool:
     """Return whether the embeddings of a corpus by a model are stored."""
     try:
@@ -75,7 +85,11 @@ def needed(ptms: Iterable[str], corpus_ids: Iterable[str], source: str, mirror: 
     for ptm, corpus in itertools.product(ptms, ids):
         model, name = model_registry.get(ptm).name, corpus_registry.get(corpus).name
         if ptm in models_run and corpus in corpora_run and table.loc[model, name]:
-            needs = [needs_of_model(ptm, mirror), needs_of_corpus(corpus, mirror)]
+            needs = [needs_of_model(ptm, mirror)]
+            if model_registry.is_made_elsewhere(ptm):
+                needs = [f"embeddings made elsewhere: `{store.command(ptm, corpus)}`"]
+            else:
+                needs.append(needs_of_corpus(corpus, mirror))
             rows.append(("pair", f"{model} on {name}", "; ".join(filter(None, needs))))
     rows = [(kind, name, needs or "nothing more: `make paper` runs it") for kind, name, needs in rows]
     return pd.DataFrame(rows, columns=["kind", "name", "needs"])

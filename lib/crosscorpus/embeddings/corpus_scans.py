@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from crosscorpus.base import known_names, paths, sound, versions, whole_files
+from crosscorpus.base import added_files, known_names, paths, sound, versions, whole_files
 from crosscorpus.corpora import (
     audio_damage,
     containers,
@@ -44,10 +44,32 @@ def scan(corpus: str, source: str, mirror: str | None = None, workers: int = 1) 
         except store_folders.NotStoredError:
             if source == "pack":
                 return None
-    root = corpus_registry.find(corpus, mirror)
-    if root is None:
+    root = audio_root(corpus, mirror)
+    return _from_elsewhere(corpus, source) if root is None else fresh(corpus, root, workers)
+
+
+def audio_root(corpus: str, mirror: str | None = None) -> Path | None:
+    """Return the folder with a corpus's audio; see `corpus_registry.find`.
+
+    None, too, for a CSV table none of whose files are here, if embeddings were added that do without.
+    """
+    entry, root = corpus_registry.get(corpus), corpus_registry.find(corpus, mirror)
+    if root is None or entry.table is None or not added_files.files(corpus=corpus):
+        return root
+    return root if any((root / facts["path"]).is_file() for facts in entry.table.values()) else None
+
+
+def _from_elsewhere(corpus: str, source: str) -> utterance_tables.Scan | None:
+    """Return the tables of a corpus that a source does not have, if embeddings of it were added.
+
+    They are another source's or, where audio was never read, what names and lists tell.
+    """
+    if not added_files.files(corpus=corpus):
         return None
-    return fresh(corpus, root, workers)
+    for other in store_folders.SOURCES[:2]:
+        if other != source and (store_folders.folder(other) / "utterances" / f"{corpus}.csv").exists():
+            return read_scan(corpus, other)
+    return file_lists.without_audio(corpus)
 
 
 def stored(corpus_ids: Iterable[str], source: str) -> dict[str, utterance_tables.Scan]:
@@ -188,7 +210,7 @@ def write_scan(corpus: str, scan: utterance_tables.Scan, to: Path) -> None:
 
 
 def read_scan(corpus: str, source: str = "pack") -> utterance_tables.Scan:
-    """Read what `write_scan` wrote.
+    """Read what `write_scan` wrote; where a source has nothing, but embeddings were added, see `_from_elsewhere`.
 
     What was read from audio keeps what was measured; emotions, speakers and the like are as names and tables say
     now, so that a corrected table counts without the audio being read again.
@@ -203,6 +225,9 @@ def read_scan(corpus: str, source: str = "pack") -> utterance_tables.Scan:
     entry = corpus_registry.get(corpus)
     if source == "any":
         return read_scan(corpus, "pack" if (paths.PACK / "utterances" / f"{corpus}.csv").exists() else "audio")
+    here = (store_folders.folder(source) / "utterances" / f"{corpus}.csv").exists()
+    if not here and (found := _from_elsewhere(corpus, source)) is not None:
+        return found
     tables = []
     for kind in ("utterances", "quality", "problems"):
         path = store_folders.folder(source) / kind / f"{corpus}.csv"

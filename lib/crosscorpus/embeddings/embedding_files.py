@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,9 @@ from safetensors.numpy import save_file
 from crosscorpus.base import paths, whole_files
 from crosscorpus.embeddings import store_folders
 
+AGAIN = "delete it, it will be made again"
+"""The remedy for a file that is not what was written."""
+
 
 def write_embeddings(
     path: Path,
@@ -21,17 +24,21 @@ def write_embeddings(
     rows: np.ndarray | None = None,
     *,
     stored_as: str = "float32",
+    utterances: Sequence[str] | None = None,
 ) -> None:
     """Write vectors [utterances, dim] and what made them, atomically; the same input gives the same bytes.
 
     `rows`, for a part of a corpus, are the positions [utterances] of the vectors in its table of utterances.
-    `stored_as` "float16" takes half the room, rounds, and is noted in the metadata.
+    `stored_as` "float16" takes half the room, rounds, and is noted in the metadata. `utterances` are the names of
+    the rows, for a file that does not lean on a table beside it.
     """
     tensors = {"embeddings": np.ascontiguousarray(vectors, dtype=stored_as)}
     if stored_as != "float32":
         metadata = {**metadata, "stored_as": stored_as}
     if rows is not None:
         tensors["rows"] = np.ascontiguousarray(rows, dtype=np.int64)
+    if utterances is not None:
+        tensors["utterances"] = np.frombuffer("\n".join(utterances).encode(), dtype=np.uint8)
     facts = {**metadata, "sha256": _sha256(tensors)}
     facts[FACTS_HASH] = _sha256_of_facts(facts)
     # One text, because safetensors writes several in an order that changes from run to run.
@@ -87,10 +94,20 @@ def read_part(path: Path) -> tuple[np.ndarray, np.ndarray]:
     return tensors["embeddings"], tensors["rows"]
 
 
-def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+def read_named(path: Path, again: str) -> tuple[np.ndarray, list[str], dict[str, str]]:
+    """Read vectors, names of their utterances, and metadata; as `read_embeddings`, with a remedy of its own."""
+    tensors, metadata = _read(path, again)
+    names = tensors.get("utterances", np.zeros(0, np.uint8)).tobytes().decode().split("\n")
+    if len(names) != len(tensors["embeddings"]):
+        raise store_folders.StoredWrongError(
+            f"{path}: {len(names)} names of {len(tensors['embeddings'])}; {again}"
+        )
+    return tensors["embeddings"].astype(np.float32, copy=False), names, metadata
+
+
+def _read(path: Path, again: str = AGAIN) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     if not path.exists():
         raise store_folders.NotStoredError(f"{paths.shown(path)}: not there")
-    again = "delete it, it will be made again"
     try:
         with safe_open(path, framework="numpy") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118

@@ -164,7 +164,8 @@ def collect(
     not stored yet. All corpora are read before the model is loaded: what is wrong with one is known at once.
     """
     known_names.check(source, store_folders.SOURCES, "source")
-    from_pack = {c for c in corpus_ids if source == "any" and availability.is_stored(ptm, c, "pack")}
+    added = model_registry.is_made_elsewhere(ptm)  # and not made here, so whatever is there is stored
+    from_pack = {c for c in corpus_ids if added or (source == "any" and availability.is_stored(ptm, c, "pack"))}
     if source != "pack" and extract:
         for corpus in corpus_ids:
             root = None if corpus in from_pack else corpus_registry.find(corpus, mirror)
@@ -174,7 +175,7 @@ def collect(
     for corpus in corpus_ids:
         try:
             if source == "pack" or corpus in from_pack:
-                found[corpus] = store.load(ptm, corpus, "pack", pooling, dtype)
+                found[corpus] = store.load(ptm, corpus, source if added else "pack", pooling, dtype)
             elif not extract:
                 found[corpus] = store.load(ptm, corpus, "audio", pooling, dtype)
             else:

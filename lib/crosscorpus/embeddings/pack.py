@@ -106,6 +106,16 @@ def contents() -> list[tuple[str, str, str]]:
     return [(ptm, corpus, pooling) for ptm, pooling in kinds for corpus in listed["corpora"]]
 
 
+def why_not_passed_on(corpus: str) -> str:
+    """Return why embeddings of a corpus are not passed on; "" where its licence lets them, as the pack's do."""
+    listed = yaml.safe_load((paths.DATA / "pack.yaml").read_text(encoding="utf-8"))
+    if corpus in listed["corpora"]:
+        return ""
+    return (
+        f"{corpus} is none of the corpora whose licence is known to let embeddings be passed on (data/pack.yaml)"
+    )
+
+
 def main() -> None:
     """Extract what the store lacks, then update every part of the pack; say what a missing part needs."""
     missing = 0

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from crosscorpus.base import paths, sound, versions
+from crosscorpus.base import added_files, paths, sound, versions
 from crosscorpus.corpora import containers, decoding, mp3
 from crosscorpus.embeddings import corpus_scans, embedding_files, store_folders
 from crosscorpus.models import loading, model_registry
@@ -66,7 +66,7 @@ def load(ptm: str, corpus: str, source: str = "pack", pooling: str = "", dtype: 
     ptm, corpus
         Ids in the registries.
     source
-        "pack", "audio" or "any".
+        "pack", "audio" or "any". What was made elsewhere is in none of them, and found with each.
     pooling
         The extractor's pooling; "" for the model's default. The pack holds few others; see `data/pack.yaml`.
     dtype
@@ -81,6 +81,8 @@ def load(ptm: str, corpus: str, source: str = "pack", pooling: str = "", dtype: 
     """
     model = model_registry.get(ptm)
     pooling = pooling or model.pooling
+    if model_registry.is_made_elsewhere(ptm):
+        return _added(ptm, corpus, source, pooling)
     if source == "any":
         try:
             return load(ptm, corpus, "pack", pooling, dtype)
@@ -112,6 +114,23 @@ def load(ptm: str, corpus: str, source: str = "pack", pooling: str = "", dtype: 
     return Embeddings(ptm, corpus, utterances, vectors, metadata, embedding_files.read_run(path))
 
 
+def _added(ptm: str, corpus: str, source: str, pooling: str) -> Embeddings:
+    """Return embeddings that were made elsewhere: those of the utterances that a source's table has."""
+    path, make = added_files.path(ptm, corpus), command(ptm, corpus)
+    if not path.exists() or pooling != "clip":
+        raise store_folders.NotStoredError(f"{paths.shown(path)}: not there; it is added by `{make}`")
+    again = f"add it again: `{make}`, or take it away: `python -m crosscorpus.embeddings remove --model {ptm}`"
+    vectors, names, metadata = embedding_files.read_named(path, again)
+    utterances, row = corpus_scans.read_scan(corpus, source).utterances, {name: n for n, name in enumerate(names)}
+    absent = [name for name in utterances["utterance"] if name not in row]
+    if absent:
+        raise store_folders.StoredWrongError(
+            f"{paths.shown(path)}: has no vector for {len(absent)} utterances that {corpus} has now, first "
+            f"{absent[0]}; {again}"
+        )
+    return Embeddings(ptm, corpus, utterances, vectors[[row[name] for name in utterances["utterance"]]], metadata)
+
+
 def others(path: Path, asked: Mapping[str, str]) -> list[str]:
     """Say which embeddings of the same model, corpus and pooling are stored that were made otherwise, and how.
 
@@ -137,7 +156,9 @@ def others(path: Path, asked: Mapping[str, str]) -> list[str]:
 
 
 def command(ptm: str, corpus: str, pooling: str = "", dtype: str = "float32") -> str:
-    """Return the command that makes embeddings from audio."""
+    """Return the command that makes embeddings from audio, or adds those that were made elsewhere."""
+    if model_registry.is_made_elsewhere(ptm):
+        return f"python -m crosscorpus.embeddings add FILE --model {ptm} --corpus {corpus}"
     make = f"papermill notebooks/model.ipynb out.ipynb -p source audio -p ptm {ptm} -p corpora {corpus}"
     make += f" -p pooling {pooling}" if pooling not in ("", model_registry.get(ptm).pooling) else ""
     return make + (f" -p dtype {dtype}" if dtype != "float32" else "")

@@ -2,6 +2,7 @@
 
 Modules, in the order in which data flows through them:
 
+- `own_models`: entries of the registry for embeddings that were made elsewhere, and added
 - `model_registry`: which models there are: the facts of `data/models.yaml`
 - `weights`: a model's files
 - `extractor_types`: what an extractor is: from a batch of waveforms to one embedding per utterance

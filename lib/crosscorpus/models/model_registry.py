@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from crosscorpus.base import known_names, paths
+from crosscorpus.base import added_files, known_names, paths
+from crosscorpus.models import own_models
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,19 @@ class NotAvailableError(RuntimeError):
     """A model that cannot be run here; the message says what is needed."""
 
 
-@functools.cache
 def registry() -> dict[str, Model]:
-    """Return all known models by id, in the order of `data/models.yaml`."""
+    """Return all known models by id, in the order of `data/models.yaml`, then those of `own_models`."""
+    known = dict(_of_file())
+    for key, entry in own_models.entries().items():
+        if key not in known:
+            known[key] = Model(key, **entry)
+        elif known[key].loader == own_models.LOADER:  # an entry of what nothing here runs
+            known[key] = dataclasses.replace(known[key], handle=f"{known[key].handle}, {entry['handle']}")
+    return known
+
+
+@functools.cache
+def _of_file() -> dict[str, Model]:
     entries: Mapping = yaml.safe_load((paths.DATA / "models.yaml").read_text(encoding="utf-8"))
     models: dict[str, Model] = {}
     loaders = [file.stem for file in (Path(__file__).parent / "loaders").glob("*.py") if file.stem != "__init__"]
@@ -87,8 +98,28 @@ def _twin(key: str, of: Model, twin_of: str, seed: int) -> Model:
 
 
 def get(ptm: str) -> Model:
-    """Return one model; an unknown id raises `known_names.UnknownNameError`, which lists the known ones."""
-    return registry()[known_names.check(ptm, registry(), "model")]
+    """Return one model.
+
+    Raises
+    ------
+    known_names.UnknownNameError
+        There is no such model; the message lists those that there are.
+    NotAvailableError
+        Embeddings were added under the id of a model that is run here.
+    """
+    known = registry()
+    model = known[known_names.check(ptm, known, "model")]
+    if model.loader != own_models.LOADER and added_files.files(ptm):
+        raise NotAvailableError(
+            f"{paths.shown(added_files.folder() / ptm)}: a model {ptm} is run here; remove what "
+            f"was added (`python -m crosscorpus.embeddings remove --model {ptm}`), and add it by another name"
+        )
+    return model
+
+
+def is_made_elsewhere(ptm: str) -> bool:
+    """Return whether nothing here runs a model, so that its embeddings can only be added."""
+    return get(ptm).loader == own_models.LOADER
 
 
 def of_paper() -> list[str]:

@@ -10,7 +10,7 @@ import itertools
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -166,7 +166,7 @@ def utterances(corpus_ids: Iterable[str], source: str = "pack") -> pd.DataFrame:
 
 
 def _run(unit: unit_of_work.Unit, files: tuple[Path, Path]) -> None:
-    _keep(unit_of_work.train_and_test(unit), files, run_records.of_run(unit.protocol))
+    _keep(unit, unit_of_work.train_and_test(unit), files)
 
 
 def _run_stacked(jobs: list[tuple[unit_of_work.Unit, tuple[Path, Path]]], device: str) -> None:
@@ -188,10 +188,16 @@ def _run_stacked(jobs: list[tuple[unit_of_work.Unit, tuple[Path, Path]]], device
             fitted = iter(engine.fit_many(list(itertools.chain(*tasks)), settings, device))
             for (unit, files), own in zip(some, tasks, strict=True):
                 tables = unit_of_work.tested_heads(unit, list(itertools.islice(fitted, len(own))))
-                _keep(tables, files, run_records.of_run(unit.protocol, device))
+                _keep(unit, tables, files, device)
 
 
-def _keep(tables: tuple[pd.DataFrame, pd.DataFrame], files: tuple[Path, Path], record: dict[str, Any]) -> None:
+def _keep(
+    unit: unit_of_work.Unit,
+    tables: tuple[pd.DataFrame, pd.DataFrame],
+    files: tuple[Path, Path],
+    device: str = "cpu",
+) -> None:
+    record = run_records.of_run(unit.protocol, device, [unit.trained_on, *unit.tests])
     for table, file in zip(tables, files, strict=True):
         whole_files.replace_file(file, functools.partial(table_files.write, table, record=record))
 
