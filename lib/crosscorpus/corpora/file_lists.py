@@ -71,7 +71,7 @@ def file_list(corpus: str) -> pd.DataFrame | None:
 def without_audio(corpus: str) -> Scan | None:
     """Return the table of utterances that a corpus should have, as far as names and lists tell, without its audio.
 
-    Of a CSV table in `data/own/`, its rows; else the official list, without the utterances that are only inferred.
+    Of a CSV table in `data/own/`, its rows; else the official list.
     What is not known is "" (`sha256`), or missing (`seconds`, `sample_rate_native`).
     None where the corpus has neither table nor list.
     """
@@ -80,7 +80,7 @@ def without_audio(corpus: str) -> Scan | None:
         table = pd.DataFrame(list(entry.table.values())).assign(corpus=corpus, sample_rate_native=np.nan)
         table["seconds"] = table["end"] - table["start"]
     elif table is not None:
-        table = table[table["listed"] != "inferred"].assign(path=table["file"], **WHOLE)
+        table = table.assign(path=table["file"], **WHOLE)
     else:
         return None
     table = table.assign(sha256="").sort_values("utterance", ignore_index=True)[COLUMNS]

@@ -96,7 +96,7 @@ def check_names(
 
 
 def _known_besides(corpus: str, scan: utterance_tables.Scan) -> pd.DataFrame:
-    """Return [utterance, path] of what a corpus has, and is not used: left out, not readable, or only inferred."""
+    """Return [utterance, path] of what a corpus has, and is not used: left out, or not readable."""
     entry, official = corpus_registry.get(corpus), file_lists.file_list(corpus)
     found = [(name, str(facts["path"])) for name, facts in entry.left_out.items()]
     found += [(name, str(facts["path"])) for name, facts in (entry.table or {}).items()]

@@ -19,6 +19,7 @@ import numpy as np
 import yaml
 
 from crosscorpus.base import paths, whole_files
+from crosscorpus.corpora import corpus_registry
 from crosscorpus.embeddings import embedding_files, extraction, store, store_folders
 from crosscorpus.models import model_registry
 
@@ -108,12 +109,11 @@ def contents() -> list[tuple[str, str, str]]:
 
 def why_not_passed_on(corpus: str) -> str:
     """Return why embeddings of a corpus are not passed on; "" where its licence lets them, as the pack's do."""
-    listed = yaml.safe_load((paths.DATA / "pack.yaml").read_text(encoding="utf-8"))
-    if corpus in listed["corpora"]:
+    entry = corpus_registry.get(corpus)
+    if entry.pack.get("carry"):
         return ""
-    return (
-        f"{corpus} is none of the corpora whose licence is known to let embeddings be passed on (data/pack.yaml)"
-    )
+    why = entry.pack.get("why", "nothing is known of its licence")
+    return f"embeddings of {corpus} are not passed on: {why} (field `pack` of {entry.file})"
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from crosscorpus.base import known_names, table_files
 from crosscorpus.embeddings import store, store_folders
-from crosscorpus.protocols import protocol_settings
+from crosscorpus.protocols import official_splits, protocol_settings
 from crosscorpus.training import baselines, heads, prediction_files, unit_of_work
 
 
@@ -62,13 +62,14 @@ def of_file(file: Path, name: str) -> tuple[unit_of_work.Unit, str, pd.DataFrame
 
 def _check_rows(unit: unit_of_work.Unit, predictions: pd.DataFrame, name: str) -> None:
     """Check that predictions are of the unit's test utterances, once each, with probabilities."""
-    emotions = unit_of_work.classes(unit.trained_on, unit.protocol)
+    emotions = unit_of_work.classes(unit.trained_on, unit.regime, unit.protocol)
     expected = [
         unit_of_work.with_folds(test, unit.regime, emotions)[0][["corpus", "utterance", "emotion", "fold"]]
         for test in unit.tests
     ]
     columns = ["test_corpus", "utterance", "emotion", "fold"]
     wanted = pd.concat(expected).set_axis(columns, axis=1).sort_values(columns, ignore_index=True)
+    wanted = wanted[wanted["fold"] > official_splits.TRAINING].reset_index(drop=True)  # what is tested
     found = predictions[columns].sort_values(columns, ignore_index=True)
     if not wanted.astype(str).equals(found.astype(str)):
         raise NotTheSameError(
