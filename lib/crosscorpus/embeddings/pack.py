@@ -104,7 +104,8 @@ def contents() -> list[tuple[str, str, str]]:
     listed = _contents()
     kinds = [(ptm, "") for ptm in listed["ptms"]]
     kinds += [(ptm, pooling) for ptm, poolings in listed["poolings"].items() for pooling in poolings]
-    return [(ptm, corpus, pooling) for ptm, pooling in kinds for corpus in listed["corpora"]]
+    of = {kind: listed["only"].get("-".join(filter(None, kind)), listed["corpora"]) for kind in kinds}
+    return [(ptm, corpus, pooling) for ptm, pooling in kinds for corpus in of[ptm, pooling]]
 
 
 def why_not_passed_on(corpus: str) -> str:
