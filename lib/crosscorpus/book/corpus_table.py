@@ -23,8 +23,8 @@ def corpora(source: str) -> pd.DataFrame:
 
     Returns
     -------
-    Columns: corpus (id), language, utterances, hours and speakers (missing where not known), emotions (those that
-    are told apart), used by, access, embeddings (models with some), get it (a command).
+    Columns: corpus (id), language, utterances, hours and speakers (missing where not known), access, used by,
+    models run (how many), get it (a command), emotions (those that are told apart).
     """
     hours = official_splits.overview().set_index("corpus")["hours"]
     rows = []
@@ -36,11 +36,11 @@ def corpora(source: str) -> pd.DataFrame:
                 "utterances": entry.size,
                 "hours": hours.get(key),
                 "speakers": entry.n_speakers,
-                "emotions": ", ".join(sorted({*entry.emotions.values()})),
-                "used by": ", ".join(_used_by(entry)),
                 "access": entry.access,
-                "embeddings": len(availability.models_run([key], source)),
+                "used by": ", ".join(_used_by(entry)),
+                "models run": len(availability.models_run([key], source)),
                 "get it": f"`python -m crosscorpus.embeddings.downloads {key}`",
+                "emotions": ", ".join(sorted({*entry.emotions.values()})),
             }
         )
     return pd.DataFrame(rows).astype({"speakers": "Int64"})
