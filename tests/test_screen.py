@@ -104,7 +104,7 @@ def put_page(build, name, run="own-mine", **metadata):
     file = build / run / "notebooks" / f"{name}.ipynb"
     file.parent.mkdir(parents=True, exist_ok=True)
     given = {
-        "corpora": ["emodb", "aesdd"],
+        "corpora": ["emodb", "cremad"],
         "ptms": ["mfcc"],
         "source": "pack",
         "regimes": ["speaker"],
@@ -131,7 +131,7 @@ def test_a_run_ends_with_its_pages_and_what_it_left_out(build_folder, monkeypatc
     said = end(monkeypatch, capsys)
     pages = said.partition("Look at:")[2].split()
     assert [page.rpartition("/")[2] for page in pages] == ["cross-corpus.ipynb", "data.ipynb"]
-    assert "AESDD: not run; it needs" in said
+    assert "CREMA-D: not run; it needs" in said
     assert "index.html" not in said
 
 

@@ -199,11 +199,11 @@ def own_data(tmp_path, monkeypatch):
         shutil.copy(paths.DATA / file, tmp_path / file)
     (tmp_path / "own").mkdir()
     monkeypatch.setattr(paths, "DATA", tmp_path)
-    for module in (corpus_registry, model_registry):
-        module.registry.cache_clear()
+    for read in (corpus_registry.registry, model_registry._of_file):
+        read.cache_clear()
     yield tmp_path
-    for module in (corpus_registry, model_registry):
-        module.registry.cache_clear()
+    for read in (corpus_registry.registry, model_registry._of_file):
+        read.cache_clear()
 
 
 SPOILED_ENTRIES = {

@@ -10,6 +10,7 @@ Modules, in the order in which data flows through them:
 - `versions`: what made a result: the version of our own code, of the libraries, and the commit
 - `whole_files`: write files so that what stands under a final name is whole
 - `added_files`: files of embeddings that were made elsewhere: where they are, and what their headers say
+- `safe_yaml`: long files of YAML, read quickly and without what could execute
 - `table_files`: tables on disk
 - `web`: fetch a file from the web: checked, and gone on with where it was cut short; or ask an API
 - `archives`: unpack archives from the web that are not to be trusted

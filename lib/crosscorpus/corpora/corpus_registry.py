@@ -10,9 +10,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pandas as pd
-import yaml
 
-from crosscorpus.base import known_names, paths
+from crosscorpus.base import known_names, paths, safe_yaml
 from crosscorpus.corpora import own_sheets, own_tables
 from crosscorpus.corpora.corpus_entries import Corpus, checked
 
@@ -29,9 +28,8 @@ def registry() -> dict[str, Corpus]:
         An entry lacks a field, cannot be used (`corpus_entries.checked`), or is in two files.
     """
     entries: dict[str, Corpus] = {}
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same, in C, where it was built
     for file in (paths.DATA / "corpora.yaml", *sorted(paths.DATA.glob("corpora_*.yaml"))):
-        found: Mapping = yaml.load(file.read_text(encoding="utf-8"), Loader=loader)
+        found: Mapping = safe_yaml.read(file.read_text(encoding="utf-8"))
         if twice := entries.keys() & found.keys():
             one = min(twice)
             raise ValueError(f"{paths.shown(file)}: {one} is in {entries[one].file} already; keep one of the two")

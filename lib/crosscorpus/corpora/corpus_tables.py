@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from crosscorpus.base import paths
+from crosscorpus.base import paths, safe_yaml
 from crosscorpus.corpora.corpus_entries import TOLD, Corpus, harmonised, parse
 
 WHOLE = {"start": math.nan, "end": math.nan}
@@ -123,8 +123,7 @@ def _rows(table: Mapping[str, str], file: Path) -> Iterator[Mapping[str, Any]]:
             for match in _compiled(table["lines"]).finditer(text):
                 yield given | {name: found or "" for name, found in match.groupdict().items()}
         elif "rows" in table:
-            loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same, in C, where it was built
-            data = json.loads(text) if file.suffix == ".json" else yaml.load(text, Loader=loader)
+            data = json.loads(text) if file.suffix == ".json" else safe_yaml.read(text)
             for key, row in _walk(data, table["rows"].split("/")):
                 yield {**row} | given | {"key": key}
         else:
