@@ -267,6 +267,18 @@ def test_committed_folds_that_put_identical_audio_apart_are_refused(regime, list
         folds.load("emodb", read, regime)
 
 
+def test_folds_that_are_dealt_anew_for_a_part_of_a_corpus_keep_one_copy_of_identical_audio(listed, committed):
+    here = listed["emodb"][listed["emodb"]["speaker"].isin(["03", "08", "09"])].reset_index(drop=True)
+    fold = committed["emodb"].query("regime == 'stratified'").set_index("utterance")["fold"]
+    one = here["utterance"].iloc[0]
+    others = here.loc[(here["speaker"] != here["speaker"].iloc[0]).to_numpy(), "utterance"]
+    other = next(name for name in others if fold[name] == fold[one])
+    read = here.assign(sha256=here["utterance"].replace(other, one))
+    kept = set(folds.load("emodb", read, "speaker")["utterance"])
+    assert set(here["utterance"]) - kept == {other}
+    assert other in set(folds.load("emodb", read, "stratified")["utterance"])
+
+
 # -- check ----------------------------------------------------------------------------------------------------
 
 

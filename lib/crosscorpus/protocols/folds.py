@@ -198,6 +198,7 @@ def load(corpus: str, utterances: pd.DataFrame, regime: str | None = None) -> pd
     """
     if regime is not None and known_names.check(regime, protocol_settings.REGIMES, "regime") not in DEALT:
         return _published(corpus, utterances, regime)
+    committed: list[str] = []  # regimes whose folds are as the file has them
     if path(corpus).exists():
         table = read(corpus)
         n_folds = table.groupby("regime")["fold"].nunique()
@@ -207,14 +208,17 @@ def load(corpus: str, utterances: pd.DataFrame, regime: str | None = None) -> pd
             anew = make(corpus, utterances)
             kept = [table[~table["regime"].isin(short)], anew[anew["regime"].isin(short)]]
             table = pd.concat(kept, ignore_index=True)
+            n_folds = n_folds.drop(short)
+        committed = list(n_folds.index)
     else:
         table = make(corpus, utterances)
     label = dict(zip(utterances["utterance"], audio_groups(corpus, utterances), strict=True))
     of_audio = [table["regime"], table["utterance"].map(label)]
     first = table.groupby(of_audio)[["utterance", "fold"]].transform("first")
     apart = table["fold"] != first["fold"]
-    if apart.any() and path(corpus).exists():
-        raise FoldError(_put_apart(corpus, table[apart], first["utterance"][apart]))
+    refused = apart & table["regime"].isin(committed)
+    if refused.any():
+        raise FoldError(_put_apart(corpus, table[refused], first["utterance"][refused]))
     table = table[~apart]
     if regime is not None:
         table = table[table["regime"] == regime]

@@ -7,7 +7,6 @@ their hashes. It holds those of corpora alone whose embeddings may be passed on.
 import argparse
 import datetime
 import functools
-import hashlib
 import json
 import re
 import shutil
@@ -23,7 +22,7 @@ import pandas as pd
 from crosscorpus.base import added_files, archives, paths, table_files, versions, web, whole_files
 from crosscorpus.corpora import corpus_registry, utterance_tables
 from crosscorpus.embeddings import corpus_scans, embedding_files, imports, pack, store, store_folders
-from crosscorpus.models import model_registry
+from crosscorpus.models import model_registry, weights
 from crosscorpus.training import stored_units
 
 LIST = "bundle.json"
@@ -67,7 +66,7 @@ def write(file: Path, by: str = "") -> list[str]:
         "date": datetime.date.today().isoformat(),
         "commit": versions.of_commit(),
         "libraries": versions.of_libraries(),
-        "files": {name: _sha256(path) for name, path in taken.items()},
+        "files": {name: weights.sha256(path) for name, path in taken.items()},
     }
 
     def zipped(part: Path) -> None:
@@ -104,11 +103,6 @@ def _stored() -> list[tuple[str, Path, list[str]]]:
 
 def _history(path: Path) -> Path:
     return path.with_name(f"{path.stem}.history.parquet")
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def merge(file: Path) -> list[str]:
@@ -169,7 +163,7 @@ def _checked(file: Path, root: Path) -> dict[str, Any]:
         what = "is not on its list" if name in found else "is missing"
         raise BundleError(f"{file}: {name} {what}; nothing was added; get it again")
     for name, digest in listed.items():
-        if _sha256(root / name) != digest:
+        if weights.sha256(root / name) != digest:
             raise BundleError(
                 f"{file}: {name} is not what was packed (its SHA-256 differs); nothing was added; get it again"
             )
