@@ -72,7 +72,9 @@ def _stored(model: Model, weights: Path) -> torch.dtype | None:
     for file in found or [*weights.glob("*.safetensors"), *weights.glob("*.bin")]:
         if file.suffix == ".safetensors":
             with safe_open(file, framework="pt") as opened:
-                return next((t.dtype for t in map(opened.get_tensor, opened.keys()) if t.is_floating_point()), None)
+                return next(
+                    (t.dtype for t in map(opened.get_tensor, opened.keys()) if t.is_floating_point()), None
+                )
         elif zipfile.is_zipfile(file):  # not torch's format before 1.6, which cannot be looked into
             tensors = torch.load(file, map_location="cpu", mmap=True, weights_only=True).values()
             return next((t.dtype for t in tensors if torch.is_tensor(t) and t.is_floating_point()), None)
@@ -84,7 +86,7 @@ def count(network: nn.Module, model: Model) -> int:
     parameters = sum(p.numel() for p in network.parameters())
     if model.parameters not in (None, parameters):
         raise ValueError(
-            f"{model.name}: {parameters} parameters where data/models.yaml says {model.parameters}; these are the "
+            f"{model.name}: {parameters} parameters where {model.file} says {model.parameters}; these are the "
             f"weights of another model than {model.handle}"
         )
     return parameters
