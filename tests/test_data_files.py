@@ -442,6 +442,7 @@ def test_the_paper_profile_has_all_models_and_corpora_of_the_paper():
         "index",
         "data",
         "corpora",
+        "models",
         "extraction",
         "model",
         "heads",

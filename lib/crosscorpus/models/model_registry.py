@@ -154,8 +154,7 @@ def of_paper() -> list[str]:
 def of_this_book() -> list[str]:
     """Return the ids of the models that the book is about: those of `data/models.yaml`, and what was added.
 
-    Those of other benchmarks, in data files beside it, are all on one page, and in the grid of a profile that names
-    them.
+    Those of other benchmarks, in data files beside it, are on one page, and in the grids of profiles with them.
     """
     return [key for key, model in registry().items() if model.file in (OWN_FILE, "") or added_files.files(key)]
 
@@ -172,7 +171,7 @@ def without_controls(ptms: Iterable[str]) -> list[str]:
 
 
 def overview() -> pd.DataFrame:
-    """Return the models of `of_this_book`, a row each: id, name, family, dimension and parameters, here and there."""
+    """Return the models of `of_this_book`, a row each: id, name, family, dimension, parameters, here and there."""
     models = [registry()[key] for key in of_this_book()]
     return pd.DataFrame(
         {

@@ -1,9 +1,9 @@
 """CLAP's audio encoder (HTSAT), a transformer on the picture of a spectrum, through transformers.
 
-CLAP hears 10 s at 48 kHz. A shorter clip is repeated as often as it fits whole, and filled up with silence, as its own
-preprocessing does; a longer one is cut into windows of 10 s, and not at a random place, as there. Clips come at 16 kHz,
-so nothing above 8 kHz is heard. The states are a map of 2 bands by 32 times, which do not follow the clip: they are
-averaged, windows by how much of the clip each holds.
+CLAP hears 10 s at 48 kHz. A shorter clip is repeated as often as it fits whole, and filled up with silence, as its
+own preprocessing does; a longer one is cut into windows of 10 s, and not at a random place, as there. Clips come
+at 16 kHz, so nothing above 8 kHz is heard. The states are a map of 2 bands by 32 times, which does not follow the
+clip: they are averaged, windows by how much of the clip each holds.
 """
 
 from collections.abc import Sequence

@@ -1,8 +1,8 @@
 """w2v-BERT 2.0, a conformer on mel bands, through transformers.
 
-A spectrum of 25 ms is taken every 10 ms; each of its 80 mel bands is brought to mean 0 and variance 1 over the clip;
-two of them make a frame of 20 ms. Clips with fewer than two are lengthened with silence. Convolutions look back alone,
-and get zeros for padding, as attention gets a mask, so a batch changes nothing.
+A spectrum of 25 ms is taken every 10 ms; each of its 80 mel bands is brought to mean 0 and variance 1 over the
+clip; two of them make a frame of 20 ms. Clips with fewer than two are lengthened with silence. Convolutions look
+back alone, and get zeros for padding, as attention gets a mask, so a batch changes nothing.
 """
 
 import functools
