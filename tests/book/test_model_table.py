@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from crosscorpus.book import model_table
+from crosscorpus.book import model_table, score_tables
 from crosscorpus.models import model_registry
 
 
@@ -42,7 +42,13 @@ def test_what_models_have_heard_is_shown_by_use_and_with_names(table):
     heard = model_table.heard()
     audio = heard[(heard["ptm"] == "emotion2vec-base") & (heard["what was used"] == "audio")]
     assert audio["corpora"].tolist() == ["IEMOCAP, MELD, MEAD, MSP-Podcast"]
-    assert set(heard["what was used"]) == set(model_table.WORDS.values())
+    assert set(heard["what was used"]) == set(score_tables.WORDS.values())
+
+
+def test_exposure_has_a_row_for_each_model_and_a_column_for_each_corpus():
+    table = model_table.exposure(["trillsson4", "whisper-base", "mfcc"], ["cremad", "emodb"])
+    assert table["CREMA-D"].tolist() == ["its labels, to choose among models", "not known", "no"]
+    assert table["Emo-DB"].tolist() == ["not known", "not known", "no"]
 
 
 def test_each_statement_has_its_source_and_each_issue_its_model():
