@@ -15,7 +15,7 @@ from crosscorpus.training import baselines, heads, profiles
 
 CORPORA = list(corpus_registry.registry().values())
 MODELS = list(model_registry.registry().values())
-PROFILES = ["smoke", "demo", "paper", "own", "sensitivity"]
+PROFILES = ["smoke", "demo", "paper", "own", "sensitivity", "emobox", "serevals", "phukan2024"]
 
 each_corpus = pytest.mark.parametrize("corpus", CORPORA, ids=lambda entry: entry.id)
 each_model = pytest.mark.parametrize("model", MODELS, ids=lambda entry: entry.id)
@@ -434,6 +434,24 @@ def test_the_paper_profile_has_all_models_and_corpora_of_the_paper():
     values = read("profiles/paper.yaml")
     assert {m.id for m in model_registry.registry().values() if m.in_paper} <= set(values["ptms"])
     assert set(values["corpora"]) == {entry.id for entry in CORPORA if entry.in_paper}
+
+
+@pytest.mark.parametrize("protocol", corpus_entries.PROTOCOLS)
+def test_the_profile_of_a_benchmark_has_all_its_models_and_corpora(protocol):
+    values = read(f"profiles/{protocol}.yaml")
+    beside = ["whisper-base", "mfcc"]  # of the pack
+    assert set(values["ptms"]) - set(beside) == {m.id for m in MODELS if protocol in m.in_protocols}
+    assert values["ptms"][-2:] == beside
+    assert set(values["corpora"]) == {entry.id for entry in CORPORA if protocol in entry.in_protocols}
+
+
+def test_the_profile_of_2024_has_five_models_and_the_languages_that_are_named():
+    values = read("profiles/phukan2024.yaml")
+    names = [model.name for model in MODELS if model.id in values["ptms"]]
+    assert sorted(names) == ["TRILLsson", "WavLM", "Whisper", "XLS-R", "x-vector"]
+    languages = {entry.language for entry in CORPORA if entry.id in values["corpora"]}
+    assert languages == {"Urdu", "German", "Greek"}
+    assert values["heads"] == ["cnn"]
 
 
 @pytest.mark.parametrize(
