@@ -4,9 +4,9 @@ An extractor is a function ``extract(waveforms) -> embeddings``: a list of float
 lengths) in, a float32 array [utterances, dim] out. What an utterance's embedding is does not depend on the others
 in its batch, unless the pooling says so.
 
-One that runs a transformer has a second function, ``states(waveforms, layers, pooled)``: hidden states of the layers
-that are asked for by number, as `hidden_states` counts them. It returns one float32 array an utterance, [layers,
-frames, dim], or, where they are pooled, [layers, dim]: the mean over the frames that the pooling takes.
+One that runs a transformer has a second function, ``states(waveforms, layers, pooled)``: hidden states of the
+layers that are asked for by number, as `hidden_states` counts them. It returns one float32 array an utterance,
+[layers, frames, dim], or, where they are pooled, [layers, dim]: the mean over the frames that the pooling takes.
 """
 
 from collections.abc import Callable, Sequence

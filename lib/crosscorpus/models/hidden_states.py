@@ -70,8 +70,8 @@ def frames(
 def _states(ptm: str, extractor: extractor_types.Extractor) -> extractor_types.States:
     if extractor.states is None:
         raise model_registry.NotAvailableError(
-            f"{model_registry.get(ptm).name}: with this pooling it gives one vector an utterance, and no layers or "
-            "frames; use the pooling clip of a model that has layers"
+            f"{model_registry.get(ptm).name}: with this pooling it gives one vector an utterance, and no layers "
+            "or frames; use the pooling clip of a model that has layers"
         )
     return extractor.states
 

@@ -74,7 +74,7 @@ def _mean_over_windows(states: Any) -> Extract:
     @torch.inference_mode()
     def extract(waveforms: Sequence[np.ndarray]) -> np.ndarray:
         windows, owners = _cut(waveforms)
-        pooled = states(windows, layer_taps.last)
+        pooled = states(windows)
         sums = np.zeros((len(waveforms), pooled[0].shape[1]))
         frames = np.zeros((len(waveforms), 1))
         for owner, own in zip(owners, pooled, strict=True):
@@ -116,7 +116,7 @@ def _by_layer(states: Any, stack: Any) -> States:
 def _whole(encoder: Any, features: WhisperFeatureExtractor, pooling: str) -> Any:
     how = {"sampling_rate": SAMPLE_RATE, "return_tensors": "pt", "device": encoder.device.type}
 
-    def states(windows: list[np.ndarray], take: Any) -> list[torch.Tensor]:
+    def states(windows: list[np.ndarray], take: Any = layer_taps.last) -> list[torch.Tensor]:
         # A window is work enough for a CPU, and its states stay in the cache.
         per = 1 if encoder.device.type == "cpu" else len(windows)
         hidden: list[torch.Tensor] = []
@@ -142,7 +142,7 @@ def _exact(encoder: Any, features: WhisperFeatureExtractor) -> Any:
         made = features(padded, padding=False, **how).input_features
         return made[0, :, :columns].T
 
-    def states(windows: list[np.ndarray], take: Any) -> list[torch.Tensor]:
+    def states(windows: list[np.ndarray], take: Any = layer_taps.last) -> list[torch.Tensor]:
         frames = [frame_count(len(w)) for w in windows]
         # Columns come in pairs, so the strided convolution sees none of a shorter clip's padding.
         mels = nn.utils.rnn.pad_sequence([mel(w) for w in windows], batch_first=True).transpose(1, 2)
