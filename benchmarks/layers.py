@@ -2,8 +2,8 @@
 
 - Layers against the last alone, and frames against the last alone: the same clips, taken in turns in one run, and
   the ratio of the medians of their times.
-- Frames by slice: those of 32 random utterances of a store of 20 000, read again and again, and the memory that the
-  process takes beyond what it had before it opened the file.
+- Frames by slice: those of 32 random utterances of a store of 20 000, read again and again, and the memory that
+  the process takes beyond what it had before it opened the file.
 """
 
 import argparse
