@@ -13,8 +13,8 @@ export HF_HUB_DISABLE_TELEMETRY := 1
 SNAKEMAKE := snakemake --cores $(CORES) --nolock --rerun-incomplete --logger crosscorpus
 
 .DEFAULT_GOAL := help
-.PHONY: help env opensmile download book paper own smoke bundle merge verify pack picture pdf folds sensitivity bench-extraction \
-  bench-training bench-small test test-site test-mutations test-faults audit-packages reference lint format lock clean
+.PHONY: help env opensmile download book paper own smoke bundle merge verify pack picture pdf folds sensitivity layers bench-extraction \
+  bench-training bench-layers bench-small test test-site test-mutations test-faults audit-packages reference lint format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -108,11 +108,17 @@ folds: env ## make data/folds/ again from the file lists
 sensitivity: env ## measure what each choice moves that the paper leaves open; writes data/results/sensitivity.csv
 	@python -m crosscorpus.verdict.sensitivity
 
+layers: env ## measure what each layer of a transformer is worth, from audio; writes data/results/layers.csv
+	@python -m crosscorpus.verdict.layer_study
+
 bench-extraction: env ## measure extraction against the plain way; writes _build/bench/extraction.json
 	@python -m benchmarks.extraction
 
 bench-training: env ## measure training against the plain way; writes _build/bench/training.json
 	@python -m benchmarks.training
+
+bench-layers: env ## measure what layers and frames cost, and reading frames; writes _build/bench/layers.json
+	@python -m benchmarks.layers
 
 bench-small: env ## measure what early stopping costs on small training sets; writes _build/bench/small.json
 	@python -m benchmarks.small

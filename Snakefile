@@ -9,6 +9,7 @@ from snakemake.exceptions import WorkflowError
 from crosscorpus.base import paths
 from crosscorpus.book import chapters, dependencies
 from crosscorpus.embeddings import availability
+from crosscorpus.models import hidden_states
 from crosscorpus.protocols import protocol_settings
 from crosscorpus.training import beforehand, profiles
 
@@ -16,6 +17,10 @@ config |= {key: "" for key in ("overrides", "mirror") if key in config and confi
 try:
     paths.check_here()
     profiles.check(config)
+    LAYER = protocol_settings.load(config["overrides"])["layer"]
+    # One that has no layers has nothing to choose from, and no part in a run of another layer than the last.
+    LAYERED = [ptm for ptm in config["ptms"] if LAYER == hidden_states.LAST or hidden_states.count(ptm)]
+    [hidden_states.name(ptm, LAYER) for ptm in LAYERED]
 except ValueError as error:
     raise WorkflowError(str(error)) from None
 
@@ -39,9 +44,11 @@ EXECUTE += " --stderr-file >(tee -a {log} | grep --line-buffered '^   - ' >&2)" 
 # What was made elsewhere, and added, has its row in every grid.
 ADDED = availability.made_elsewhere(config["corpora"])
 config["ptms"] = list(dict.fromkeys([*config["ptms"], *ADDED]))
-ALL = [(ptm, corpus) for ptm in config["ptms"] for corpus in config["corpora"]]
+ALL = [(ptm, corpus) for ptm in [*LAYERED, *ADDED] for corpus in config["corpora"]]
+ALL = list(dict.fromkeys(pair for pair in ALL if LAYER == hidden_states.LAST or pair[0] not in ADDED))
 GIVEN = [pair for pair in ALL if pair[0] in ADDED and availability.is_stored(*pair, SOURCE)]
-PACKED = [pair for pair in ALL if SOURCE != "audio" and pair[0] not in ADDED and availability.is_stored(*pair, "pack")]
+HELD = ALL if SOURCE != "audio" and LAYER == hidden_states.LAST else []
+PACKED = [pair for pair in HELD if pair[0] not in ADDED and availability.is_stored(*pair, "pack")]
 MADE = [pair for pair in ALL if SOURCE != "pack" and pair not in PACKED and availability.can_extract(*pair)]
 PAIRS = PACKED + GIVEN + MADE
 if not PAIRS:
@@ -61,6 +68,12 @@ def values(chapter, **changes):
 def page(ptm):
     """The notebook of a model's page: a short one where nothing of it has run."""
     return "model" if ptm in SHOWN else "model-to-run"
+
+
+def stored(ptm):
+    """What a model's page shows of what is stored; a page of one that has not run has no such parameters."""
+    layer = {"layer": LAYER} if ptm in LAYERED else {}
+    return {"extract": False, **layer} if ptm in SHOWN else {}
 
 
 def library(chapter):
@@ -103,7 +116,7 @@ rule added:
 
 
 # The chapters that need neither embeddings nor predictions.
-PLAIN = ["ambiguities", "audit", "cues", "data", "rivals-tables"]
+PLAIN = ["ambiguities", "audit", "cues", "data", "rivals-tables", "which-layer"]
 for chapter in PLAIN:
 
     rule:
@@ -147,7 +160,9 @@ rule embed:
     output:
         f"{RUN}/embed/{{ptm}}-{{corpus}}.ipynb",
     params:
-        values=lambda w, threads: values("model", ptm=w.ptm, corpora=[w.corpus], workers=threads),
+        values=lambda w, threads: values(
+            "model", ptm=w.ptm, corpora=[w.corpus], layer=LAYER, workers=threads
+        ),
     threads: workflow.cores
     resources:
         gpu=config["gpus"],
@@ -169,7 +184,7 @@ rule model:
     output:
         f"{RUN}/notebooks/models/{{ptm}}.ipynb",
     params:
-        values=lambda w: values(page(w.ptm), ptm=w.ptm, **({"extract": False} if w.ptm in SHOWN else {})),
+        values=lambda w: values(page(w.ptm), ptm=w.ptm, **stored(w.ptm)),
     log:
         f"{RUN}/logs/model-{{ptm}}.log",
     benchmark:

@@ -27,6 +27,7 @@ CHAPTERS = [
     "audit",
     "rivals-tables",
     "ambiguities",
+    "which-layer",
     "claims",
     "paper-and-ours",
     "leakage",

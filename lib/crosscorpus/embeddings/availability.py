@@ -9,7 +9,7 @@ import pandas as pd
 from crosscorpus.base import added_files
 from crosscorpus.corpora import corpus_registry
 from crosscorpus.embeddings import corpus_scans, store, store_folders
-from crosscorpus.models import model_registry, weights
+from crosscorpus.models import hidden_states, model_registry, weights
 
 RUN = "run"
 NOT_YET = "not yet run"
@@ -73,12 +73,12 @@ def made_elsewhere(corpus_ids: Iterable[str]) -> list[str]:
     return sorted({file.parent.name for corpus in corpus_ids for file in added_files.files(corpus=corpus)})
 
 
-def is_stored(ptm: str, corpus: str, source: str) -> bool:
+def is_stored(ptm: str, corpus: str, source: str, layer: str = hidden_states.LAST) -> bool:
     """Return whether the embeddings of a corpus by a model are stored."""
     if not store_folders.may_hold(ptm, corpus):
         return False
     try:
-        store.load(ptm, corpus, source)
+        store.load(ptm, corpus, source, layer=layer)
     except store_folders.NotStoredError:
         return False
     return True

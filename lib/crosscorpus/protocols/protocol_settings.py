@@ -53,7 +53,8 @@ def load(overrides: str | dict[str, Any] = "") -> Protocol:
     changes = overrides if isinstance(overrides, dict) else _from_text(overrides, values)
     for name, value in changes.items():
         default = values[known_names.check(name, values, "setting")]
-        values[name] = _like(name, value, default)
+        as_text = type(value) is int and "pattern" in entries[name]["allowed"]  # a layer by its number
+        values[name] = str(value) if as_text else _like(name, value, default)
         _check(name, values[name], entries[name]["allowed"])
     if values["n_folds"] != entries["n_folds"]["value"]:
         raise ValueError(

@@ -16,11 +16,12 @@ from torch import nn
 from transformers import SeamlessM4TFeatureExtractor, Wav2Vec2BertConfig, Wav2Vec2BertModel
 
 from crosscorpus.base.sound import SAMPLE_RATE
-from crosscorpus.models.extractor_types import Extract, Extractor
-from crosscorpus.models.loaders import transformer
+from crosscorpus.models.extractor_types import Extract, Extractor, States
+from crosscorpus.models.loaders import layer_taps, transformer
 from crosscorpus.models.model_registry import Model
 
 POOLINGS = {"clip": "mean over the frames that the clip covers"}
+LAYERS = {"setting": "num_hidden_layers", "default": 24}
 SHORTEST = 560
 """Samples of two spectra: the variance of one is not defined."""
 
@@ -40,7 +41,8 @@ def load(model: Model, weights: Path | None, pooling: str, device: str, dtype: s
     make = SeamlessM4TFeatureExtractor
     features = make.from_pretrained(weights) if weights else make(padding_value=1)
     parameters = transformer.count(network, model)
-    return Extractor(_clip(transformer.place(network, device, dtype), features), parameters, stored, device)
+    extract, states = _clip(transformer.place(network, device, dtype), features)
+    return Extractor(extract, parameters, stored, device, states)
 
 
 def build(model: Model) -> Any:
@@ -48,21 +50,38 @@ def build(model: Model) -> Any:
     return Wav2Vec2BertModel(Wav2Vec2BertConfig(**model.architecture))
 
 
-def _clip(network: Any, features: SeamlessM4TFeatureExtractor) -> Extract:
+def _clip(network: Any, features: SeamlessM4TFeatureExtractor) -> tuple[Extract, States]:
     def prepare(waveform: np.ndarray) -> torch.Tensor:
         """Return a clip's own frames [frames, 160]; a last spectrum without a second is left out."""
         clip = np.pad(waveform, (0, max(0, SHORTEST - len(waveform))))
         made = features(clip, sampling_rate=SAMPLE_RATE, return_tensors="pt")
         return made.input_features[0][made.attention_mask[0].bool()]
 
+    def batched(waveforms: Sequence[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor, list[int]]:
+        clips = [prepare(w) for w in waveforms]
+        frames = [len(c) for c in clips]
+        batch = nn.utils.rnn.pad_sequence(clips, batch_first=True).to(network.device, network.dtype)
+        mask = torch.arange(batch.shape[1])[None] < torch.tensor(frames)[:, None]
+        return batch, mask.to(network.device), frames
+
     @torch.inference_mode()
     def extract(waveforms: Sequence[np.ndarray]) -> np.ndarray:
-        clips = [prepare(w) for w in waveforms]
-        frames = torch.tensor([len(c) for c in clips])
-        batch = nn.utils.rnn.pad_sequence(clips, batch_first=True).to(network.device, network.dtype)
-        mask = (torch.arange(batch.shape[1])[None] < frames[:, None]).to(network.device)
+        batch, mask, frames = batched(waveforms)
         hidden = network(batch, attention_mask=mask).last_hidden_state
         sums = (hidden.float() * mask[..., None]).sum(dim=1)
-        return (sums.cpu() / frames[:, None]).numpy()
+        return (sums.cpu() / torch.tensor(frames)[:, None]).numpy()
 
-    return extract
+    @torch.inference_mode()
+    def by_layer(waveforms: Sequence[np.ndarray], layers: Sequence[int], pooled: bool) -> list[np.ndarray]:
+        batch, mask, frames = batched(waveforms)
+        found = layer_taps.every(
+            lambda: network(batch, attention_mask=mask).last_hidden_state,
+            frames,
+            network.encoder.layers,
+            layers,
+            pooled,
+        )
+        each = [one / n if pooled else one for one, n in zip(found, frames, strict=True)]
+        return [one.float().cpu().numpy() for one in each]
+
+    return extract, by_layer
