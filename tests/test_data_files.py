@@ -32,7 +32,7 @@ def read(path):
 
 @pytest.mark.parametrize("profile", [p for p in PROFILES if p not in corpus_entries.PROTOCOLS])
 def test_every_emotion_of_a_corpus_that_is_run_has_a_colour_of_its_own(profile):
-    """Not of the benchmarks' profiles: more emotions than colours that can be told apart; see `emotion_colours`."""
+    """Not of the benchmarks' profiles: they have more emotions than colours that can be told apart."""
     run = {*read(f"profiles/{profile}.yaml")["corpora"], *(c.id for c in CORPORA if c.in_paper), "urdu", "tess"}
     emotions = {emotion for corpus in run for emotion in corpus_registry.get(corpus).emotions.values()}
     assert emotions <= set(figure_colours.EMOTION_COLOURS)
