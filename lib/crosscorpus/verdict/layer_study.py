@@ -1,7 +1,8 @@
 """Measure what each layer of a transformer is worth (`make layers`).
 
 Every layer is scored by a linear probe: logistic regression, the baseline of the same name. The paper's heads are
-trained on the last layer, and on those layers that the probes choose on other corpora than the tested one.
+trained on the last layer of trained models, and on those layers that the probes choose on other corpora than the
+tested one.
 """
 
 import argparse
@@ -166,8 +167,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     (probe,) = profile["baselines"]
     parts = [run(ptms, corpus_ids, probe, regimes, {ptm: names(ptm) for ptm in ptms}, **shared)]
     chosen = layer_choice.choices(parts[0])
-    wanted = {ptm: list(chosen.loc[chosen["ptm"] == ptm, "chosen"].unique()) for ptm in ptms}
-    parts += [run(ptms, corpus_ids, head, regimes, wanted, **shared) for head in profile["heads"]]
+    trained = [ptm for ptm in ptms if not model_registry.get(ptm).twin_of]
+    wanted = {ptm: list(chosen.loc[chosen["ptm"] == ptm, "chosen"].unique()) for ptm in trained}
+    parts += [run(trained, corpus_ids, head, regimes, wanted, **shared) for head in profile["heads"]]
     table = pd.concat(parts, ignore_index=True)
     facts = {
         **{key: profile[key] for key in ("profile", "corpora", "heads", "baselines", "regimes", "seeds")},
