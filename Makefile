@@ -108,8 +108,8 @@ folds: env ## make data/folds/ again from the file lists
 sensitivity: env ## measure what each choice moves that the paper leaves open; writes data/results/sensitivity.csv
 	@python -m crosscorpus.verdict.sensitivity
 
-layers: env ## measure what each layer of a transformer is worth, from audio; writes data/results/layers.csv
-	@python -m crosscorpus.verdict.layer_study
+layers: env ## measure what each layer of a transformer is worth, from audio: make layers [POOLING=exact]
+	@python -m crosscorpus.verdict.layer_study $(if $(POOLING),--pooling $(POOLING))
 
 bench-extraction: env ## measure extraction against the plain way; writes _build/bench/extraction.json
 	@python -m benchmarks.extraction

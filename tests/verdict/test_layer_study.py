@@ -38,7 +38,9 @@ def kept():
 def small(monkeypatch, build_folder, kept):
     model = dataclasses.replace(model_registry.get(PTM), architecture={"encoder_layers": 2})
     monkeypatch.setattr(model_registry, "registry", lambda: {PTM: model})
-    monkeypatch.setattr(layer_study, "stored", lambda ptm, corpora, layer: {c: kept[layer][c] for c in corpora})
+    monkeypatch.setattr(
+        layer_study, "stored", lambda ptm, corpora, layer, pooling="": {c: kept[layer][c] for c in corpora}
+    )
 
 
 def studied(corpora=CORPORA, **options):

@@ -57,31 +57,31 @@ def _clip(network: Any, features: SeamlessM4TFeatureExtractor) -> tuple[Extract,
         made = features(clip, sampling_rate=SAMPLE_RATE, return_tensors="pt")
         return made.input_features[0][made.attention_mask[0].bool()]
 
-    def batched(waveforms: Sequence[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor, list[int]]:
+    def padded(waveforms: Sequence[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         clips = [prepare(w) for w in waveforms]
-        frames = [len(c) for c in clips]
+        frames = torch.tensor([len(c) for c in clips])
         batch = nn.utils.rnn.pad_sequence(clips, batch_first=True).to(network.device, network.dtype)
-        mask = torch.arange(batch.shape[1])[None] < torch.tensor(frames)[:, None]
-        return batch, mask.to(network.device), frames
+        mask = (torch.arange(batch.shape[1])[None] < frames[:, None]).to(network.device)
+        return batch, mask, frames
 
     @torch.inference_mode()
     def extract(waveforms: Sequence[np.ndarray]) -> np.ndarray:
-        batch, mask, frames = batched(waveforms)
+        batch, mask, frames = padded(waveforms)
         hidden = network(batch, attention_mask=mask).last_hidden_state
         sums = (hidden.float() * mask[..., None]).sum(dim=1)
-        return (sums.cpu() / torch.tensor(frames)[:, None]).numpy()
+        return (sums.cpu() / frames[:, None]).numpy()
 
     @torch.inference_mode()
     def by_layer(waveforms: Sequence[np.ndarray], layers: Sequence[int], pooled: bool) -> list[np.ndarray]:
-        batch, mask, frames = batched(waveforms)
+        batch, mask, frames = padded(waveforms)
         found = layer_taps.every(
             lambda: network(batch, attention_mask=mask).last_hidden_state,
-            frames,
+            frames.tolist(),
             network.encoder.layers,
             layers,
             pooled,
         )
-        each = [one / n if pooled else one for one, n in zip(found, frames, strict=True)]
+        each = [one / n if pooled else one for one, n in zip(found, frames.tolist(), strict=True)]
         return [one.float().cpu().numpy() for one in each]
 
     return extract, by_layer
