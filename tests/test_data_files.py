@@ -248,7 +248,7 @@ def test_a_model_is_pinned_and_described(model):
 
 def test_every_setting_has_value_origin_and_reason():
     for entry in read("data/protocol.yaml").values():
-        assert set(entry) - {"of"} == {"value", "allowed", "stated", "why"}
+        assert set(entry) - {"of"} == {"value", "allowed", "part", "stated", "why"}
         assert ranges.wrong(entry["value"], entry["allowed"]) == ""
         assert isinstance(entry["stated"], bool)
         assert entry["why"].strip().endswith(".")
