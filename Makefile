@@ -14,7 +14,7 @@ SNAKEMAKE := snakemake --cores $(CORES) --nolock --rerun-incomplete --logger cro
 
 .DEFAULT_GOAL := help
 .PHONY: help env opensmile download book paper own smoke bundle merge verify pack picture pdf folds sensitivity bench-extraction \
-  bench-training bench-small test test-site test-mutations test-faults audit-packages reference lint format lock clean
+  bench-training bench-frames bench-small test test-site test-mutations test-faults audit-packages reference lint format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -113,6 +113,9 @@ bench-extraction: env ## measure extraction against the plain way; writes _build
 
 bench-training: env ## measure training against the plain way; writes _build/bench/training.json
 	@python -m benchmarks.training
+
+bench-frames: env ## measure training on frames against a loop over padded batches; writes _build/bench/frames.json
+	@python -m benchmarks.frames
 
 bench-small: env ## measure what early stopping costs on small training sets; writes _build/bench/small.json
 	@python -m benchmarks.small

@@ -56,6 +56,7 @@ NOT_HERE = {
     "make sensitivity": LONG,
     "make bench-extraction": LONG,
     "make bench-training": LONG,
+    "make bench-frames": LONG,
     "make bench-small": LONG,
     "make picture": LONG,
     "make pdf": LONG,

@@ -55,8 +55,6 @@ class Representation:
 class FrameHead:
     """Hidden layers on every frame, a mean over the utterance's frames, and a linear layer to the classes.
 
-    The mean and the last layer may change places: both are linear, so a mean of the logits of frames is the same.
-
     Attributes
     ----------
     widths
@@ -67,12 +65,16 @@ class FrameHead:
         Whether each hidden layer's output is normalised over its units before the activation, with weights.
     dropout
         After each activation, 0 for none; drawn for each frame.
+    averages
+        "hidden" or "logits": whether the mean is taken before the last layer or after it. Both are linear, so that
+        it is the same up to rounding.
     """
 
     widths: tuple[int, ...]
     activation: str = "relu"
     layer_norm: bool = False
     dropout: float = 0.0
+    averages: str = "hidden"
 
 
 @dataclass(frozen=True)

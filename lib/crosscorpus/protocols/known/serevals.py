@@ -21,7 +21,7 @@ LEAST_BETA, MOST_BETA = 0.85, 0.95
 def parts(settings: Settings) -> Protocol:
     """Return the protocol; see `protocol_parts.Protocol`."""
     first = settings["adjustment"]
-    head = FrameHead((settings["width"],) * settings["layers"], "gelu", True, settings["dropout"])
+    head = FrameHead((settings["width"],) * settings["layers"], "gelu", True, settings["dropout"], "logits")
     recipe = Recipe(
         optimiser="adamw",
         rates=functools.partial(one_cycle, settings["learning_rate"], settings["epochs"]),
