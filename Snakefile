@@ -9,6 +9,7 @@ from snakemake.exceptions import WorkflowError
 from crosscorpus.base import paths
 from crosscorpus.book import chapters, dependencies
 from crosscorpus.embeddings import availability
+from crosscorpus.models import hidden_states
 from crosscorpus.protocols import protocol_settings
 from crosscorpus.training import beforehand, profiles
 
@@ -16,6 +17,10 @@ config |= {key: "" for key in ("overrides", "mirror") if key in config and confi
 try:
     paths.check_here()
     profiles.check(config)
+    LAYER = protocol_settings.load(config["overrides"])["layer"]
+    # One that has no layers has nothing to choose from, and no part in a run of another layer than the last.
+    LAYERED = [ptm for ptm in config["ptms"] if LAYER == hidden_states.LAST or hidden_states.count(ptm)]
+    [hidden_states.name(ptm, LAYER) for ptm in LAYERED]
 except ValueError as error:
     raise WorkflowError(str(error)) from None
 
@@ -23,14 +28,13 @@ config.setdefault("gpus", 0)
 PROFILE, SOURCE = config["profile"], config["source"]
 RUN = f"_build/{PROFILE}"
 SITE = "." if PROFILE in ("demo", "paper") else RUN  # below it, jupyter-book writes _build/html
-CHAPTERS = [name for name in glob_wildcards("notebooks/{name,[^/]+}.ipynb").name if name != "model"]
+CHAPTERS = [name for name in glob_wildcards("notebooks/{name,[^/]+}.ipynb").name if name not in ("model", "model-to-run")]
 FACTS = glob_wildcards("data/{file,.+\\.(yaml|csv|parquet)}").file
 REGISTRIES = [file for file in FACTS if file.startswith("corpora")] + ["models.yaml"]
 PACK = [f"embeddings/{f}" for f in glob_wildcards("data/embeddings/{file,.+\\.safetensors}").file]
 OWN = [f"own/embeddings/{f}" for f in glob_wildcards("data/own/embeddings/{file,.+\\.safetensors}").file]
 VARIANTS = [str(file) for file in protocol_settings.files(config["overrides"])]
 MODELS = glob_wildcards("notebooks/models/{ptm}.ipynb").ptm
-CHECKED = MODELS if config.get("check_all_models", True) else config["ptms"]  # whose networks are built to look at them
 PAGES = glob_wildcards("book/{page,.+\\.(md|py|css|js|bib|svg|html)}").page
 # What a chapter and its kernel say goes into a log; of that, the screen shows how far something long has come.
 LOGGED = " >> {log} 2>&1"
@@ -40,14 +44,17 @@ EXECUTE += " --stderr-file >(tee -a {log} | grep --line-buffered '^   - ' >&2)" 
 # What was made elsewhere, and added, has its row in every grid.
 ADDED = availability.made_elsewhere(config["corpora"])
 config["ptms"] = list(dict.fromkeys([*config["ptms"], *ADDED]))
-ALL = [(ptm, corpus) for ptm in config["ptms"] for corpus in config["corpora"]]
+ALL = [(ptm, corpus) for ptm in [*LAYERED, *ADDED] for corpus in config["corpora"]]
+ALL = list(dict.fromkeys(pair for pair in ALL if LAYER == hidden_states.LAST or pair[0] not in ADDED))
 GIVEN = [pair for pair in ALL if pair[0] in ADDED and availability.is_stored(*pair, SOURCE)]
-PACKED = [pair for pair in ALL if SOURCE != "audio" and pair[0] not in ADDED and availability.is_stored(*pair, "pack")]
+HELD = ALL if SOURCE != "audio" and LAYER == hidden_states.LAST else []
+PACKED = [pair for pair in HELD if pair[0] not in ADDED and availability.is_stored(*pair, "pack")]
 MADE = [pair for pair in ALL if SOURCE != "pack" and pair not in PACKED and availability.can_extract(*pair)]
 PAIRS = PACKED + GIVEN + MADE
 if not PAIRS:
     needs = availability.needed(config["ptms"], config["corpora"], SOURCE)
     raise WorkflowError(f"nothing can be run with profile {PROFILE}. Needed:\n{needs.to_string(index=False)}")
+SHOWN = {ptm for ptm, _ in PAIRS} | set(availability.models_run(config["corpora"], SOURCE))
 EMBEDDED = [f"{RUN}/embed/{ptm}-{corpus}.ipynb" for ptm, corpus in MADE]
 TRAINED = [f"{RUN}/train/{ptm}.ipynb" for ptm in dict.fromkeys(ptm for ptm, _ in PAIRS)]
 
@@ -56,6 +63,17 @@ def values(chapter, **changes):
     """The profile's values for the parameters that a chapter has, as JSON, which is YAML."""
     given = {name: config[name] for name in chapters.declared(chapter) if name in config}
     return json.dumps(given | changes)
+
+
+def page(ptm):
+    """The notebook of a model's page: a short one where nothing of it has run."""
+    return "model" if ptm in SHOWN else "model-to-run"
+
+
+def stored(ptm):
+    """What a model's page shows of what is stored; a page of one that has not run has no such parameters."""
+    layer = {"layer": LAYER} if ptm in LAYERED else {}
+    return {"extract": False, **layer} if ptm in SHOWN else {}
 
 
 def library(chapter):
@@ -142,7 +160,9 @@ rule embed:
     output:
         f"{RUN}/embed/{{ptm}}-{{corpus}}.ipynb",
     params:
-        values=lambda w, threads: values("model", ptm=w.ptm, corpora=[w.corpus], workers=threads),
+        values=lambda w, threads: values(
+            "model", ptm=w.ptm, corpora=[w.corpus], layer=LAYER, workers=threads
+        ),
     threads: workflow.cores
     resources:
         gpu=config["gpus"],
@@ -157,14 +177,14 @@ rule embed:
 # A page shows what is stored: what the profile asks for was made by the rule `embed`, and no page asks for more.
 rule model:
     input:
-        notebook="notebooks/model.ipynb",
-        library=library("model"),
+        notebook=lambda w: f"notebooks/{page(w.ptm)}.ipynb",
+        library=lambda w: library(page(w.ptm)),
         facts=expand("data/{file}", file=[*FACTS, *PACK, *OWN]),
         embedded=lambda w: [f for f in EMBEDDED if f.startswith(f"{RUN}/embed/{w.ptm}-")],
     output:
         f"{RUN}/notebooks/models/{{ptm}}.ipynb",
     params:
-        values=lambda w: values("model", ptm=w.ptm, extract=False, check=w.ptm in [*CHECKED, *ADDED]),
+        values=lambda w: values(page(w.ptm), ptm=w.ptm, **stored(w.ptm)),
     log:
         f"{RUN}/logs/model-{{ptm}}.log",
     benchmark:

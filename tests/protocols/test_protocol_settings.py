@@ -125,6 +125,7 @@ OUTSIDE = {
     "svm_c": ("0", "nan"),
     "emotions": ("anger", "anger anger fear", "anger,fear,anger"),
     "n_folds": ("1", "0"),
+    "layer": ("-1", "first", "1.5"),
 }
 
 

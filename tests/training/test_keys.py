@@ -133,6 +133,7 @@ def test_an_emotion_that_is_not_used_changes_no_prediction():
 
 CHANGES = {
     "emotions": "emotions=anger fear",
+    "layer": "layer=mean",
     "scaling": "scaling=none",
     "fcn_widths": "fcn_widths=8",
     "cnn_filters": "cnn_filters=8",
@@ -162,7 +163,7 @@ def test_every_setting_is_changed():
 @pytest.mark.parametrize("setting", CHANGES)
 def test_a_changed_setting_trains_anew_whom_it_concerns_and_nobody_else(setting):
     entry = yaml.safe_load((paths.DATA / "protocol.yaml").read_text(encoding="utf-8"))[setting]
-    whose = {None: HEADS, "heads": list(heads.HEADS)}.get(entry.get("of"), [entry.get("of")])
+    whose = {None: HEADS, "heads": list(heads.HEADS), "embeddings": []}.get(entry.get("of"), [entry.get("of")])
     expected = {f"{head}, {regime}" for head in whose for regime in protocol_settings.DEALT}
     assert changed(table(), protocol_settings.load(CHANGES[setting])) == expected
 

@@ -1,6 +1,7 @@
-"""Embeddings made elsewhere: add them, take them away, and write stored ones for others.
+"""Embeddings made elsewhere: add them, take them away; write stored ones for others; make layers and frames.
 
 python -m crosscorpus.embeddings add FILE --model NAME --corpus ID
+python -m crosscorpus.embeddings frames --model NAME --corpus ID
 """
 
 import argparse
@@ -9,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from crosscorpus.base import added_files, paths
-from crosscorpus.embeddings import exports, imports, store, store_folders
-from crosscorpus.models import model_registry
+from crosscorpus.embeddings import exports, frames, imports, layers, store, store_folders
+from crosscorpus.models import hidden_states, model_registry
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -36,6 +37,14 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--corpus", required=True)
     export.add_argument("--source", default="any", help=", ".join(store_folders.SOURCES))
     export.add_argument("--pooling", default="", help="without it, the model's default")
+    for kind, what in (("layers", "one vector a layer"), ("frames", "all hidden states of a layer")):
+        made = commands.add_parser(kind, help=f"make {what} of a corpus from its audio, and say what it takes")
+        made.add_argument("--model", required=True)
+        made.add_argument("--corpus", required=True)
+        made.add_argument("--pooling", default="", help="without it, the model's default")
+        made.add_argument("--workers", type=int, default=0, help="processes side by side; 0: one a core")
+        if kind == "frames":
+            made.add_argument("--layer", default=hidden_states.LAST, help="last, mean, or a number from 0 on")
     commands.add_parser("list", help="list what was added")
     return parser
 
@@ -67,6 +76,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         found = store.load(given["model"], given["corpus"], given["source"], given["pooling"])
         exports.write(found, given["file"])
         print(f"{given['file']}: {len(found.vectors)} vectors of {found.vectors.shape[1]} dimensions")
+    elif command in ("layers", "frames"):
+        embed = layers.embed_layers if command == "layers" else frames.embed_frames
+        made = embed(given.pop("model"), given.pop("corpus"), **given)
+        print(f"{len(made)} utterances, {len(made.vectors)} vectors of {made.vectors.shape[1]} dimensions")
     else:
         table = imports.added()
         print(table.to_string(index=False) if len(table) else "nothing was added")

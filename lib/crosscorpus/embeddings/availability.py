@@ -9,7 +9,7 @@ import pandas as pd
 from crosscorpus.base import added_files
 from crosscorpus.corpora import corpus_registry
 from crosscorpus.embeddings import corpus_scans, store, store_folders
-from crosscorpus.models import model_registry, weights
+from crosscorpus.models import hidden_states, model_registry, weights
 
 RUN = "run"
 NOT_YET = "not yet run"
@@ -38,6 +38,16 @@ def needs_of_model(ptm: str, mirror: str | None = None) -> str:
     return f"weights: `python -m crosscorpus.embeddings.downloads {ptm}`, or weights/{ptm}/ of the mirror folder"
 
 
+def commands(ptm: str, corpus: str) -> list[str]:
+    """Return the commands that fetch a model and a corpus, where they can be fetched, and make the embeddings."""
+    model, make = model_registry.get(ptm), store.command(ptm, corpus)
+    if model_registry.is_made_elsewhere(ptm):
+        return [make]
+    fetched = corpus if model.home == "none" else f"{ptm} {corpus}"
+    package = [f"make {model.needs}"] if model.needs else []
+    return [*package, f"python -m crosscorpus.embeddings.downloads {fetched}", make]
+
+
 def can_extract(ptm: str, corpus: str, mirror: str | None = None) -> bool:
     """Return whether a corpus's audio and all that a model needs are here."""
     return [needs_of_model(ptm, mirror), needs_of_corpus(corpus, mirror)] == ["", ""]
@@ -63,10 +73,10 @@ def made_elsewhere(corpus_ids: Iterable[str]) -> list[str]:
     return sorted({file.parent.name for corpus in corpus_ids for file in added_files.files(corpus=corpus)})
 
 
-def is_stored(ptm: str, corpus: str, source: str) -> bool:
+def is_stored(ptm: str, corpus: str, source: str, layer: str = hidden_states.LAST) -> bool:
     """Return whether the embeddings of a corpus by a model are stored."""
     try:
-        store.load(ptm, corpus, source)
+        store.load(ptm, corpus, source, layer=layer)
     except store_folders.NotStoredError:
         return False
     return True

@@ -4,22 +4,26 @@ Utterances are read, encoded and written in shards (`sharding`), so memory does 
 that was stopped goes on where it was.
 """
 
-import hashlib
-import json
 import logging
 import shutil
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from crosscorpus.base import devices, known_names, sound, versions
-from crosscorpus.base.progress import Progress
+from crosscorpus.base import devices, known_names, sound
 from crosscorpus.corpora import corpus_registry
-from crosscorpus.embeddings import availability, corpus_scans, embedding_files, sharding, store, store_folders
-from crosscorpus.models import extractor_types, loading, model_registry, weights
+from crosscorpus.embeddings import (
+    availability,
+    corpus_scans,
+    embedding_files,
+    layers,
+    sharding,
+    store,
+    store_folders,
+)
+from crosscorpus.models import hidden_states, loading, model_registry, weights
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +37,7 @@ def embed(
     mirror: str | None = None,
     workers: int = 0,
     dtype: str = "float32",
+    layer: str = hidden_states.LAST,
 ) -> store.Embeddings:
     """Return the embeddings of a corpus, extracting those that the store does not hold yet.
 
@@ -50,20 +55,22 @@ def embed(
         Processes side by side, each with one thread; 0 for one a core. On a GPU there is one.
     dtype
         What is computed in; see `loading.load`.
+    layer
+        One of `hidden_states.names(ptm)`. For another than `last`, all layers are stored, once; see `layers`.
 
     Raises
     ------
     model_registry.NotAvailableError
         The model or the corpus is not here; the message says what is needed.
+    known_names.UnknownNameError
+        The model has no such layer.
     """
-    root = corpus_registry.find(corpus, mirror)
-    if root is None:
-        entry = corpus_registry.get(corpus)
-        raise model_registry.NotAvailableError(
-            f"{entry.name}: no audio; `python -m crosscorpus.embeddings.downloads {corpus}` fetches it, or put it "
-            f"into "
-            f"corpora/{corpus}/ of the mirror folder ({entry.home})"
+    if hidden_states.name(ptm, layer) != hidden_states.LAST:
+        layers.embed_layers(
+            ptm, corpus, pooling=pooling, device=device, mirror=mirror, workers=workers, dtype=dtype
         )
+        return store.load(ptm, corpus, "audio", pooling, dtype, layer)
+    root = corpus_scans.needed_root(corpus, mirror)
     pooling = pooling or model_registry.get(ptm).pooling
     scan = corpus_scans.fresh(corpus, root)
     identity = store.identity(ptm, pooling, scan.utterances, dtype)
@@ -97,24 +104,8 @@ def _extract(
     identity: dict[str, str],
     whole: Path,
 ) -> None:
-    ptm, pooling, on, folder, _ = load
-    model = model_registry.get(ptm)
-    neighbours = extractor_types.NEIGHBOURS if pooling == "padded" else 0
-    shards = sharding.plan(utterances["seconds"].tolist(), on, neighbours)
-    used = {"weights_sha256": weights.fingerprint(folder, model.files) if folder else ""}
-    device = versions.of_device(on)
-    libraries = ", ".join(f"{name} {version}" for name, version in versions.of_libraries().items())
-    # Parts by other weights, another device or other libraries are never gone on from.
-    part_of = hashlib.sha256(json.dumps([used, device, libraries]).encode()).hexdigest()[:16]
-    parts = whole.with_suffix("")
-    files = [parts / part_of / f"{number:05d}.safetensors" for number in range(len(shards))]
-    to_do = [(s, f) for s, f in zip(shards, files, strict=True) if not _is_done(f, s)]
-    started = time.perf_counter()
-    stored = len(utterances) - sum(len(b) for s, _ in to_do for b in s)
-    with Progress(f"{model.name} on {corpus}", len(utterances), "utterances", stored) as bar:
-        on_device = sharding.on_cpu if on == "cpu" else sharding.on_gpu
-        facts = on_device(load, utterances, root, to_do, workers, bar)
-    elapsed = time.perf_counter() - started
+    model, parts = model_registry.get(load[0]), whole.with_suffix("")
+    files, made_by, speed = sharding.run(load, corpus, utterances, root, parts, workers, _is_done)
     vectors = np.empty((len(utterances), model.dimension), dtype=np.float32)
     try:
         for file in files:
@@ -126,17 +117,9 @@ def _extract(
             raise
         return shutil.rmtree(parts, ignore_errors=True)  # another run of the same has finished just now
     embedding_files.check_vectors(vectors, utterances, model.dimension, f"{model.name} on {corpus}")
-    made_by = {
-        "corpus": corpus,
-        "dim": str(model.dimension),
-        "device": device,
-        "commit": versions.of_commit(),
-        "libraries": libraries,
-    }
-    embedding_files.write_embeddings(whole, vectors, identity | used | loaded | made_by)
-    if len(to_do) == len(shards):  # a resumed run has no honest figure
-        speed = {"utterances_per_second": f"{len(utterances) / elapsed:.2f}", "seconds": f"{elapsed:.1f}"}
-        embedding_files.write_run(whole, speed | facts)
+    embedding_files.write_embeddings(whole, vectors, identity | loaded | made_by)
+    if speed:
+        embedding_files.write_run(whole, speed)
     shutil.rmtree(parts, ignore_errors=True)
 
 
@@ -157,6 +140,7 @@ def collect(
     workers: int = 0,
     dtype: str = "float32",
     extract: bool = True,
+    layer: str = hidden_states.LAST,
 ) -> dict[str, store.Embeddings]:
     """Return the embeddings of several corpora: the pack's, or from audio by `embed`; see `store` for sources.
 
@@ -165,7 +149,9 @@ def collect(
     """
     known_names.check(source, store_folders.SOURCES, "source")
     added = model_registry.is_made_elsewhere(ptm)  # and not made here, so whatever is there is stored
-    from_pack = {c for c in corpus_ids if added or (source == "any" and availability.is_stored(ptm, c, "pack"))}
+    from_pack = {
+        c for c in corpus_ids if added or (source == "any" and availability.is_stored(ptm, c, "pack", layer))
+    }
     if source != "pack" and extract:
         for corpus in corpus_ids:
             root = None if corpus in from_pack else corpus_registry.find(corpus, mirror)
@@ -175,14 +161,14 @@ def collect(
     for corpus in corpus_ids:
         try:
             if source == "pack" or corpus in from_pack:
-                found[corpus] = store.load(ptm, corpus, source if added else "pack", pooling, dtype)
+                found[corpus] = store.load(ptm, corpus, source if added else "pack", pooling, dtype, layer)
             elif not extract:
-                found[corpus] = store.load(ptm, corpus, "audio", pooling, dtype)
+                found[corpus] = store.load(ptm, corpus, "audio", pooling, dtype, layer)
             else:
                 how = {"pooling": pooling, "device": device, "mirror": mirror, "workers": workers, "dtype": dtype}
-                found[corpus] = embed(ptm, corpus, **how)  # type: ignore[arg-type]
+                found[corpus] = embed(ptm, corpus, **how, layer=layer)  # type: ignore[arg-type]
         except store_folders.NotStoredError:
-            made_by = store.command(ptm, corpus, pooling, dtype)
+            made_by = store.command(ptm, corpus, pooling, dtype, layer)
             print(f"Not yet run on {corpus_registry.get(corpus).name}. To run it:\n  {made_by}")
         except model_registry.NotAvailableError as error:
             print(f"Not yet run on {corpus_registry.get(corpus).name}. {error}")

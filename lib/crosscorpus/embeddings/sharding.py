@@ -1,18 +1,22 @@
 """Read, encode and write utterances shard by shard: by processes on a CPU, or one after the other on a GPU."""
 
 import concurrent.futures
+import hashlib
+import json
 import logging
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from crosscorpus.base import processes, sound
+from crosscorpus.base import processes, sound, versions
 from crosscorpus.base.progress import Progress
 from crosscorpus.corpora import decoding, recordings
 from crosscorpus.embeddings import embedding_files
-from crosscorpus.models import extractor_types, loading, model_registry
+from crosscorpus.models import extractor_types, loading, model_registry, weights
 
 SHARD = {"cpu": 32, "cuda": 512}
 """Utterances that are written at a time: what a run that is stopped may have to do again, for each worker."""
@@ -63,6 +67,63 @@ def plan(seconds: Sequence[float], device: str, neighbours: int = 0) -> list[lis
 
 Task = tuple[list[np.ndarray], Path]
 """A shard, and the file that it is written to."""
+Keep = Callable[[Load, pd.DataFrame, list[np.ndarray], list[np.ndarray], Path], int]
+"""Encodes a shard's utterances and writes its file: loading, rows of the table, waveforms, shard, file; returns
+how many. A function of a module, or a `functools.partial` of one: workers import it."""
+
+
+def run(
+    load: Load,
+    corpus: str,
+    utterances: pd.DataFrame,
+    root: Path,
+    parts: Path,
+    workers: int,
+    is_done: Callable[[Path, list[np.ndarray]], bool],
+    keep: Keep | None = None,
+) -> tuple[list[Path], dict[str, str], dict[str, str]]:
+    """Make the shards of a corpus that are not there yet.
+
+    Parameters
+    ----------
+    load
+        What encodes it.
+    corpus, utterances, root
+        Its id, its table, and the folder of its audio.
+    parts
+        The folder for the shards' files.
+    workers
+        Processes side by side; see `extraction.embed`.
+    is_done
+        Tells whether a file holds a shard.
+    keep
+        What is kept of a shard; None for one vector an utterance.
+
+    Returns
+    -------
+    The shards' files, facts of what made them, and how fast that went: empty after a run that was resumed, which
+    has no honest figure.
+    """
+    ptm, pooling, on, folder, _ = load
+    model = model_registry.get(ptm)
+    shards = plan(utterances["seconds"].tolist(), on, extractor_types.NEIGHBOURS if pooling == "padded" else 0)
+    used = {"weights_sha256": weights.fingerprint(folder, model.files) if folder else ""}
+    device = versions.of_device(on)
+    libraries = ", ".join(f"{name} {version}" for name, version in versions.of_libraries().items())
+    # Parts by other weights, another device or other libraries are never gone on from.
+    part_of = hashlib.sha256(json.dumps([used, device, libraries]).encode()).hexdigest()[:16]
+    files = [parts / part_of / f"{number:05d}.safetensors" for number in range(len(shards))]
+    to_do = [(s, f) for s, f in zip(shards, files, strict=True) if not is_done(f, s)]
+    started = time.perf_counter()
+    stored = len(utterances) - sum(len(b) for s, _ in to_do for b in s)
+    with Progress(f"{model.name} on {corpus}", len(utterances), "utterances", stored) as bar:
+        on_device = on_cpu if on == "cpu" else on_gpu
+        speed = on_device(load, utterances, root, to_do, workers, bar, keep=keep)
+    elapsed = time.perf_counter() - started
+    speed |= {"utterances_per_second": f"{len(utterances) / elapsed:.2f}", "seconds": f"{elapsed:.1f}"}
+    facts = {"corpus": corpus, "dim": str(model.dimension), "device": device, "commit": versions.of_commit()}
+    facts |= used | {"libraries": libraries}
+    return files, facts, speed if len(to_do) == len(shards) else {}
 
 
 def on_cpu(
@@ -73,16 +134,23 @@ def on_cpu(
     workers: int,
     bar: Progress,
     pool: concurrent.futures.Executor | None = None,
+    keep: Keep | None = None,
 ) -> dict[str, str]:
     """Encode and write shards, in `workers` processes of one thread (0: one a core); return facts of the run."""
-    jobs = ((load, utterances.iloc[np.concatenate(s)], root, s, f) for s, f in tasks)
+    jobs = ((load, utterances.iloc[np.concatenate(s)], root, s, f, keep) for s, f in tasks)
     for done in processes.run(_embed_shard, jobs, workers, pool):
         bar.update(done)
     return {"workers": str(processes.count_of(workers))}
 
 
 def on_gpu(
-    load: Load, utterances: pd.DataFrame, root: Path, tasks: list[Task], workers: int, bar: Progress
+    load: Load,
+    utterances: pd.DataFrame,
+    root: Path,
+    tasks: list[Task],
+    workers: int,
+    bar: Progress,
+    keep: Keep | None = None,
 ) -> dict[str, str]:
     """Encode shards one after the other, while threads decode the next one; as `on_cpu`, with one worker."""
 
@@ -94,18 +162,22 @@ def on_gpu(
         for number, (shard, file) in enumerate(tasks):
             waveforms = [future.result() for future in ahead]
             ahead = start(tasks[number + 1][0]) if number + 1 < len(tasks) else []
-            bar.update(_write_shard(load, utterances.iloc[np.concatenate(shard)], waveforms, shard, file))
+            rows = utterances.iloc[np.concatenate(shard)]
+            bar.update((keep or _write_shard)(load, rows, waveforms, shard, file))
     return {"workers": "1"}
 
 
 _loaded: dict[Load, extractor_types.Extractor] = {}
 
 
-def _embed_shard(load: Load, rows: pd.DataFrame, root: Path, shard: list[np.ndarray], file: Path) -> int:
+def _embed_shard(
+    load: Load, rows: pd.DataFrame, root: Path, shard: list[np.ndarray], file: Path, keep: Keep | None = None
+) -> int:
     import torch  # seconds to import, and not needed to look up what is stored
 
     torch.set_num_threads(1)
-    return _write_shard(load, rows, [_read(row, root) for row in rows.itertuples()], shard, file)
+    waveforms = [_read(row, root) for row in rows.itertuples()]
+    return (keep or _write_shard)(load, rows, waveforms, shard, file)
 
 
 def loaded(load: Load) -> extractor_types.Extractor:
@@ -117,13 +189,13 @@ def loaded(load: Load) -> extractor_types.Extractor:
     return _loaded[load]
 
 
-def encode(extract: extractor_types.Extract, waveforms: Sequence[np.ndarray], divide: bool = True) -> np.ndarray:
-    """Return embeddings [utterances, dim]; where memory does not hold the batch, encode it in halves.
+def encode(extract: Callable[..., Any], waveforms: Sequence[np.ndarray], divide: bool = True) -> Any:
+    """Return what a function makes of waveforms; where memory does not hold the batch, encode it in halves.
 
     Parameters
     ----------
     extract
-        The extractor's function.
+        The extractor's function, or another that returns an array [utterances, ...], or a list of one array each.
     waveforms
         float32 arrays, mono, 16 kHz.
     divide
@@ -152,7 +224,16 @@ def encode(extract: extractor_types.Extract, waveforms: Sequence[np.ndarray], di
 
     if torch.cuda.is_available():
         torch.cuda.empty_cache()  # outside of the handler, which keeps the failed batch alive
-    return np.concatenate([encode(extract, part) for part in (waveforms[:half], waveforms[half:])])
+    first, second = (encode(extract, part) for part in (waveforms[:half], waveforms[half:]))
+    return first + second if isinstance(first, list) else np.concatenate([first, second])
+
+
+def batches(waveforms: list[np.ndarray], shard: list[np.ndarray]) -> Iterator[list[np.ndarray]]:
+    """Yield the waveforms of a shard, batch by batch."""
+    at = 0
+    for batch in shard:
+        yield waveforms[at : at + len(batch)]
+        at += len(batch)
 
 
 def _is_out_of_memory(error: Exception) -> bool:
@@ -168,12 +249,8 @@ def _write_shard(
     load: Load, rows: pd.DataFrame, waveforms: list[np.ndarray], shard: list[np.ndarray], file: Path
 ) -> int:
     extractor = loaded(load)
-    vectors, at = [], 0
-    by_batch = load[1] == "padded"
-    for batch in shard:
-        vectors.append(encode(extractor.extract, waveforms[at : at + len(batch)], divide=not by_batch))
-        at += len(batch)
-    together = np.concatenate(vectors)
+    divide = load[1] != "padded"
+    together = np.concatenate([encode(extractor.extract, b, divide) for b in batches(waveforms, shard)])
     model = model_registry.get(load[0])
     embedding_files.check_vectors(together, rows, model.dimension, f"{model.name} on {rows['corpus'].iloc[0]}")
     facts = {"parameters": str(extractor.parameters), "weights_dtype": extractor.weights_dtype}

@@ -16,8 +16,8 @@ import pandas as pd
 
 from crosscorpus.base import added_files, paths, sound, versions
 from crosscorpus.corpora import containers, decoding, mp3
-from crosscorpus.embeddings import corpus_scans, embedding_files, store_folders
-from crosscorpus.models import loading, model_registry
+from crosscorpus.embeddings import block_files, corpus_scans, embedding_files, store_folders
+from crosscorpus.models import hidden_states, loading, model_registry
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,14 @@ def embeddings_path(
     return store_folders.folder(source) / ptm / f"{corpus}-{how}-{made_by}.safetensors"
 
 
-def load(ptm: str, corpus: str, source: str = "pack", pooling: str = "", dtype: str = "float32") -> Embeddings:
+def load(
+    ptm: str,
+    corpus: str,
+    source: str = "pack",
+    pooling: str = "",
+    dtype: str = "float32",
+    layer: str = hidden_states.LAST,
+) -> Embeddings:
     """Load and check the embeddings of one corpus by one model.
 
     Parameters
@@ -71,6 +78,8 @@ def load(ptm: str, corpus: str, source: str = "pack", pooling: str = "", dtype: 
         The extractor's pooling; "" for the model's default. The pack holds few others; see `data/pack.yaml`.
     dtype
         What they were computed in; see `loading.load`. The pack holds float32 alone.
+    layer
+        One of `hidden_states.names(ptm)`. The pack holds the last alone.
 
     Raises
     ------
@@ -78,9 +87,13 @@ def load(ptm: str, corpus: str, source: str = "pack", pooling: str = "", dtype: 
         They have not been made; the message names the command that makes them.
     StoredWrongError
         What is stored does not fit the table of utterances.
+    known_names.UnknownNameError
+        The model has no such layer.
     """
     model = model_registry.get(ptm)
     pooling = pooling or model.pooling
+    if hidden_states.name(ptm, layer) != hidden_states.LAST:
+        return _of_layer(ptm, corpus, source, pooling, dtype, layer)
     if model_registry.is_made_elsewhere(ptm):
         return _added(ptm, corpus, source, pooling)
     if source == "any":
@@ -131,6 +144,53 @@ def _added(ptm: str, corpus: str, source: str, pooling: str) -> Embeddings:
     return Embeddings(ptm, corpus, utterances, vectors[[row[name] for name in utterances["utterance"]]], metadata)
 
 
+def _of_layer(ptm: str, corpus: str, source: str, pooling: str, dtype: str, layer: str) -> Embeddings:
+    """Return one layer of what `layers.embed_layers` stored."""
+    make = command(ptm, corpus, pooling, dtype, layer)
+    if source == "pack":
+        raise store_folders.NotStoredError(
+            f"the pack holds last hidden states alone; `{make}` makes layer {layer}"
+        )
+    utterances = corpus_scans.read_scan(corpus, "audio").utterances
+    stored = read_states("layers", ptm, corpus, identity(ptm, pooling, utterances, dtype, "layers"), make)
+    dimension, name = model_registry.get(ptm).dimension, hidden_states.name(ptm, layer)
+    vectors = np.empty((len(utterances), dimension), dtype=np.float32)
+    for row, block in zip(vectors, stored, strict=True):
+        row[:] = hidden_states.chosen(block[None], name)[0]
+    embedding_files.check_vectors(vectors, utterances, dimension, f"{stored.path}, layer {name}")
+    return Embeddings(ptm, corpus, utterances, vectors, {**stored.metadata, "layer": name})
+
+
+def states_path(kind: str, ptm: str, corpus: str, asked: Mapping[str, str]) -> Path:
+    """Return the file of hidden states of a kind, "layers" or "frames", that an identity names."""
+    how = "-".join(
+        asked[fact] for fact in ("layer", "pooling", "dtype") if asked.get(fact, "float32") != "float32"
+    )
+    return paths.BUILD / kind / ptm / f"{corpus}-{how}-{key(asked)}.safetensors"
+
+
+def read_states(kind: str, ptm: str, corpus: str, asked: Mapping[str, str], make: str) -> block_files.Blocks:
+    """Open stored hidden states of a kind.
+
+    Raises
+    ------
+    NotStoredError
+        They have not been made; the message names the command `make`, which makes them.
+    StoredWrongError
+        The file is damaged, or of other hidden states than asked for.
+    """
+    path = states_path(kind, ptm, corpus, asked)
+    if not path.exists():
+        raise store_folders.NotStoredError(f"{paths.shown(path)}: not there; it is made by `{make}`")
+    stored = block_files.read(path)
+    differ = [fact for fact, value in asked.items() if stored.metadata.get(fact) != value]
+    if differ:
+        raise store_folders.StoredWrongError(
+            f"{path}: made otherwise than asked for ({', '.join(differ)}); make it again with `{make}`"
+        )
+    return stored
+
+
 def others(path: Path, asked: Mapping[str, str]) -> list[str]:
     """Say which embeddings of the same model, corpus and pooling are stored that were made otherwise, and how.
 
@@ -155,23 +215,32 @@ def others(path: Path, asked: Mapping[str, str]) -> list[str]:
     return said
 
 
-def command(ptm: str, corpus: str, pooling: str = "", dtype: str = "float32") -> str:
+def command(
+    ptm: str, corpus: str, pooling: str = "", dtype: str = "float32", layer: str = hidden_states.LAST
+) -> str:
     """Return the command that makes embeddings from audio, or adds those that were made elsewhere."""
     if model_registry.is_made_elsewhere(ptm):
         return f"python -m crosscorpus.embeddings add FILE --model {ptm} --corpus {corpus}"
     make = f"papermill notebooks/model.ipynb out.ipynb -p source audio -p ptm {ptm} -p corpora {corpus}"
     make += f" -p pooling {pooling}" if pooling not in ("", model_registry.get(ptm).pooling) else ""
-    return make + (f" -p dtype {dtype}" if dtype != "float32" else "")
+    make += f" -p dtype {dtype}" if dtype != "float32" else ""
+    return make + (f" -r layer {layer}" if layer != hidden_states.LAST else "")  # raw: a number stays text
 
 
 ENCODING = ("torch", "transformers", "numpy", "soundfile", "soxr")
 """Libraries that embeddings come from; another version may give others."""
 
 
-def identity(ptm: str, pooling: str, utterances: pd.DataFrame, dtype: str = "float32") -> dict[str, str]:
-    """Return all that decides what the embeddings of some utterances are; its `key` names their file."""
+def identity(
+    ptm: str, pooling: str, utterances: pd.DataFrame, dtype: str = "float32", kind: str = "clip"
+) -> dict[str, str]:
+    """Return all that decides what the embeddings of some utterances are; its `key` names their file.
+
+    `kind` is "clip" for one vector an utterance, or "layers" or "frames" for hidden states.
+    """
     model = model_registry.get(ptm)
-    return {
+    of_kind = {} if kind == "clip" else {"kind": kind, "code_of_states": versions.of_code(hidden_states)}
+    return of_kind | {
         "ptm": ptm,
         "handle": model.handle,
         "revision": model.revision,
@@ -185,13 +254,20 @@ def identity(ptm: str, pooling: str, utterances: pd.DataFrame, dtype: str = "flo
 
 
 def available(
-    ptms: Sequence[str], corpora: Sequence[str] | set[str], source: str
+    ptms: Sequence[str], corpora: Sequence[str] | set[str], source: str, layer: str = hidden_states.LAST
 ) -> dict[tuple[str, str], Embeddings]:
-    """Return the embeddings that are stored, by (model, corpus)."""
+    """Return the embeddings that are stored, by (model, corpus); none of a model without layers to choose from.
+
+    Raises
+    ------
+    known_names.UnknownNameError
+        A model that has layers has none of that name.
+    """
     found = {}
-    for ptm, corpus in itertools.product(ptms, sorted(corpora)):
+    with_layer = [ptm for ptm in ptms if layer == hidden_states.LAST or hidden_states.count(ptm)]
+    for ptm, corpus in itertools.product(with_layer, sorted(corpora)):
         try:
-            found[ptm, corpus] = load(ptm, corpus, source)
+            found[ptm, corpus] = load(ptm, corpus, source, layer=layer)
         except store_folders.NotStoredError:
             continue
     return found

@@ -8,5 +8,6 @@ Modules, in the order in which data flows through them:
 - `extractor_types`: what an extractor is: from a batch of waveforms to one embedding per utterance
 - `loaders`: one loader for each family of models
 - `loading`: load the extractor of a model by the loader that the registry names for it
+- `hidden_states`: layers of a model: what they are called, how many there are, and one vector of each
 - `extractor_checks`: sanity checks of extractors: padding, and the network that is run
 """

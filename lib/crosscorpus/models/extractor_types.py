@@ -3,6 +3,10 @@
 An extractor is a function ``extract(waveforms) -> embeddings``: a list of float32 arrays (mono, 16 kHz, any
 lengths) in, a float32 array [utterances, dim] out. What an utterance's embedding is does not depend on the others
 in its batch, unless the pooling says so.
+
+One that runs a transformer has a second function, ``states(waveforms, layers, pooled)``: hidden states of the
+layers that are asked for by number, as `hidden_states` counts them. It returns one float32 array an utterance,
+[layers, frames, dim], or, where they are pooled, [layers, dim]: the mean over the frames that the pooling takes.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 Extract = Callable[[Sequence[np.ndarray]], np.ndarray]
+States = Callable[[Sequence[np.ndarray], Sequence[int], bool], list[np.ndarray]]
 NEIGHBOURS = 4
 """Utterances in a batch of the pooling `padded`, as in public code of one of the paper's authors."""
 PEAK = "the default, after each utterance was scaled to a largest absolute sample of 1"
@@ -18,12 +23,13 @@ PEAK = "the default, after each utterance was scaled to a largest absolute sampl
 
 @dataclass(frozen=True)
 class Extractor:
-    """A model that is ready to run: the function, and the facts that name its embeddings."""
+    """A model that is ready to run: the functions (`states` is None without layers), and facts for their names."""
 
     extract: Extract
     parameters: int
     weights_dtype: str
     device: str
+    states: States | None = None
 
 
 def equal_lengths(waveforms: Sequence[np.ndarray]) -> list[list[int]]:

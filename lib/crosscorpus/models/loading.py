@@ -4,9 +4,12 @@ import ast
 import dataclasses
 import functools
 import importlib
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from crosscorpus.base import devices, known_names, sound
@@ -33,11 +36,20 @@ def sources(ptm: str) -> list[Path]:
 
 
 @functools.cache
-def _declared_poolings(loader: str) -> dict[str, str]:
-    """Return a loader's table `POOLINGS`, read from its file: to import it takes seconds with what it imports."""
+def declared(loader: str, name: str) -> dict[str, Any]:
+    """Return a table of a loader, read from its file: to import it takes seconds with what it imports.
+
+    Empty where the loader has no such table.
+    """
     for node in ast.parse((LOADERS / f"{loader}.py").read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "POOLINGS":
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
             return ast.literal_eval(node.value)
+    return {}
+
+
+def _declared_poolings(loader: str) -> dict[str, str]:
+    if found := declared(loader, "POOLINGS"):
+        return found
     raise AttributeError(f"{loaders.__name__}.{loader} has no table POOLINGS, written out as a dict of texts")
 
 
@@ -104,9 +116,21 @@ def load(
             f"of it was executed; expected {', '.join(model.files)} of {model.handle}: remove it, fetch it again"
         ) from None
     if chosen == "peak":
-        plain = extractor.extract
-        extractor = dataclasses.replace(extractor, extract=lambda w: plain([sound.scale_to_peak(x) for x in w]))
+        extractor = _on_scaled(extractor)
     return extractor
+
+
+def _on_scaled(extractor: extractor_types.Extractor) -> extractor_types.Extractor:
+    plain, states = extractor.extract, extractor.states
+
+    def scaled(waveforms: Sequence[np.ndarray]) -> list[np.ndarray]:
+        return [sound.scale_to_peak(w) for w in waveforms]
+
+    return dataclasses.replace(
+        extractor,
+        extract=lambda waveforms: plain(scaled(waveforms)),
+        states=states and (lambda waveforms, layers, pooled: states(scaled(waveforms), layers, pooled)),
+    )
 
 
 def _use_whole_float32() -> None:

@@ -73,7 +73,8 @@ def grid(
     embedded: dict[str, pd.DataFrame] = {}
     out = pd.DataFrame(columns=cells.COLUMNS)
     for ptm in ptms:
-        here = {c: e for (_, c), e in store.available([ptm], {*train_corpora, *test_corpora}, source).items()}
+        stored = store.available([ptm], {*train_corpora, *test_corpora}, source, protocol["layer"])
+        here = {c: e for (_, c), e in stored.items()}
         tables = {c: e.utterances for c, e in here.items()}
         if not all(c in embedded and table.equals(embedded[c]) for c, table in tables.items()):
             embedded |= tables

@@ -45,7 +45,8 @@ def of_file(file: Path, name: str) -> tuple[unit_of_work.Unit, str, pd.DataFrame
     reasons = []
     for source in ("any", "audio"):
         try:
-            here = {corpus: store.load(ptm, corpus, source) for corpus in dict.fromkeys([train_corpus, *tests])}
+            named = dict.fromkeys([train_corpus, *tests])
+            here = {corpus: store.load(ptm, corpus, source, layer=protocol["layer"]) for corpus in named}
             unit = unit_of_work.Unit(
                 head, regime, int(seed), here[train_corpus], [here[corpus] for corpus in tests], protocol
             )

@@ -22,13 +22,14 @@ from transformers.models.wavlm.modeling_wavlm import WavLMAttention
 from crosscorpus.base.sound import SAMPLE_RATE
 from crosscorpus.models import extractor_types
 from crosscorpus.models.extractor_types import Extractor
-from crosscorpus.models.loaders import transformer
+from crosscorpus.models.loaders import layer_taps, transformer
 from crosscorpus.models.model_registry import Model
 
 POOLINGS = {
     "clip": "mean over the frames that the clip covers",
     "padded": "mean over all frames of a zero-padded batch of neighbours in alphabetical order, padding included",
 }
+LAYERS = {"setting": "num_hidden_layers", "default": 12}
 SHORTEST = 400
 
 
@@ -54,8 +55,10 @@ def load(model: Model, weights: Path | None, pooling: str, device: str, dtype: s
         if isinstance(module, WavLMAttention):
             module.torch_multi_head_self_attention = functools.partial(attend, module)
     network = transformer.place(network, device, dtype)
-    run = _padded(network, features) if pooling == "padded" else _clip(network, features.do_normalize)
-    return Extractor(run, parameters, stored, device)
+    if pooling == "padded":
+        return Extractor(_padded(network, features), parameters, stored, device)
+    extract, states = _clip(network, features.do_normalize)
+    return Extractor(extract, parameters, stored, device, states)
 
 
 def _safetensors(model: Model, weights: Path | None) -> bool | None:
@@ -77,7 +80,7 @@ def clip_by_clip(device: str) -> bool:
     return device == "cpu"
 
 
-def _clip(network: Any, normalise: bool) -> extractor_types.Extract:
+def _clip(network: Any, normalise: bool) -> tuple[extractor_types.Extract, extractor_types.States]:
     norm = None
     if network.config.feat_extract_norm == "group":
         first = network.feature_extractor.conv_layers[0]
@@ -93,19 +96,36 @@ def _clip(network: Any, normalise: bool) -> extractor_types.Extract:
         states = network.feature_extractor(torch.from_numpy(batch).to(network.device, network.dtype))
         return network.feature_projection(states.transpose(1, 2))[0]
 
-    @torch.inference_mode()
-    def extract(waveforms: Sequence[np.ndarray]) -> np.ndarray:
+    def prepared(waveforms: Sequence[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor, list[int]]:
         clips = [prepare(w, normalise) for w in waveforms]
         groups = [[c] for c in clips] if clip_by_clip(network.device.type) else [clips]
         parts = [states for group in groups for states in convolve(group)]
         frames = network._get_feat_extract_output_lengths(torch.tensor([len(c) for c in clips])).tolist()
         states = nn.utils.rnn.pad_sequence([p[:n] for p, n in zip(parts, frames, strict=True)], batch_first=True)
         mask = torch.arange(states.shape[1])[None] < torch.tensor(frames)[:, None]
-        hidden = network.encoder(states, attention_mask=mask.to(network.device)).last_hidden_state
-        sums = (hidden.float() * mask.to(network.device)[..., None]).sum(dim=1)
+        return states, mask.to(network.device), frames
+
+    @torch.inference_mode()
+    def extract(waveforms: Sequence[np.ndarray]) -> np.ndarray:
+        states, mask, frames = prepared(waveforms)
+        hidden = network.encoder(states, attention_mask=mask).last_hidden_state
+        sums = (hidden.float() * mask[..., None]).sum(dim=1)
         return (sums.cpu() / torch.tensor(frames)[:, None]).numpy()
 
-    return extract
+    @torch.inference_mode()
+    def by_layer(waveforms: Sequence[np.ndarray], layers: Sequence[int], pooled: bool) -> list[np.ndarray]:
+        states, mask, frames = prepared(waveforms)
+        found = layer_taps.every(
+            lambda: network.encoder(states, attention_mask=mask).last_hidden_state,
+            frames,
+            network.encoder.layers,
+            layers,
+            pooled,
+        )
+        each = [one / n if pooled else one for one, n in zip(found, frames, strict=True)]
+        return [one.float().cpu().numpy() for one in each]
+
+    return extract, by_layer
 
 
 def _padded(network: Any, features: Wav2Vec2FeatureExtractor) -> extractor_types.Extract:

@@ -6,6 +6,7 @@ their frames are averaged as if they had been one. The pooling `exact` gives the
 alone, at its first positions: much less work, and not what the model was trained on.
 """
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,8 @@ from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperModel
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from crosscorpus.base.sound import SAMPLE_RATE
-from crosscorpus.models.extractor_types import Extract, Extractor
-from crosscorpus.models.loaders import transformer
+from crosscorpus.models.extractor_types import Extract, Extractor, States
+from crosscorpus.models.loaders import layer_taps, transformer
 from crosscorpus.models.model_registry import Model
 
 POOLINGS = {
@@ -26,6 +27,7 @@ POOLINGS = {
     "window": "mean over all 1500 frames of the 30-s window, padding included",
     "exact": "mean over the clip's frames, with nothing but the clip given to the encoder",
 }
+LAYERS = {"setting": "encoder_layers", "default": 6}
 WINDOW = 30 * SAMPLE_RATE
 FRAME = SAMPLE_RATE // 50
 
@@ -46,7 +48,7 @@ def load(model: Model, weights: Path | None, pooling: str, device: str, dtype: s
     parameters = transformer.count(encoder, model)
     encoder = transformer.place(encoder, device, dtype)
     states = _exact(encoder, features) if pooling == "exact" else _whole(encoder, features, pooling)
-    return Extractor(_mean_over_windows(states), parameters, stored, device)
+    return Extractor(_mean_over_windows(states), parameters, stored, device, _by_layer(states, encoder.layers))
 
 
 def build(model: Model) -> Any:
@@ -67,12 +69,11 @@ def frame_count(samples: int) -> int:
 
 
 def _mean_over_windows(states: Any) -> Extract:
-    """Return the extractor: `states` gives, for windows of at most 30 s, those frames of each that are pooled."""
+    """Return the extractor: `states` takes, of windows of at most 30 s, those frames of each that are pooled."""
 
     @torch.inference_mode()
     def extract(waveforms: Sequence[np.ndarray]) -> np.ndarray:
-        windows = [w[at : at + WINDOW] for w in waveforms for at in range(0, len(w), WINDOW)]
-        owners = [i for i, w in enumerate(waveforms) for _ in range(0, len(w), WINDOW)]
+        windows, owners = _cut(waveforms)
         pooled = states(windows)
         sums = np.zeros((len(waveforms), pooled[0].shape[1]))
         frames = np.zeros((len(waveforms), 1))
@@ -84,18 +85,47 @@ def _mean_over_windows(states: Any) -> Extract:
     return extract
 
 
+def _cut(waveforms: Sequence[np.ndarray]) -> tuple[list[np.ndarray], list[int]]:
+    windows = [w[at : at + WINDOW] for w in waveforms for at in range(0, len(w), WINDOW)]
+    return windows, [i for i, w in enumerate(waveforms) for _ in range(0, len(w), WINDOW)]
+
+
+def _by_layer(states: Any, stack: Any) -> States:
+    @torch.inference_mode()
+    def by_layer(waveforms: Sequence[np.ndarray], layers: Sequence[int], pooled: bool) -> list[np.ndarray]:
+        windows, owners = _cut(waveforms)
+        frames: list[int] = []
+
+        def every(run: layer_taps.Run, own: Sequence[int]) -> list[torch.Tensor]:
+            frames.extend(own)
+            return layer_taps.every(run, own, stack, layers, pooled)
+
+        parts = [part.cpu().numpy() for part in states(windows, every)]
+        found = []
+        for utterance in range(len(waveforms)):
+            own = [i for i, owner in enumerate(owners) if owner == utterance]
+            if pooled:
+                found.append(np.sum([parts[i] for i in own], axis=0) / sum(frames[i] for i in own))
+            else:
+                found.append(np.concatenate([parts[i] for i in own], axis=1))
+        return [one.astype(np.float32, copy=False) for one in found]
+
+    return by_layer
+
+
 def _whole(encoder: Any, features: WhisperFeatureExtractor, pooling: str) -> Any:
     how = {"sampling_rate": SAMPLE_RATE, "return_tensors": "pt", "device": encoder.device.type}
 
-    def states(windows: list[np.ndarray]) -> list[torch.Tensor]:
+    def states(windows: list[np.ndarray], take: Any = layer_taps.last) -> list[torch.Tensor]:
         # A window is work enough for a CPU, and its states stay in the cache.
         per = 1 if encoder.device.type == "cpu" else len(windows)
         hidden: list[torch.Tensor] = []
         for at in range(0, len(windows), per):
             part = windows[at : at + per]
-            mels = features(part, **how).input_features
-            hidden += encoder(mels.to(encoder.device, encoder.dtype)).last_hidden_state
-        return [h[: frame_count(len(w))] if pooling == "clip" else h for h, w in zip(hidden, windows, strict=True)]
+            mels = features(part, **how).input_features.to(encoder.device, encoder.dtype)
+            own = [frame_count(len(w)) if pooling == "clip" else WINDOW // FRAME for w in part]
+            hidden += take(lambda mels=mels: encoder(mels).last_hidden_state, own)
+        return hidden
 
     return states
 
@@ -112,7 +142,7 @@ def _exact(encoder: Any, features: WhisperFeatureExtractor) -> Any:
         made = features(padded, padding=False, **how).input_features
         return made[0, :, :columns].T
 
-    def states(windows: list[np.ndarray]) -> list[torch.Tensor]:
+    def states(windows: list[np.ndarray], take: Any = layer_taps.last) -> list[torch.Tensor]:
         frames = [frame_count(len(w)) for w in windows]
         # Columns come in pairs, so the strided convolution sees none of a shorter clip's padding.
         mels = nn.utils.rnn.pad_sequence([mel(w) for w in windows], batch_first=True).transpose(1, 2)
@@ -121,8 +151,10 @@ def _exact(encoder: Any, features: WhisperFeatureExtractor) -> Any:
         x = x + encoder.embed_positions.weight[: x.shape[1]]
         own = torch.arange(x.shape[1])[None] < torch.tensor(frames)[:, None]
         mask = None if bool(own.all()) else own[:, None, None].to(encoder.device)
-        for layer in encoder.layers:
-            x = layer(x, mask)
-        return [h[:n] for h, n in zip(encoder.layer_norm(x), frames, strict=True)]
+
+        def run() -> torch.Tensor:
+            return encoder.layer_norm(functools.reduce(lambda x, layer: layer(x, mask), encoder.layers, x))
+
+        return take(run, frames)
 
     return states
