@@ -150,9 +150,9 @@ class Protocol:
     representation, sweep
         What a head is given; and heads with recipes: more than one are chosen among by `selections`.
     selections
-        By what an epoch and a variant of the sweep are chosen: "validation"; "last" (epoch), with the variant that
-        is best on validation where there are several; or "test", which is no fair score and is named so wherever
-        it is shown. The first is the default.
+        By what an epoch and a variant of the sweep are chosen: "validation"; "last" (epoch), with the variant
+        that is best on validation where there are several; or "test", which is no fair score, is named so wherever
+        it is shown, and is measured on a corpus's own test parts alone. The first is the default.
     adjustments, adjust
         Names of what may be done to logits at test time, and the function: (name, logits [utterances, classes],
         prior of the training set [classes], prior of the test set, whether it is another corpus) -> logits, -inf
@@ -184,8 +184,8 @@ class Protocol:
 def answers_of_both(
     how: str, logits: np.ndarray, trained: np.ndarray, tested: np.ndarray, elsewhere: bool
 ) -> np.ndarray:
-    """Return logits without answers that the test corpus never has; an adjustment, see `Protocol.adjust`."""
-    return np.where(tested > 0, logits, -np.inf)
+    """Return logits without answers that another corpus never has; an adjustment, see `Protocol.adjust`."""
+    return np.where(tested > 0, logits, -np.inf) if elsewhere else logits
 
 
 def renamed(corpus: str, utterances: pd.DataFrame, label_map: Mapping[str, str]) -> pd.Series:

@@ -20,6 +20,7 @@ Modules, in the order in which data flows through them:
 - `prediction_files`: what a file of predictions is named by: a hash of all that made it
 - `run_records`: what is recorded of a run beside its predictions
 - `evaluate`: from embeddings to the table of predictions: the grid of heads, corpora, regimes and seeds
+- `protocol_grid`: run a protocol, whichever it is: models and corpora in, a table of predictions out
 - `stored_units`: what a stored file of predictions was made of, put together again
 - `bundles`: what one person extracted or trained, as one archive for others
 - `verification`: train a sample of stored cells again, and say how far predictions agree

@@ -39,11 +39,13 @@ class Ragged:
 
     offsets: np.ndarray
     vectors: np.ndarray
+    most: int = 2**31
+    """Frames of an utterance that are read, from its beginning."""
 
     @classmethod
-    def of(cls, frames: Frames) -> "Ragged":
+    def of(cls, frames: Frames, most: int = 2**31) -> "Ragged":
         """Return the frames of an object that has both arrays."""
-        return cls(np.asarray(frames.offsets, dtype=np.int64), frames.vectors)
+        return cls(np.asarray(frames.offsets, dtype=np.int64), frames.vectors, most)
 
     @classmethod
     def of_clips(cls, vectors: np.ndarray) -> "Ragged":
@@ -54,13 +56,15 @@ class Ragged:
         """Return how another process makes it: a memory map is opened there, and never copied."""
         mapped = self.vectors
         if isinstance(mapped, np.memmap) and mapped.filename and isinstance(mapped.base, mmap.mmap):
-            return _opened, (self.offsets, str(mapped.filename), mapped.dtype.str, mapped.offset, mapped.shape)
-        return Ragged, (self.offsets, np.asarray(self.vectors))
+            where = (str(mapped.filename), mapped.dtype.str, mapped.offset, mapped.shape)
+            return _opened, (self.offsets, self.most, *where)
+        return Ragged, (self.offsets, np.asarray(self.vectors), self.most)
 
     def batch(self, rows: Sequence[int] | np.ndarray) -> tuple[torch.Tensor, np.ndarray]:
         """Return the frames of some utterances, float32 [frames, dim], and how many each has, int64 [rows]."""
-        parts = [self.vectors[self.offsets[row] : self.offsets[row + 1]] for row in rows]
-        return torch.from_numpy(np.concatenate(parts)).float(), np.array([len(part) for part in parts])
+        starts, counts = self.offsets[rows], np.diff(self.offsets)[rows].clip(max=self.most)
+        parts = [self.vectors[start : start + count] for start, count in zip(starts, counts, strict=True)]
+        return torch.from_numpy(np.concatenate(parts)).float(), counts
 
     def chunks(self, rows: np.ndarray) -> Iterator[np.ndarray]:
         """Cut some utterances into runs of about `CHUNK` frames, in their order."""
@@ -68,8 +72,8 @@ class Ragged:
         yield from np.split(rows, np.flatnonzero(np.diff(ends)) + 1)
 
 
-def _opened(offsets: np.ndarray, file: str, dtype: str, start: int, shape: tuple[int, ...]) -> Ragged:
-    return Ragged(offsets, np.memmap(file, dtype, "r", start, shape))
+def _opened(offsets: np.ndarray, most: int, file: str, dtype: str, start: int, shape: tuple[int, ...]) -> Ragged:
+    return Ragged(offsets, np.memmap(file, dtype, "r", start, shape), most)
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ def parts(settings: Settings) -> Protocol:
         classes=lambda labels: sorted(labels.dropna().unique()),
         regimes=("official",),
         partition=functools.partial(partition, settings),
-        across=across,
+        across=functools.partial(across, settings),
         representation=Representation(settings["unit"], settings["normalisation"], settings["longest"]),
         sweep=sweep(settings),
         selections=(first, *(s for s in SELECTIONS if s != first)),
@@ -52,7 +52,7 @@ def partition(
     """Return the published folds; across corpora, one fold that trains on all that its own balanced set leaves."""
     used = labels.notna().to_numpy()
     if settings["track"] == "across":
-        test = across(corpus, utterances, labels, regime, 0, 1)
+        test = across(settings, corpus, utterances, labels, regime, 0, 1)
         return [_with_validation(settings, used & ~test, np.zeros(len(used), bool), test, labels, seed)]
     dealt = folds.load(corpus, utterances, regime).set_index("utterance")["fold"]
     fold = utterances["utterance"].map(dealt)
@@ -77,9 +77,17 @@ def _with_validation(
 
 
 def across(
-    corpus: str, utterances: pd.DataFrame, labels: pd.Series, regime: str, fold: int, n_folds: int
+    settings: Settings,
+    corpus: str,
+    utterances: pd.DataFrame,
+    labels: pd.Series,
+    regime: str,
+    fold: int,
+    n_folds: int,
 ) -> np.ndarray:
-    """Return the balanced test set of a corpus that has one; of another, nothing."""
+    """Return the balanced test set of a corpus that has one; of another, and in the track within, nothing."""
+    if settings["track"] == "within":
+        return np.zeros(len(utterances), bool)
     listed = balanced_tests.read(corpus)["utterance"]
     return (utterances["utterance"].isin(listed) & labels.notna()).to_numpy()
 
