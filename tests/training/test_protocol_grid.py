@@ -132,7 +132,7 @@ def test_a_fourth_protocol_is_one_module_and_one_file(tmp_path, monkeypatch, cap
     monkeypatch.setattr(
         known_protocols, "file", lambda one: tmp_path / f"{name}.yaml" if one == name else original(one)
     )
-    assert known_protocols.names() == sorted(["emobox", "paper", "serevals", name])
+    assert {"emobox", "paper", "serevals", name} <= set(known_protocols.names())
     protocol_grid.main([name, "--ptms", "mfcc", "--corpora", "aesdd", "--workers", "1"])
     said = capsys.readouterr().out
     assert "aesdd" in said
