@@ -13,7 +13,7 @@ export HF_HUB_DISABLE_TELEMETRY := 1
 SNAKEMAKE := snakemake --cores $(CORES) --nolock --rerun-incomplete --logger crosscorpus
 
 .DEFAULT_GOAL := help
-.PHONY: help env opensmile download book paper own smoke bundle merge verify pack picture pdf folds sensitivity bench-extraction \
+.PHONY: help env opensmile download book paper own smoke bundle merge verify pack picture pdf folds sensitivity protocols bench-extraction \
   bench-training bench-frames bench-small test test-site test-mutations test-faults audit-packages reference lint format lock clean
 
 help: ## list the targets
@@ -107,6 +107,9 @@ folds: env ## make data/folds/ again from the file lists
 
 sensitivity: env ## measure what each choice moves that the paper leaves open; writes data/results/sensitivity.csv
 	@python -m crosscorpus.verdict.sensitivity
+
+protocols: env ## run the paper's, EmoBox's and SER Evals' protocols on the mirror's corpora; writes data/results/protocols.csv
+	@python -m crosscorpus.verdict.protocol_study
 
 bench-extraction: env ## measure extraction against the plain way; writes _build/bench/extraction.json
 	@python -m benchmarks.extraction

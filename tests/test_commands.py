@@ -54,6 +54,7 @@ NOT_HERE = {
     "make verify": STORE,
     "make pack": LONG,
     "make sensitivity": LONG,
+    "make protocols": LONG,
     "make bench-extraction": LONG,
     "make bench-training": LONG,
     "make bench-frames": LONG,

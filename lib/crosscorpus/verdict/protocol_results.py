@@ -18,6 +18,7 @@ from scipy import stats
 from crosscorpus.base import paths, safe_yaml, whole_files
 from crosscorpus.embeddings import store_folders
 from crosscorpus.scores import metrics
+from crosscorpus.verdict import published_tables
 
 CONDITION = ["variant", "regime", "selection", "adjustment"]
 KEY = [*CONDITION, "ptm", "train_corpus", "test_corpus"]
@@ -59,6 +60,22 @@ def write(path: Path, cells: pd.DataFrame, ranks: pd.DataFrame, facts: Mapping[s
         whole_files.replace_file(file, to_csv)
     text = json.dumps(dict(facts), indent=2, sort_keys=True) + "\n"
     whole_files.replace_file(path.with_suffix(".json"), lambda part: part.write_text(text, encoding="utf-8"))
+
+
+def made(facts: Mapping[str, Any]) -> pd.DataFrame:
+    """Return the provenance of the results as a table for readers: what, value."""
+    minutes = {name: f"{seconds / 60:.1f}" for name, seconds in facts["seconds_of_variants"].items()}
+    rows = {
+        "profile": facts["profile"],
+        "time": f"{facts['seconds'] / 60:.1f} min, {facts['workers']} processes side by side",
+        "of that, extraction": f"{facts['seconds_of_extraction'] / 60:.1f} min",
+        "by variant, in minutes; what was stored takes none": ", ".join(f"{k} {v}" for k, v in minutes.items()),
+        "device": facts["device"],
+        "commit": f"`{facts['commit']}`",
+        "date": facts["date"],
+        "libraries": ", ".join(f"{name} {version}" for name, version in facts["libraries"].items()),
+    }
+    return pd.DataFrame(rows.items(), columns=["what", "value"])
 
 
 def of_condition(table: pd.DataFrame, condition: Mapping[str, str]) -> pd.DataFrame:
@@ -113,6 +130,52 @@ def model_means(cells: pd.DataFrame, headlines: Mapping[str, Mapping[str, str]],
     return pd.DataFrame(table)
 
 
+BESIDE = {
+    "EmoBox": ("ma2024_table4", "Whisper large v3", {"wa": "accuracy", "ua": "uar", "macro_f1": "macro_f1"}, 1),
+    "SER Evals": ("osman2024_results", "Whisper-medium", {"accuracy": "accuracy", "macro_f1": "macro_f1"}, 100),
+}
+"""Benchmark -> published table, its smallest Whisper, printed column -> our score, factor to percent."""
+
+
+def beside_published(cells: pd.DataFrame, conditions: Mapping[str, Mapping[str, str]], ptm: str) -> pd.DataFrame:
+    """Return our scores of a model on corpora themselves beside a benchmark's of its smallest Whisper.
+
+    Parameters
+    ----------
+    cells
+        See the module.
+    conditions
+        Benchmark (of `BESIDE`) -> the condition of ours that is put beside it.
+    ptm
+        Our model.
+
+    Returns
+    -------
+    A row for each corpus and score that both have: benchmark, corpus, score, published_model, published, ours,
+    low, high (percent).
+    """
+    rows = []
+    for benchmark, condition in conditions.items():
+        table, model, scores, unit = BESIDE[benchmark]
+        printed = published_tables.load(table)
+        printed = printed[printed["model"] == model]
+        if "test_corpus" in printed:
+            printed = printed[printed["train_corpus"] == printed["test_corpus"]].assign(
+                corpus=lambda found: found["test_corpus"]
+            )
+        key = printed["corpus"].str.lower().str.replace("-", "")
+        ours = own(of_condition(cells, condition))
+        for row in ours[ours["ptm"] == ptm].to_dict("records"):
+            there = printed[key == row["test_corpus"]]
+            for column, score in scores.items():
+                value = pd.to_numeric(there[column]).dropna()
+                if len(value):
+                    ends = (row[score], row[f"{score}_low"], row[f"{score}_high"])
+                    rows.append([benchmark, row["test_corpus"], score, model, unit * value.iloc[0], *ends])
+    columns = ["benchmark", "corpus", "score", "published_model", "published", "ours", "low", "high"]
+    return pd.DataFrame(rows, columns=columns)
+
+
 def rank_correlations(
     counted: Mapping[str, Mapping[tuple[str, str, str], tuple[np.ndarray, Sequence[str]]]],
     speakers: Mapping[str, Sequence[str]],
@@ -127,10 +190,10 @@ def rank_correlations(
     Parameters
     ----------
     counted
-        Condition -> (model, training corpus, test corpus) -> counts by speaker (`metrics.counts`), and who they are.
+        Condition -> (model, training corpus, test corpus) -> counts by speaker (`metrics.counts`), and who.
     speakers
-        Those of each corpus. They are drawn once for both conditions, each corpus by itself; corpora and models are
-        as they are, so that an interval does not say what others would give.
+        Those of each corpus. They are drawn once for both conditions, each corpus by itself; corpora and models
+        stay as they are, so that an interval does not say what others would give.
     cells, score
         "own" or "across", and one of `SCORES`.
     n_resamples, seed
@@ -138,8 +201,8 @@ def rank_correlations(
 
     Returns
     -------
-    A row for each pair of conditions that share `LEAST_MODELS` or more: `RANKS`. `correlation` is Spearman's, of models'
-    mean scores over the cells that both conditions have.
+    A row for each pair of conditions that share `LEAST_MODELS` or more: `RANKS`. `correlation` is Spearman's, of
+    models' mean scores over the cells that both conditions have.
     """
     rng = np.random.default_rng(seed)
     drawn = {}

@@ -159,6 +159,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "ptms": given.ptms,
         "corpora": given.corpora,
         "corpora_of_frames": of_frames,
+        "corpora_of_profile": profile["corpora"],
         "date": datetime.date.today().isoformat(),
         "commit": versions.of_commit(),
         "device": versions.of_device(devices.choose_device("cpu")),
