@@ -54,6 +54,8 @@ NOT_HERE = {
     "make verify": STORE,
     "make pack": LONG,
     "make sensitivity": LONG,
+    "make layers": LONG,
+    "make bench-layers": LONG,
     "make protocols": LONG,
     "make bench-extraction": LONG,
     "make bench-training": LONG,

@@ -65,6 +65,7 @@ def test_every_model_of_the_paper_has_a_page_and_all_pages_are_in_the_contents()
         "audit",
         "rivals-tables",
         "ambiguities",
+        "which-layer",
         "claims",
         "paper-and-ours",
         "leakage",

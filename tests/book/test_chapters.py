@@ -26,6 +26,7 @@ CHAPTERS = [
     "audit",
     "rivals-tables",
     "ambiguities",
+    "which-layer",
     "claims",
     "paper-and-ours",
     "leakage",

@@ -58,13 +58,21 @@ class Blocks(Sequence[np.ndarray]):
         if not -len(self) <= index < len(self):
             raise IndexError(f"{paths.shown(self.path)}: no utterance {index}; it has {len(self)}, from 0 on")
         index = int(index) % len(self)
-        block = np.array(self.vectors[self.offsets[index] : self.offsets[index + 1]])
+        block = self._read(int(self.offsets[index]), int(self.offsets[index + 1]))
         if _checksum(block) != self.checksums[index]:
             raise store_folders.StoredWrongError(
                 f"{self.path}: the vectors of utterance {index} are not what was written (their CRC-32 differs); "
                 f"{AGAIN}"
             )
         return block
+
+    def _read(self, start: int, end: int) -> np.ndarray:
+        # Of a mapping of its own, which is let go: pages of one that stays would count as this process's memory.
+        if start == end or not isinstance(self.vectors, np.memmap):
+            return np.array(self.vectors[start:end])
+        width = self.vectors.shape[1]
+        at = self.vectors.offset + start * width * self.vectors.itemsize
+        return np.array(np.memmap(self.path, self.vectors.dtype, "r", at, (end - start, width)))
 
     def __iter__(self) -> Iterator[np.ndarray]:
         """Read one utterance after the other."""

@@ -145,15 +145,21 @@ def _added(ptm: str, corpus: str, source: str, pooling: str) -> Embeddings:
 
 
 def _of_layer(ptm: str, corpus: str, source: str, pooling: str, dtype: str, layer: str) -> Embeddings:
-    """Return one layer of what `layers.embed_layers` stored."""
-    make = command(ptm, corpus, pooling, dtype, layer)
     if source == "pack":
+        make = command(ptm, corpus, pooling, dtype, layer)
         raise store_folders.NotStoredError(
-            f"the pack holds last hidden states alone; `{make}` makes layer {layer}"
+            f"the pack holds last hidden states alone; `{make}` makes layer {layer} of {ptm} on {corpus}"
         )
+    return from_layers(ptm, corpus, layer, pooling, dtype)
+
+
+def from_layers(ptm: str, corpus: str, layer: str, pooling: str = "", dtype: str = "float32") -> Embeddings:
+    """Return one layer of what `layers.embed_layers` stored, `last` among them; raises as `load`."""
+    pooling, name = pooling or model_registry.get(ptm).pooling, hidden_states.name(ptm, layer)
+    make = command(ptm, corpus, pooling, dtype, layer)
     utterances = corpus_scans.read_scan(corpus, "audio").utterances
     stored = read_states("layers", ptm, corpus, identity(ptm, pooling, utterances, dtype, "layers"), make)
-    dimension, name = model_registry.get(ptm).dimension, hidden_states.name(ptm, layer)
+    dimension = model_registry.get(ptm).dimension
     vectors = np.empty((len(utterances), dimension), dtype=np.float32)
     for row, block in zip(vectors, stored, strict=True):
         row[:] = hidden_states.chosen(block[None], name)[0]

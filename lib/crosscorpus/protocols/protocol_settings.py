@@ -61,7 +61,7 @@ def load(overrides: str | dict[str, Any] = "", file: Path | None = None) -> Prot
     changes = overrides if isinstance(overrides, dict) else _from_text(overrides, values)
     for name, value in changes.items():
         default = values[known_names.check(name, values, "setting")]
-        as_text = type(value) is int and "pattern" in known[name]["allowed"]  # a layer by its number
+        as_text = type(value) in (int, float) and "pattern" in known[name]["allowed"]  # a layer by its number
         values[name] = str(value) if as_text else _like(name, value, default)
         _check(name, values[name], known[name]["allowed"])
     if "n_folds" in known and values["n_folds"] != known["n_folds"]["value"]:

@@ -141,7 +141,11 @@ def _predictions(
 
 
 def effect(
-    changed: pd.DataFrame, default: pd.DataFrame, utterances: pd.DataFrame, n_resamples: int = 2000
+    changed: pd.DataFrame,
+    default: pd.DataFrame,
+    utterances: pd.DataFrame,
+    n_resamples: int = 2000,
+    scores: Sequence[str] = choice_effects.SCORES,
 ) -> dict[str, tuple[float, float, float]]:
     """Return how much a change moves one cell, with 95 % bootstrap intervals over the speakers of its test corpus.
 
@@ -157,10 +161,12 @@ def effect(
         `corpus`, `utterance` and `speaker`; see `metrics.with_clusters`.
     n_resamples
         See `metrics.bootstrap`.
+    scores
+        Of `metrics.METRICS`.
 
     Returns
     -------
-    For each of `SCORES`: changed minus default, and the interval's two ends, in points.
+    For each of the scores: changed minus default, and the interval's two ends, in points.
 
     Raises
     ------
@@ -177,11 +183,11 @@ def effect(
 
     def difference(weights: np.ndarray) -> np.ndarray:
         a, b = (metrics.score(np.tensordot(weights, counted, 1)) for counted in (ours, theirs))
-        return np.stack([a[score].mean(axis=-1) - b[score].mean(axis=-1) for score in choice_effects.SCORES])
+        return np.stack([a[score].mean(axis=-1) - b[score].mean(axis=-1) for score in scores])
 
     point = difference(np.ones((1, len(speakers))))[:, 0]
     low, high = metrics.bootstrap(difference, len(speakers), n_resamples=n_resamples)
-    return {s: (float(point[i]), float(low[i]), float(high[i])) for i, s in enumerate(choice_effects.SCORES)}
+    return {s: (float(point[i]), float(low[i]), float(high[i])) for i, s in enumerate(scores)}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
