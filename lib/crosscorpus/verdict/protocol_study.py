@@ -138,11 +138,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m crosscorpus.verdict.protocol_study", description=__doc__)
     parser.add_argument("--ptms", nargs="+", default=profile["ptms"], help="models of variants on clips")
     parser.add_argument("--corpora", nargs="+", default=profile["corpora"])
+    parser.add_argument("--variants", nargs="+", help="of data/protocol_variants.yaml; default: all")
     parser.add_argument("--frames", nargs="*", help="corpora of variants on frames; default: all")
     parser.add_argument("--no-extraction", action="store_true", help="only what is stored")
     parser.add_argument("--keep", action="store_true", help="write to data/results/ although it is a part")
     parser.add_argument("--workers", type=int, default=0)
     given = parser.parse_args(arguments)
+    plan = protocol_results.plan()
+    chosen = known_names.check_all(given.variants or list(plan["variants"]), plan["variants"], "variant")
+    plan["variants"] = {name: variant for name, variant in plan["variants"].items() if name in chosen}
     known_names.check_all(given.ptms, model_registry.registry(), "model")
     known_names.check_all(given.corpora, corpus_registry.ids(), "corpus")
     of_frames = given.corpora if given.frames is None else given.frames
@@ -151,12 +155,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         extract(given.ptms, profile["ptm"], of_frames)
     extracted = time.perf_counter() - started
     table, ranks, seconds = run(
-        protocol_results.plan(), given.ptms, profile["ptm"], given.corpora, profile=profile,
+        plan, given.ptms, profile["ptm"], given.corpora, profile=profile,
         frame_corpora=of_frames, workers=given.workers,
     )  # fmt: skip
     facts = {
         **{key: profile[key] for key in ("profile", "heads", "regimes", "seeds", "ptm")},
         "ptms": given.ptms,
+        "variants": chosen,
         "corpora": given.corpora,
         "corpora_of_frames": of_frames,
         "corpora_of_profile": profile["corpora"],
@@ -169,7 +174,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "seconds_of_variants": seconds,
         "seconds": round(time.perf_counter() - started, 1),
     }
-    whole = given.corpora == profile["corpora"] == of_frames and given.ptms == profile["ptms"]
+    whole = (
+        given.variants is None
+        and given.corpora == profile["corpora"] == of_frames
+        and given.ptms == profile["ptms"]
+    )
     path = protocol_results.RESULTS if whole or given.keep else paths.BUILD / "protocols.csv"
     protocol_results.write(path, table, ranks, facts)
     print(ranks.to_string(index=False, float_format="{:.2f}".format))
