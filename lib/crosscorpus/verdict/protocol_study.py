@@ -2,8 +2,9 @@
 
 import argparse
 import datetime
+import itertools
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import joblib
@@ -86,7 +87,8 @@ def run(
         some, here = ([of_frames], list(frame_corpora)) if is_frames else (list(ptms), list(corpora))
         parts = []
         for ptm in some:
-            there = [c for c in here if is_frames or _has(ptm, c, profile["source"])]
+            has = _has_frames if is_frames else _has
+            there = [corpus for corpus in here if has(ptm, corpus, profile["source"])]
             if there:
                 regimes = [regime for regime in profile["regimes"] if regime in protocol.regimes]
                 parts.append(
@@ -122,13 +124,29 @@ def _has(ptm: str, corpus: str, source: str) -> bool:
     return True
 
 
-def extract(ptms: Sequence[str], of_frames: str, corpora: Sequence[str]) -> None:
-    """Make what is not stored, of corpora and models that are here: clips of all models, frames of one."""
-    for corpus in corpora:
-        for ptm in ptms:
-            if not _has(ptm, corpus, "any"):
-                extraction.embed(ptm, corpus)
-        frames.embed_frames(of_frames, corpus)
+def _has_frames(ptm: str, corpus: str, source: str) -> bool:
+    try:
+        frames.load_frames(ptm, corpus)
+    except FileNotFoundError as error:
+        print(f"left out: {error}")
+        return False
+    return True
+
+
+def extract(ptms: Sequence[str], of_frames: str, corpora: Sequence[str], frame_corpora: Sequence[str]) -> None:
+    """Make what is not stored: clips of all models, and frames of one; what is not here is left out with a line."""
+    for corpus, ptm in itertools.product(corpora, ptms):
+        if not _has(ptm, corpus, "any"):
+            _try(extraction.embed, ptm, corpus)
+    for corpus in frame_corpora:
+        _try(frames.embed_frames, of_frames, corpus)
+
+
+def _try(make: Callable[[str, str], Any], ptm: str, corpus: str) -> None:
+    try:
+        make(ptm, corpus)
+    except (model_registry.NotAvailableError, FileNotFoundError) as error:
+        print(f"left out: {ptm} on {corpus}: {error}")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -139,7 +157,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--ptms", nargs="+", default=profile["ptms"], help="models of variants on clips")
     parser.add_argument("--corpora", nargs="+", default=profile["corpora"])
     parser.add_argument("--variants", nargs="+", help="of data/protocol_variants.yaml; default: all")
-    parser.add_argument("--frames", nargs="*", help="corpora of variants on frames; default: all")
+    parser.add_argument("--frames", nargs="*", help="corpora of variants on frames; default: the plan's")
     parser.add_argument("--no-extraction", action="store_true", help="only what is stored")
     parser.add_argument("--keep", action="store_true", help="write to data/results/ although it is a part")
     parser.add_argument("--workers", type=int, default=0)
@@ -149,10 +167,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     plan["variants"] = {name: variant for name, variant in plan["variants"].items() if name in chosen}
     known_names.check_all(given.ptms, model_registry.registry(), "model")
     known_names.check_all(given.corpora, corpus_registry.ids(), "corpus")
-    of_frames = given.corpora if given.frames is None else given.frames
+    of_frames = plan["frames"] if given.frames is None else given.frames
     started = time.perf_counter()
     if not given.no_extraction:
-        extract(given.ptms, profile["ptm"], of_frames)
+        extract(given.ptms, profile["ptm"], given.corpora, of_frames)
     extracted = time.perf_counter() - started
     table, ranks, seconds = run(
         plan, given.ptms, profile["ptm"], given.corpora, profile=profile,
@@ -174,11 +192,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "seconds_of_variants": seconds,
         "seconds": round(time.perf_counter() - started, 1),
     }
-    whole = (
-        given.variants is None
-        and given.corpora == profile["corpora"] == of_frames
-        and given.ptms == profile["ptms"]
-    )
+    whole = given.variants is None and given.frames is None
+    whole = whole and given.corpora == profile["corpora"] and given.ptms == profile["ptms"]
     path = protocol_results.RESULTS if whole or given.keep else paths.BUILD / "protocols.csv"
     protocol_results.write(path, table, ranks, facts)
     print(ranks.to_string(index=False, float_format="{:.2f}".format))
