@@ -134,7 +134,7 @@ def _has_frames(ptm: str, corpus: str, source: str) -> bool:
 
 
 def extract(ptms: Sequence[str], of_frames: str, corpora: Sequence[str], frame_corpora: Sequence[str]) -> None:
-    """Make what is not stored: clips of all models, and frames of one; what is not here is left out with a line."""
+    """Make what is not stored: clips of all models, frames of one; what is not here is left out with a line."""
     for corpus, ptm in itertools.product(corpora, ptms):
         if not _has(ptm, corpus, "any"):
             _try(extraction.embed, ptm, corpus)
