@@ -141,3 +141,10 @@ def test_a_fourth_protocol_is_one_module_and_one_file(tmp_path, monkeypatch, cap
     speakers = corpus_scans.read_scan("aesdd", "pack").utterances.set_index("utterance")["speaker"]
     assert table["utterance"].map(speakers).groupby(table["fold"]).nunique().tolist() == [1] * 6
     assert np.isclose((table["predicted"] == table["emotion"]).mean(), 0.5, atol=0.35)
+
+
+def test_where_nobody_can_be_tested_nothing_is_trained(monkeypatch):
+    monkeypatch.setattr(protocol_grid, "trainings", lambda unit: pytest.fail("trained"))
+    _, table = run("emobox", f"{QUICK},track=across")  # neither corpus has a balanced test set
+    assert not len(table)
+    assert list(table) == protocol_grid.COLUMNS

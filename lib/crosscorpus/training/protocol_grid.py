@@ -87,7 +87,7 @@ def run(
             Unit(protocol, here[corpus], list(here.values()) if across else [here[corpus]], regime, seed)
             for corpus, regime, seed in itertools.product(corpora, chosen, seeds)
         ]
-        tables += _run([unit for unit in units if unit.folds], workers)
+        tables += _run([unit for unit in units if unit.is_tested], workers)
     return pd.concat([pd.DataFrame(columns=COLUMNS), *tables], ignore_index=True)[COLUMNS]
 
 
@@ -145,6 +145,12 @@ class Unit:
             return []
         found = self.protocol.partition(one.corpus, one.utterances, one.labels, self.regime, self.seed)
         return [fold for fold in found if fold.training.any()]
+
+    @property
+    def is_tested(self) -> bool:
+        """Whether there is anybody to test: not where a corpus cannot be parted so, or no test set is here."""
+        numbers = range(len(self.folds))
+        return any(self.tested(test, number).any() for test, number in itertools.product(self.tests, numbers))
 
     @property
     def classes(self) -> list[str]:

@@ -97,8 +97,8 @@ def run(
                         source=profile["source"], workers=workers, across=variant.get("across", True),
                     )
                 )  # fmt: skip
-        if parts:
-            predictions = pd.concat(parts, ignore_index=True)
+        predictions = pd.concat([pd.DataFrame(columns=protocol_grid.COLUMNS), *parts], ignore_index=True)
+        if len(predictions):
             utterances = evaluate.utterances(here, profile["source"])
             tables.append(cells(predictions, utterances, name))
             counted |= count(predictions, utterances, name, plan["headlines"])
