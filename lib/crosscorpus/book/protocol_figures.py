@@ -9,6 +9,8 @@ from matplotlib.figure import Figure
 
 from crosscorpus.book import figure_colours
 
+SHOWN = {"macro_f1": "macro-F1", "uar": "UAR"}
+
 
 def ranks(means: pd.DataFrame, names: Sequence[str]) -> Figure:
     """Draw the rank of each model under each condition, a line for each model.
@@ -39,15 +41,22 @@ def ranks(means: pd.DataFrame, names: Sequence[str]) -> Figure:
     return fig
 
 
-def moved(compared: pd.DataFrame) -> Figure:
-    """Draw how far each changed part moves a score (points): the mean as a bar, all cells as a line."""
+def moved(compared: pd.DataFrame, score: str) -> Figure:
+    """Draw how far each changed part moves a score (points): the mean as a bar, all cells as a line.
+
+    `compared` is what `protocol_results.compared` returns, of this score.
+    """
     fig, ax = plt.subplots(figsize=(8, 0.5 * len(compared) + 1.1))
     places = np.arange(len(compared))[::-1]
     ax.barh(places, compared["moved"], color="#56B4E9", height=0.6)
     ax.hlines(places, compared["least"], compared["most"], color="#444444", linewidth=1.2)
     ax.axvline(0, color="black", linewidth=0.8)
     texts = [f"{row.part}: {row.says}" for row in compared.itertuples()]
-    ax.set(yticks=places, yticklabels=[_wrapped(text) for text in texts], xlabel="points of macro-F1")
+    ax.set(
+        yticks=places,
+        yticklabels=[_wrapped(text) for text in texts],
+        xlabel=f"points of {SHOWN.get(score, score)}",
+    )
     ax.tick_params(axis="y", length=0, labelsize=8)
     return fig
 
