@@ -13,8 +13,8 @@ export HF_HUB_DISABLE_TELEMETRY := 1
 SNAKEMAKE := snakemake --cores $(CORES) --nolock --rerun-incomplete --logger crosscorpus
 
 .DEFAULT_GOAL := help
-.PHONY: help env opensmile download book paper own smoke bundle merge verify pack picture pdf folds sensitivity layers bench-extraction \
-  bench-training bench-layers bench-small test test-site test-mutations test-faults audit-packages reference lint format lock clean
+.PHONY: help env opensmile download book paper own smoke bundle merge verify pack picture pdf folds sensitivity layers protocols bench-extraction \
+  bench-training bench-frames bench-layers bench-small test test-site test-mutations test-faults audit-packages reference lint format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -111,6 +111,9 @@ sensitivity: env ## measure what each choice moves that the paper leaves open; w
 layers: env ## measure what each layer of a transformer is worth, from audio: make layers [POOLING=exact]
 	@python -m crosscorpus.verdict.layer_study $(if $(POOLING),--pooling $(POOLING))
 
+protocols: env ## run the paper's, EmoBox's and SER Evals' protocols on the mirror's corpora; writes data/results/protocols.csv
+	@python -m crosscorpus.verdict.protocol_study
+
 bench-extraction: env ## measure extraction against the plain way; writes _build/bench/extraction.json
 	@python -m benchmarks.extraction
 
@@ -119,6 +122,9 @@ bench-training: env ## measure training against the plain way; writes _build/ben
 
 bench-layers: env ## measure what layers and frames cost, and reading frames; writes _build/bench/layers.json
 	@python -m benchmarks.layers
+
+bench-frames: env ## measure training on frames against a loop over padded batches; writes _build/bench/frames.json
+	@python -m benchmarks.frames
 
 bench-small: env ## measure what early stopping costs on small training sets; writes _build/bench/small.json
 	@python -m benchmarks.small

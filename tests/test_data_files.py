@@ -16,7 +16,7 @@ from crosscorpus.training import baselines, heads, profiles
 
 CORPORA = list(corpus_registry.registry().values())
 MODELS = list(model_registry.registry().values())
-PROFILES = ["smoke", "demo", "paper", "own", "sensitivity", "layers", "emobox", "serevals", "phukan2024"]
+PROFILES = ["smoke", "demo", "paper", "own", "sensitivity", "layers", "protocols", "emobox", "serevals", "phukan2024"]
 
 each_corpus = pytest.mark.parametrize("corpus", CORPORA, ids=lambda entry: entry.id)
 each_model = pytest.mark.parametrize("model", MODELS, ids=lambda entry: entry.id)
@@ -273,7 +273,7 @@ def test_the_models_of_the_benchmarks_are_those_of_their_papers():
 
 def test_every_setting_has_value_origin_and_reason():
     for entry in read("data/protocol.yaml").values():
-        assert set(entry) - {"of"} == {"value", "allowed", "stated", "why"}
+        assert set(entry) - {"of"} == {"value", "allowed", "part", "stated", "why"}
         assert ranges.wrong(entry["value"], entry["allowed"]) == ""
         assert isinstance(entry["stated"], bool)
         assert entry["why"].strip().endswith(".")

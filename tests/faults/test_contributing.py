@@ -71,6 +71,8 @@ def follow(project, section):
 
 
 def shown(notebook):
+    if notebook.suffix != ".ipynb":
+        return notebook.read_text(encoding="utf-8")
     cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
     outputs = [o for c in cells for o in c.get("outputs", [])]
     kinds = [{"text": o.get("text", "")} | o.get("data", {}) for o in outputs]
@@ -87,9 +89,10 @@ EXPECTED = {
     "Add embeddings made elsewhere": ("out.ipynb", ["cube-root", "made elsewhere, by A. Person, on 2026-03-01"]),
     "Add a model that is a Python function": ("out.ipynb", ["Spectrum", "Toys"]),
     "Add a head": ("out.ipynb", ["LINEAR", "Emo-DB"]),
+    "Add a protocol": ("out.txt", ["One out, clip, one out, validation", "their heads were trained: engine"]),
     "Add a chapter": ("_build/smoke/notebooks/my-chapter.ipynb", ["Emo-DB"]),
 }
-"""Sections that add something: the page that shows it, and words on that page."""
+"""Sections that add something: the page or file that shows it, and words there."""
 
 
 def test_every_section_that_adds_something_is_followed():

@@ -145,7 +145,7 @@ def test_the_message_says_setting_value_and_range():
 
 
 def test_every_setting_that_has_a_number_has_a_value_that_is_refused():
-    choices = {name for name, entry in protocol_settings._entries().items() if "enum" in entry["allowed"]}
+    choices = {name for name, entry in protocol_settings.entries().items() if "enum" in entry["allowed"]}
     assert set(OUTSIDE) == set(protocol_settings.load()) - choices
 
 

@@ -50,7 +50,7 @@ def test_an_option_has_evidence_and_is_the_default_or_can_be_run_or_says_what_it
 
 
 def test_every_setting_that_the_paper_does_not_state_is_a_choice():
-    entries = protocol_settings._entries()
+    entries = protocol_settings.entries()
     own = {"logistic_c", "svm_c"}  # of baselines that the paper does not have
     unstated = {name for name, entry in entries.items() if not entry["stated"]} - own
     runs = [given(choice, option).get("run", {}) for choice, option in OPTIONS]

@@ -2,6 +2,7 @@
 
 import functools
 import re
+import string
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -19,7 +20,7 @@ GROUPS = ("utterance", "speaker", LETTER, "emotion", "text_id")
 """What a pattern may name."""
 TOLD = ("name", "utterance", "speaker", "emotion", "text_id", "start", "end")
 """What the rows of an owners' table may tell."""
-TEXTS = ("name", "title", "language", "licence", "terms", "home", "citation", "speakers")
+TEXTS = ("name", "title", "language", "licence", "terms", "home", "citation", "speakers", "called")
 TABLE_FIELDS = ("file", "separator", "lines", "rows", *TOLD)
 
 
@@ -45,6 +46,7 @@ class Corpus:
     in_protocols: tuple[str, ...] = ()
     pack: Mapping[str, Any] = field(default_factory=dict)
     tables: tuple[Mapping[str, str], ...] = ()
+    called: str = ""
     folds_keep_together: str = "speaker"
     renamed: Mapping[str, str] = field(default_factory=dict)
     not_used: Mapping[str, str] = field(default_factory=dict)
@@ -79,6 +81,9 @@ def checked(key: str, entry: Mapping[str, Any], file: str) -> Corpus:
     """
     what = f"{key} in {file}"
     known_names.check_fields(entry, Corpus, what)
+    for name in TEXTS:
+        if name in entry and not isinstance(entry[name], str):
+            raise ValueError(f"{what}: {name} is {entry[name]!r}, which is no text; put it in quotation marks")
     emotions = {native: emotion for native, emotion in entry["emotions"].items() if emotion is not None}
     harmonised, counted = list(emotions.values()), list(entry["counts"])
     for emotion in harmonised if counted else []:
@@ -91,8 +96,11 @@ def checked(key: str, entry: Mapping[str, Any], file: str) -> Corpus:
         raise ValueError(f"{file}: the pattern of {key} is no regular expression ({error})") from error
     if "emotion" not in groups and not entry.get("tables"):
         raise ValueError(f"{file}: the pattern of {key} has no group `emotion`")
-    for group in groups:
-        known_names.check(group, GROUPS, f"group in the pattern of {what}")
+    for named in groups:
+        known_names.check(named, GROUPS, f"group in the pattern of {what}")
+    for _, group, _, _ in string.Formatter().parse(entry.get("called", "")):
+        if group is not None:
+            known_names.check(group, groups, f"group in `called` of {what}")
     for table in entry.get("tables", []):
         for name in table:
             known_names.check(name, TABLE_FIELDS, f"field of a table of {what}")
@@ -103,9 +111,6 @@ def checked(key: str, entry: Mapping[str, Any], file: str) -> Corpus:
     known_names.check(entry["access"], ACCESS, f"access of {what}")
     for protocol in entry.get("in_protocols", []):
         known_names.check(protocol, PROTOCOLS, f"protocol of {what}")
-    for name in TEXTS:
-        if name in entry and not isinstance(entry[name], str):
-            raise ValueError(f"{what}: {name} is {entry[name]!r}, which is no text; put it in quotation marks")
     for name in ("n_speakers", "n_utterances"):
         if name in entry and not (type(entry[name]) is int and entry[name] > 0):
             raise ValueError(f"{what}: {name} is {entry[name]!r}; write a number above 0, or leave it out")
@@ -153,7 +158,7 @@ def parse(corpus: Corpus, path: str | PurePosixPath) -> dict[str, Any] | None:
     if match is None:
         return None
     found = match.groupdict()
-    told = {"utterance": found.get("utterance") or found["whole_name"]}
+    told = {"utterance": found.get("utterance") or corpus.called.format(**found) or found["whole_name"]}
     if "speaker" in found or not corpus.tables:
         told["speaker"] = (found.get("speaker") or "") + (found.get(LETTER) or "")
     if "emotion" in found:

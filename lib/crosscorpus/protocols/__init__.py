@@ -2,9 +2,13 @@
 
 Modules, in the order in which data flows through them:
 
-- `protocol_settings`: the protocol: settings with values, origins and reasons, from `data/protocol.yaml`
+- `protocol_settings`: settings of a protocol with values, origins and reasons: the paper's, or another's file
 - `official_splits`: the split of a corpus that was published, as it is
 - `dealing`: how utterances are dealt into folds
 - `folds`: folds of a corpus for cross-validation, in three regimes
+- `protocol_parts`: the parts that every protocol has, and what each of them is
+- `balanced_tests`: EmoBox's four balanced test sets
+- `known`: protocols, one module each: the paper's, EmoBox's, SER Evals'
+- `known_protocols`: which protocols there are, with their settings
 - `cells`: which cells of a grid can be run, and why others cannot
 """

@@ -1,4 +1,4 @@
-"""The protocol: settings with values, origins and reasons, from `data/protocol.yaml`.
+"""Settings of a protocol with values, origins and reasons: the paper's, `data/protocol.yaml`, or another's file.
 
 A variant is a small YAML file of settings that replace those values, such as `profiles/variants/no-scaling.yaml`.
 """
@@ -17,8 +17,14 @@ from crosscorpus.corpora import corpus_registry
 Protocol = dict[str, Any]
 
 
-def _entries() -> dict[str, dict[str, Any]]:
-    return copy.deepcopy(_parsed((paths.DATA / "protocol.yaml").read_bytes()))
+def of_paper() -> Path:
+    """Return the file of the paper's own protocol."""
+    return paths.DATA / "protocol.yaml"
+
+
+def entries(file: Path | None = None) -> dict[str, dict[str, Any]]:
+    """Return the entries of a file of settings, by default the paper's: its head explains their fields."""
+    return copy.deepcopy(_parsed((file or of_paper()).read_bytes()))
 
 
 @functools.cache
@@ -27,7 +33,7 @@ def _parsed(text: bytes) -> dict[str, dict[str, Any]]:
     return yaml.safe_load(text)
 
 
-def load(overrides: str | dict[str, Any] = "") -> Protocol:
+def load(overrides: str | dict[str, Any] = "", file: Path | None = None) -> Protocol:
     """Return the values of all settings.
 
     Parameters
@@ -37,6 +43,8 @@ def load(overrides: str | dict[str, Any] = "") -> Protocol:
         spaces or commas: "fcn_widths=256 90" or "fcn_widths=256,90,epochs=5"; after a setting that is a list, a
         part without "=" goes on with it. A part that ends in ".yaml" is a file with such values, below the
         project's root or the present folder: "profiles/variants/no-scaling.yaml,epochs=5". What comes later wins.
+    file
+        Of the settings and their defaults; None for the paper's.
 
     Raises
     ------
@@ -48,19 +56,21 @@ def load(overrides: str | dict[str, Any] = "") -> Protocol:
     FileNotFoundError
         There is no such file.
     """
-    entries = _entries()
-    values = {name: entry["value"] for name, entry in entries.items()}
+    known = entries(file)
+    values = {name: entry["value"] for name, entry in known.items()}
     changes = overrides if isinstance(overrides, dict) else _from_text(overrides, values)
     for name, value in changes.items():
         default = values[known_names.check(name, values, "setting")]
-        as_text = type(value) is int and "pattern" in entries[name]["allowed"]  # a layer by its number
+        as_text = type(value) in (int, float) and "pattern" in known[name]["allowed"]  # a layer by its number
         values[name] = str(value) if as_text else _like(name, value, default)
-        _check(name, values[name], entries[name]["allowed"])
-    if values["n_folds"] != entries["n_folds"]["value"]:
+        _check(name, values[name], known[name]["allowed"])
+    if "n_folds" in known and values["n_folds"] != known["n_folds"]["value"]:
         raise ValueError(
             "setting n_folds: folds are committed; change it in data/protocol.yaml and run `make folds`"
         )
-    known_names.check_all(values["emotions"], sorted(set(corpus_registry.label_map()["emotion"])), "emotion")
+    if "emotions" in known:
+        harmonised = sorted(set(corpus_registry.label_map()["emotion"]))
+        known_names.check_all(values["emotions"], harmonised, "emotion")
     return values
 
 
@@ -146,8 +156,8 @@ def used_by(values: Protocol, head: str, kind: str) -> Protocol:
     The field `of` in `data/protocol.yaml` says whose a setting is. Training gets no others, so that none can
     change a result whose name in the store does not have it.
     """
-    entries = _entries()
-    return Settings({name: v for name, v in values.items() if entries[name].get("of") in (None, kind, head)})
+    known = entries()
+    return Settings({name: v for name, v in values.items() if known[name].get("of") in (None, kind, head)})
 
 
 class Settings(dict[str, Any]):
@@ -173,13 +183,13 @@ def _number_or_text(text: str) -> int | float | str:
     return text
 
 
-def table(overrides: str | dict[str, Any] = "") -> pd.DataFrame:
-    """Return the settings as a table [setting, value, origin, why].
+def table(overrides: str | dict[str, Any] = "", file: Path | None = None) -> pd.DataFrame:
+    """Return the settings as a table [setting, value, origin, why]; parameters as of `load`.
 
     The origin is "paper", "this project", or "this run" for an overridden value.
     """
-    values, rows = load(overrides), []
-    for name, entry in _entries().items():
+    values, rows = load(overrides, file), []
+    for name, entry in entries(file).items():
         origin = "paper" if entry["stated"] else "this project"
         value = values[name] if isinstance(values[name], list) else [values[name]]
         # As text: a table rounds numbers, and a learning rate of 0.001 would be shown as 0.0.

@@ -11,11 +11,16 @@ Modules, in the order in which data flows through them:
 - `baselines`: classical classifiers beside the paper's heads: cheap, and telling where they do better
 - `train`: train one head on one training set the plain way: a Keras model in a loop over batches
 - `engine`: train many heads fast, with the results of the plain way
+- `frame_inputs`: what heads on frames read: frames of many utterances, by slice and never whole
+- `frame_heads`: heads on frames: what is trained, their first weights, and what comes of it
+- `frame_loop`: train a head on frames the plain way: torch modules, padded batches
+- `frame_engine`: train heads on frames fast, with the results of the plain way
 - `unit_of_work`: one unit of work: a head trained on every fold of one corpus, and tested on all corpora
 - `early_stopping`: where early stopping chose an epoch by few utterances, and where none were held out at all
 - `prediction_files`: what a file of predictions is named by: a hash of all that made it
 - `run_records`: what is recorded of a run beside its predictions
 - `evaluate`: from embeddings to the table of predictions: the grid of heads, corpora, regimes and seeds
+- `protocol_grid`: run a protocol, whichever it is: models and corpora in, a table of predictions out
 - `stored_units`: what a stored file of predictions was made of, put together again
 - `bundles`: what one person extracted or trained, as one archive for others
 - `verification`: train a sample of stored cells again, and say how far predictions agree

@@ -21,6 +21,8 @@ Modules, in the order in which data flows through them:
 - `choice_effects`: how far each open choice moves our results
 - `layer_study`: measure what each layer of a transformer is worth
 - `layer_choice`: which layer to take, chosen on other corpora than the tested one
+- `protocol_study`: run three protocols on the same utterances
+- `protocol_results`: three protocols on the same utterances, and what follows
 - `claim_findings`: what a check of a claim gets and gives
 - `claims_on_data`: checks of the paper's claims on corpora and models
 - `claims_on_training`: checks of the paper's claims on heads, training and the clusters of embeddings

@@ -1,0 +1,255 @@
+"""Three protocols on the same utterances: `data/results/protocols.csv`, and what follows.
+
+A table of cells has a row for each variant, regime, selection, adjustment, model and pair of corpora: `KEY`, the
+size of the test, and each score of all test utterances together with its interval over speakers, in percent.
+"""
+
+import functools
+import itertools
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from crosscorpus.base import paths, safe_yaml, whole_files
+from crosscorpus.embeddings import store_folders
+from crosscorpus.scores import metrics
+from crosscorpus.verdict import published_tables
+
+CONDITION = ["variant", "regime", "selection", "adjustment"]
+KEY = [*CONDITION, "ptm", "train_corpus", "test_corpus"]
+SCORES = ("accuracy", "uar", "macro_f1")
+COLUMNS = [
+    *KEY, "head", "way", "n_emotions", "n_utterances", "n_clusters",
+    *(f"{score}{end}" for score in SCORES for end in ("", "_low", "_high")),
+]  # fmt: skip
+RANKS = ["one", "other", "cells", "score", "models", "n_cells", "correlation", "low", "high"]
+LEAST_MODELS = 3
+RESULTS = paths.DATA / "results" / "protocols.csv"
+
+
+def plan() -> dict[str, Any]:
+    """Return what is run and compared, from `data/protocol_variants.yaml`."""
+    return safe_yaml.read((paths.DATA / "protocol_variants.yaml").read_text(encoding="utf-8"))
+
+
+def results() -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
+    """Return the committed table of cells, that of rank correlations (`RANKS`), and their provenance.
+
+    Raises
+    ------
+    store_folders.NotStoredError
+        They are not there.
+    """
+    if not RESULTS.exists():
+        raise store_folders.NotStoredError(f"{paths.shown(RESULTS)}: not there; `make protocols` makes it")
+    text = dict.fromkeys([*KEY, "head", "way"], str)
+    cells = pd.read_csv(RESULTS, dtype=text, keep_default_na=False, na_values={c: [""] for c in COLUMNS[9:]})
+    ranks = pd.read_csv(RESULTS.with_name("protocols_ranks.csv"))
+    return cells, ranks, json.loads(RESULTS.with_suffix(".json").read_text(encoding="utf-8"))
+
+
+def write(path: Path, cells: pd.DataFrame, ranks: pd.DataFrame, facts: Mapping[str, Any]) -> None:
+    """Write both tables as CSV, and what made them as JSON beside them."""
+    for file, table in ((path, cells), (path.with_name(f"{path.stem}_ranks.csv"), ranks)):
+        to_csv = functools.partial(table.to_csv, index=False, float_format="%.3f", lineterminator="\n")
+        whole_files.replace_file(file, to_csv)
+    text = json.dumps(dict(facts), indent=2, sort_keys=True) + "\n"
+    whole_files.replace_file(path.with_suffix(".json"), lambda part: part.write_text(text, encoding="utf-8"))
+
+
+def made(facts: Mapping[str, Any]) -> pd.DataFrame:
+    """Return the provenance of the results as a table for readers: what, value."""
+    minutes = {name: f"{seconds / 60:.1f}" for name, seconds in facts["seconds_of_variants"].items()}
+    rows = {
+        "profile": facts["profile"],
+        "time": f"{facts['seconds'] / 60:.1f} min, {facts['workers']} processes side by side",
+        "of that, extraction": f"{facts['seconds_of_extraction'] / 60:.1f} min",
+        "by variant, in minutes; what was stored takes none": ", ".join(f"{k} {v}" for k, v in minutes.items()),
+        "device": facts["device"],
+        "commit": f"`{facts['commit']}`",
+        "date": facts["date"],
+        "libraries": ", ".join(f"{name} {version}" for name, version in facts["libraries"].items()),
+    }
+    return pd.DataFrame(rows.items(), columns=["what", "value"])
+
+
+def of_condition(table: pd.DataFrame, condition: Mapping[str, str]) -> pd.DataFrame:
+    """Return the rows of a condition: a variant, and regime, selection and adjustment where they are named."""
+    keep = np.ones(len(table), bool)
+    for column, value in condition.items():
+        keep &= (table[column] == value).to_numpy()
+    return table[keep]
+
+
+def own(table: pd.DataFrame, cells: str = "own") -> pd.DataFrame:
+    """Return the cells of a corpus itself ("own"), or those across corpora ("across")."""
+    same = table["train_corpus"] == table["test_corpus"]
+    return table[same if cells == "own" else ~same]
+
+
+def compared(
+    cells: pd.DataFrame, comparisons: Sequence[Mapping[str, Any]], score: str = "macro_f1"
+) -> pd.DataFrame:
+    """Return how far one part of a protocol, changed alone, moves a score.
+
+    Returns
+    -------
+    A row for each comparison that has cells on both sides: part, says, where ("own" or "across"), cells (of models
+    and corpora), before and after (means, percent), moved (mean), least and most (points).
+    """
+    rows = []
+    key = ["ptm", "train_corpus", "test_corpus"]
+    for one in comparisons:
+        sides = [own(of_condition(cells, one[side]), one["cells"]) for side in ("before", "after")]
+        both = sides[0].merge(sides[1], on=key, suffixes=("_before", "_after"), validate="one_to_one")
+        if not len(both):
+            continue
+        before, after = both[f"{score}_before"], both[f"{score}_after"]
+        moved = after - before
+        rows.append([one["part"], one["says"], one["cells"], len(both), before.mean(), after.mean(), moved.mean(),
+                     moved.min(), moved.max()])  # fmt: skip
+    columns = ["part", "says", "where", "cells", "before", "after", "moved", "least", "most"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def model_means(cells: pd.DataFrame, headlines: Mapping[str, Mapping[str, str]], score: str) -> pd.DataFrame:
+    """Return the mean score of each model on corpora themselves, models x headlines.
+
+    Over the corpora that all headlines have, so that columns can be put side by side.
+    """
+    parts = {name: own(of_condition(cells, condition)) for name, condition in headlines.items()}
+    shared = set.intersection(*(set(part["test_corpus"]) for part in parts.values()))
+    table = {
+        name: part[part["test_corpus"].isin(shared)].groupby("ptm")[score].mean() for name, part in parts.items()
+    }
+    return pd.DataFrame(table)
+
+
+BESIDE = {
+    "EmoBox": ("ma2024_table4", "Whisper large v3", {"wa": "accuracy", "ua": "uar", "macro_f1": "macro_f1"}, 1),
+    "SER Evals": ("osman2024_results", "Whisper-medium", {"accuracy": "accuracy", "macro_f1": "macro_f1"}, 100),
+}
+"""Benchmark -> published table, its smallest Whisper, printed column -> our score, factor to percent."""
+
+
+def beside_published(cells: pd.DataFrame, conditions: Mapping[str, Mapping[str, str]], ptm: str) -> pd.DataFrame:
+    """Return our scores of a model on corpora themselves beside a benchmark's of its smallest Whisper.
+
+    Parameters
+    ----------
+    cells
+        See the module.
+    conditions
+        Benchmark (of `BESIDE`) -> the condition of ours that is put beside it.
+    ptm
+        Our model.
+
+    Returns
+    -------
+    A row for each corpus and score that both have: benchmark, corpus, score, published_model, published, ours,
+    low, high (percent).
+    """
+    rows = []
+    for benchmark, condition in conditions.items():
+        table, model, scores, unit = BESIDE[benchmark]
+        printed = published_tables.load(table)
+        printed = printed[printed["model"] == model]
+        if "test_corpus" in printed:
+            printed = printed[printed["train_corpus"] == printed["test_corpus"]].assign(
+                corpus=lambda found: found["test_corpus"]
+            )
+        key = printed["corpus"].str.lower().str.replace("-", "")
+        ours = own(of_condition(cells, condition))
+        for row in ours[ours["ptm"] == ptm].to_dict("records"):
+            there = printed[key == row["test_corpus"]]
+            for column, score in scores.items():
+                value = pd.to_numeric(there[column]).dropna()
+                if len(value):
+                    ends = (row[score], row[f"{score}_low"], row[f"{score}_high"])
+                    rows.append([benchmark, row["test_corpus"], score, model, unit * value.iloc[0], *ends])
+    columns = ["benchmark", "corpus", "score", "published_model", "published", "ours", "low", "high"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def rank_correlations(
+    counted: Mapping[str, Mapping[tuple[str, str, str], tuple[np.ndarray, Sequence[str]]]],
+    speakers: Mapping[str, Sequence[str]],
+    *,
+    cells: str = "own",
+    score: str = "macro_f1",
+    n_resamples: int = 2000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Correlate the order of models under each pair of conditions, with 95 % intervals over speakers.
+
+    Parameters
+    ----------
+    counted
+        Condition -> (model, training corpus, test corpus) -> counts by speaker (`metrics.counts`), and who.
+    speakers
+        Those of each corpus. They are drawn once for both conditions, each corpus by itself; corpora and models
+        stay as they are, so that an interval does not say what others would give.
+    cells, score
+        "own" or "across", and one of `SCORES`.
+    n_resamples, seed
+        Of the bootstrap.
+
+    Returns
+    -------
+    A row for each pair of conditions that share `LEAST_MODELS` or more: `RANKS`. `correlation` is Spearman's, of
+    models' mean scores over the cells that both conditions have.
+    """
+    rng = np.random.default_rng(seed)
+    drawn = {}
+    for corpus, names in sorted(speakers.items()):
+        n = len(names)
+        times = rng.multinomial(n, np.full(n, 1 / n), n_resamples)
+        drawn[corpus] = pd.DataFrame(np.vstack([np.ones(n), times]), columns=list(names))
+    scored = {
+        condition: {
+            cell: _draws(found, drawn[cell[2]], score)
+            for cell, found in of_cells.items()
+            if (cell[1] == cell[2]) == (cells == "own")
+        }
+        for condition, of_cells in counted.items()
+    }
+    rows = []
+    for one, other in itertools.combinations(scored, 2):
+        shared = set(scored[one]) & set(scored[other])
+        models = sorted({cell[0] for cell in shared})
+        pairs = sorted({cell[1:] for cell in shared})
+        pairs = [pair for pair in pairs if all((model, *pair) in shared for model in models)]
+        if len(models) < LEAST_MODELS or not pairs:
+            continue
+        each = _spearman(*(_means(scored[side], models, pairs) for side in (one, other)))
+        low, high = np.nanquantile(each[1:], [0.025, 0.975])
+        rows.append([one, other, cells, score, len(models), len(pairs), each[0], low, high])
+    return pd.DataFrame(rows, columns=RANKS)
+
+
+def _draws(found: tuple[np.ndarray, Sequence[str]], weights: pd.DataFrame, score: str) -> np.ndarray:
+    counted, here = found
+    return metrics.score(np.tensordot(weights[list(here)].to_numpy(), counted, 1))[score].mean(axis=-1)
+
+
+def _means(
+    scored: Mapping[tuple[str, str, str], np.ndarray], models: Sequence[str], pairs: Sequence[tuple[str, ...]]
+) -> np.ndarray:
+    """Return the mean of each model over pairs of corpora, [models, draws]."""
+    each = [[scored[model, pair[0], pair[1]] for pair in pairs] for model in models]
+    return np.nanmean(np.array(each), axis=1)
+
+
+def _spearman(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Return Spearman's correlation of two arrays [models, draws], for each draw."""
+    ranks = [stats.rankdata(np.round(side, 9), axis=0) for side in (one, other)]
+    centred = [side - side.mean(axis=0) for side in ranks]
+    spread = np.sqrt((centred[0] ** 2).sum(axis=0) * (centred[1] ** 2).sum(axis=0))
+    return np.divide(
+        (centred[0] * centred[1]).sum(axis=0), spread, out=np.full(spread.shape, np.nan), where=spread > 0
+    )

@@ -1,0 +1,163 @@
+"""The study of protocols: what it compares is there, arithmetic of ranks against hand-worked cases."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from crosscorpus.base import paths
+from crosscorpus.embeddings import store_folders
+from crosscorpus.protocols import known_protocols
+from crosscorpus.verdict import protocol_results, protocol_study
+
+PLAN = protocol_results.plan()
+
+
+@pytest.mark.parametrize("name", PLAN["variants"])
+def test_every_variant_is_of_a_protocol_with_such_settings(name):
+    variant = PLAN["variants"][name]
+    protocol = known_protocols.load(variant["protocol"], variant["overrides"])
+    assert protocol.representation.unit == ("frames" if variant.get("unit") == "frames" else "clip")
+    assert set(variant) <= {"protocol", "overrides", "shown", "unit", "across"}
+
+
+def conditions():
+    yield from PLAN["headlines"].values()
+    for one in PLAN["comparisons"]:
+        yield from (one["before"], one["after"])
+
+
+def test_every_condition_is_one_that_its_protocol_has():
+    for condition in conditions():
+        protocol = known_protocols.load(PLAN["variants"][condition["variant"]]["protocol"])
+        assert condition.get("regime", protocol.regimes[0]) in protocol.regimes
+        assert condition.get("selection", protocol.selections[0]) in protocol.selections
+        assert condition.get("adjustment", protocol.adjustments[0]) in protocol.adjustments
+        assert "regime" in condition or len(protocol.regimes) == 1
+        assert "adjustment" in condition or len(protocol.adjustments) == 1
+        assert "selection" in condition or len(protocol.selections) == 1
+
+
+def test_a_comparison_changes_one_part_alone():
+    for one in PLAN["comparisons"]:
+        before, after = one["before"], one["after"]
+        same = [before.get(name) == after.get(name) for name in protocol_results.CONDITION]
+        assert same.count(False) == 1
+
+
+def table(**columns):
+    base = {"variant": "a", "regime": "r", "selection": "s", "adjustment": "n", "train_corpus": "x"}
+    return pd.DataFrame({**base, **columns})
+
+
+def test_compared_is_the_mean_difference_of_the_same_cells():
+    cells = pd.concat(
+        [
+            table(ptm=["m", "n", "o"], test_corpus=["x", "x", "y"], macro_f1=[50.0, 60.0, 1.0]),
+            table(ptm=["m", "n"], test_corpus="x", macro_f1=[53.0, 59.0], variant="b"),
+        ]
+    )
+    plan = [
+        {"part": "head", "says": "b for a", "cells": "own", "before": {"variant": "a"}, "after": {"variant": "b"}},
+        {"part": "head", "says": "c for a", "cells": "own", "before": {"variant": "a"}, "after": {"variant": "c"}},
+    ]
+    (row,) = protocol_results.compared(cells, plan).to_dict("records")
+    assert (row["cells"], row["before"], row["after"], row["moved"]) == (2, 55, 56, 1)
+    assert (row["least"], row["most"]) == (-1, 3)
+
+
+def test_model_means_are_over_corpora_that_all_headlines_have():
+    cells = pd.concat(
+        [
+            table(ptm="m", test_corpus=["x"], macro_f1=[50.0]),
+            table(ptm="m", train_corpus=["x", "y"], test_corpus=["x", "y"], macro_f1=[40.0, 99.0], variant="b"),
+        ]
+    )
+    found = protocol_results.model_means(cells, {"A": {"variant": "a"}, "B": {"variant": "b"}}, "macro_f1")
+    assert found.loc["m"].tolist() == [50, 40]
+
+
+def counted(right_of_20):
+    """Two speakers and two emotions, ten utterances each; so many right of each emotion and speaker."""
+    counts = np.zeros((2, 1, 2, 3))
+    counts[..., 0] = 10
+    counts[..., 1] = 10
+    counts[..., 2] = right_of_20 / 2
+    return counts, ["anna", "bela"]
+
+
+def test_rank_correlations_are_spearman_s_and_certain_where_speakers_are_alike():
+    one = {(m, "x", "x"): counted(n) for m, n in zip("abcd", (4, 8, 12, 16), strict=True)}
+    other = {(m, "x", "x"): counted(n) for m, n in zip("abcd", (4, 12, 8, 16), strict=True)}
+    across = {("a", "y", "x"): counted(2)}
+    found = protocol_results.rank_correlations(
+        {"one": one | across, "other": other, "third": across},
+        {"x": ["anna", "bela"]},
+        score="accuracy",
+        n_resamples=50,
+    )
+    (row,) = found.to_dict("records")
+    expected = stats.spearmanr([4, 8, 12, 16], [4, 12, 8, 16]).statistic
+    assert row["correlation"] == pytest.approx(expected)
+    assert (row["low"], row["high"]) == (pytest.approx(expected), pytest.approx(expected))
+    assert (row["models"], row["n_cells"]) == (4, 1)
+
+
+def test_an_interval_is_wide_where_speakers_disagree():
+    def of(first, second):
+        counts = np.zeros((2, 1, 2, 3))
+        counts[..., :2] = 10
+        counts[0, ..., 2], counts[1, ..., 2] = first, second
+        return counts, ["anna", "bela"]
+
+    one = {(m, "x", "x"): of(n, 5 - n / 2) for m, n in zip("abc", (1, 5, 7), strict=True)}
+    other = {(m, "x", "x"): of(n, n) for m, n in zip("abc", (1, 5, 7), strict=True)}
+    (row,) = protocol_results.rank_correlations(
+        {"one": one, "other": other}, {"x": ["anna", "bela"]}, n_resamples=200
+    ).to_dict("records")
+    assert row["correlation"] == 1
+    assert row["low"] < row["high"]
+
+
+def test_the_study_runs_end_to_end_on_what_the_pack_has(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "BUILD", tmp_path / "_build")
+    quick = {
+        "paper": {"protocol": "paper", "overrides": {"epochs": 1}},
+        "serevals": {"protocol": "serevals", "overrides": {"unit": "clip", "epochs": 1}},
+    }
+    headlines = {
+        "p": {"variant": "paper", "regime": "speaker"},
+        "s": {"variant": "serevals", "regime": "disjoint", "adjustment": "corrected"},
+    }
+    profile = {"source": "pack", "regimes": ["speaker"], "seeds": [0], "heads": ["logistic"]}
+    cells, ranks, seconds = protocol_study.run(
+        {"variants": quick, "headlines": headlines}, ["mfcc", "egemaps", "ecapa-tdnn"], "whisper-base",
+        ["aesdd", "mesd"], profile=profile, workers=1,
+    )  # fmt: skip
+    assert set(seconds) == set(quick)
+    assert list(cells) == protocol_results.COLUMNS
+    assert set(cells["variant"]) == set(quick)
+    assert len(cells[cells["variant"] == "paper"]) == 3 * 4
+    assert len(cells[cells["variant"] == "serevals"]) == 3 * 4 * 2 * 3
+    assert set(ranks["cells"]) == {"own", "across"}
+    assert ranks["correlation"].between(-1, 1).all()
+    file = tmp_path / "protocols.csv"
+    monkeypatch.setattr(protocol_results, "RESULTS", file)
+    with pytest.raises(store_folders.NotStoredError, match="make protocols"):
+        protocol_results.results()
+    protocol_results.write(file, cells, ranks, {"date": "today"})
+    again, ranks_again, facts = protocol_results.results()
+    pd.testing.assert_frame_equal(again, cells, check_dtype=False, atol=1e-3)
+    pd.testing.assert_frame_equal(ranks_again, ranks, check_dtype=False, atol=1e-3)
+    assert facts == {"date": "today"}
+
+
+def test_published_scores_are_put_beside_ours_of_the_same_corpus():
+    scores = {f"{score}{end}": 50.0 for score in protocol_results.SCORES for end in ("", "_low", "_high")}
+    cells = table(ptm="whisper-base", train_corpus="emodb", test_corpus=["emodb"], **scores)
+    conditions = {"EmoBox": {"variant": "a"}, "SER Evals": {"variant": "a"}}
+    found = protocol_results.beside_published(cells, conditions, "whisper-base").set_index(["benchmark", "score"])
+    assert found.loc[("EmoBox", "accuracy"), "published"] == 92.43
+    assert found.loc[("EmoBox", "uar"), "published"] == 91.26
+    assert 50 < found.loc[("SER Evals", "macro_f1"), "published"] < 100
+    assert set(found["ours"]) == {50.0}
