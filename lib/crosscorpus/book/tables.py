@@ -49,6 +49,8 @@ NAMES: dict[str, str] = {
     "peak_dbfs": "peak (dB)",
     "level_dbfs": "level (dB)",
     "agreement": "same emotion (%)",
+    "same_emotion": "same emotion (%)",
+    "same_text": "same text (%)",
     "chance": "by chance (%)",
     "majority": "most frequent (%)",
     "n_emotions": "number of emotions",

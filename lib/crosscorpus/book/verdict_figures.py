@@ -153,7 +153,8 @@ def tornado(table: pd.DataFrame, train_corpus: str, test_corpus: str, score: str
 
 
 VERDICTS = {  # of score_verdicts.VERDICTS: colour, sign
-    "inside our interval": ("#0072B2", "="),
+    "within reruns": ("#0072B2", "="),
+    "within single folds": ("#56B4E9", "\N{ALMOST EQUAL TO}"),
     "above": ("#E69F00", "+"),
     "below": ("#CC79A7", "\N{MINUS SIGN}"),
     "not yet run": ("#E6E6E6", ""),
@@ -163,7 +164,7 @@ VERDICTS = {  # of score_verdicts.VERDICTS: colour, sign
 
 def _verdict_name(kind: str) -> str:
     sign = VERDICTS[kind][1]
-    return f"{sign} paper {kind}{'' if kind.startswith('inside') else ' it'}" if sign else kind
+    return f"{sign} paper {kind}{'' if kind.startswith('within') else ' both'}" if sign else kind
 
 
 def verdict_map(table: pd.DataFrame) -> Figure:
@@ -186,7 +187,7 @@ def verdict_map(table: pd.DataFrame) -> Figure:
             codes[::-1], cmap=colours, vmin=-0.5, vmax=len(kinds) - 0.5, edgecolors="white", linewidth=0.8
         )
         for (i, j), code in np.ndenumerate(codes[::-1]):
-            dark = kinds[code] == "inside our interval"
+            dark = kinds[code] == "within reruns"
             sign = VERDICTS[kinds[code]][1]
             ax.text(
                 j + 0.5, i + 0.45, sign, ha="center", va="center", color="white" if dark else "black", fontsize=9
@@ -204,7 +205,7 @@ def verdict_map(table: pd.DataFrame) -> Figure:
 
 
 def verdict_shares(counts: pd.DataFrame) -> Figure:
-    """Draw how many of the cells that were run have the paper's value inside, above and below our interval.
+    """Draw of how many of the cells that were run the paper's value is within ours, above and below.
 
     `counts` is what `score_verdicts.counts` returns.
     """
@@ -220,7 +221,7 @@ def verdict_shares(counts: pd.DataFrame) -> Figure:
         width = counts[kind].to_numpy(dtype=float)[::-1]
         bars = ax.barh(labels[::-1], width, left=left, color=colour, label=_verdict_name(kind))
         shown = [f"{w:.0f}" if w else "" for w in width]
-        ax.bar_label(bars, shown, label_type="center", color="white" if kind == "inside our interval" else "black")
+        ax.bar_label(bars, shown, label_type="center", color="white" if kind == "within reruns" else "black")
         left += width
     ax.set_xlabel("cells that were run")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))

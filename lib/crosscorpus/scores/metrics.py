@@ -138,6 +138,22 @@ def summary(scores: pd.DataFrame) -> pd.DataFrame:
     return table.merge(sizes.reset_index(), on=CELL).merge(of_cell, on=CELL)
 
 
+def fold_means_against_whole(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Return how far the mean over folds of a cell is from the score of all its test utterances together.
+
+    Returns
+    -------
+    A row per cell: `CELL`, and for each metric the absolute difference, in points, of means over seeds.
+    """
+    means = summary(per_fold(predictions)).set_index(CELL)[METRICS]
+    whole = {
+        cell: {metric: values.mean() for metric, values in score(counts(part, "fold")[0].sum(axis=0)).items()}
+        for cell, part in predictions.groupby(CELL, sort=False)
+    }
+    together = pd.DataFrame.from_dict(whole, orient="index").rename_axis(CELL)
+    return (means - together).abs().reset_index()
+
+
 def recalls(predictions: pd.DataFrame) -> pd.DataFrame:
     """Return the recall of each emotion over all folds and seeds of a cell: the diagonal of its `confusion`.
 

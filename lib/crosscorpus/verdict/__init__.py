@@ -13,7 +13,9 @@ Modules, in the order in which data flows through them:
 - `derived_values`: recompute what other papers derive from their scores
 - `balanced_folds`: what class counts of published test folds say of printed scores
 - `constant_answers`: cells of a published matrix in which one class takes all answers
-- `score_verdicts`: the paper's scores beside ours, cell by cell: which lie within our intervals
+- `reruns`: train the paper's cells again and again, with other seeds and with other folds
+- `reproduction`: what the same procedure prints when it is run again: single folds, and means over folds
+- `score_verdicts`: the paper's scores beside ours, cell by cell: which of them our procedure prints
 - `leakage`: what folds share between training and test, and what it is worth
 - `open_choices`: what the paper leaves open
 - `sensitivity`: measure how far each open choice moves our results
