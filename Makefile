@@ -132,7 +132,7 @@ test: lint ## lint, types, unit tests, notebooks as regression tests, the site i
 	@pytest -n 2 --dist loadfile --nbval-lax --nbval-current-env
 
 test-site: book ## look at every page of the built book in a browser
-	@pytest -n 0 tests/test_site.py --site _build/html
+	@pytest -n 0 tests/test_site.py tests/test_numbers.py --site _build/html
 
 test-mutations: env ## put faults into the library, one after the other, and see that tests notice
 	@pytest -n 2 tests/test_mutations.py --all-faults

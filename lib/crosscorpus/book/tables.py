@@ -236,7 +236,8 @@ def offer(table: pd.DataFrame, name: str) -> HTML:
         raise ValueError(f"{name}: a table is offered as <profile>/<table>, such as demo/cross-corpus")
     profile, file = name.split("/")
     links = []
-    for kind, write in (("csv", table.to_csv), ("parquet", table.to_parquet)):
+    smaller = functools.partial(table.to_parquet, compression="zstd")
+    for kind, write in (("csv", table.to_csv), ("parquet", smaller)):
         path = paths.BUILD / profile / "downloads" / f"{file}.{kind}"
         whole_files.replace_file(path, functools.partial(write, index=False))
         size, label = path.stat().st_size / 1e6, {"csv": "CSV", "parquet": "Parquet"}[kind]

@@ -14,6 +14,7 @@ from crosscorpus.base import shown_names
 from crosscorpus.book import figure_colours, figures
 from crosscorpus.corpora import corpus_registry
 from crosscorpus.models import model_registry
+from crosscorpus.verdict import choice_effects
 
 
 def fitting_cells(tables: Mapping[str, pd.DataFrame]) -> Figure:
@@ -84,7 +85,7 @@ def f1_within_bounds(cells: pd.DataFrame, curves: Mapping[str, tuple[np.ndarray,
     return fig
 
 
-TORNADO = {"choice": "another option", "control": "a control", "seed": "another seed"}
+TORNADO = {"choice": "another option", "seed": "another seed"}
 
 
 def tornado(table: pd.DataFrame, train_corpus: str, test_corpus: str, score: str = "accuracy") -> Figure:
@@ -93,8 +94,9 @@ def tornado(table: pd.DataFrame, train_corpus: str, test_corpus: str, score: str
     Parameters
     ----------
     table
-        What `choice_effects.beside_paper` returns, for one model. Drawn are its choices and controls; other seeds
-        are pale, because they are what chance alone does.
+        What `choice_effects.beside_paper` returns, for one model. Drawn are its choices, whose effects, as the
+        score in the title and the paper's distance, start from the first seed's default. Controls start from the
+        mean of all seeds, and are not drawn. Other seeds are pale, because they are what chance alone does.
     train_corpus, test_corpus
         Ids of the pair.
     score
@@ -102,7 +104,7 @@ def tornado(table: pd.DataFrame, train_corpus: str, test_corpus: str, score: str
     """
     label = {"accuracy": "accuracy", "macro_f1": "macro-F1"}[score]
     here = table[(table["train_corpus"] == train_corpus) & (table["test_corpus"] == test_corpus)]
-    moved = here[here["study"].isin(["choice", "control"])]
+    moved = here[here["study"] == "choice"]
     if not len(moved):
         return figures.nothing_to_draw("There is nothing to show: no effects of this pair.")
     heads = list(moved["head"].unique())
@@ -114,15 +116,13 @@ def tornado(table: pd.DataFrame, train_corpus: str, test_corpus: str, score: str
         part = moved[moved["head"] == head]
         part = part.loc[part[ends[0]].abs().sort_values(kind="stable").index]  # the last is on top
         y = np.arange(len(part))
-        kinds = np.where(
-            part["study"] == "control", "control", np.where(part["choice"] == "seed", "seed", "choice")
-        )
+        kinds = np.where(part["choice"] == "seed", "seed", "choice")
         effect, low, high = (part[end].to_numpy() for end in ends)
-        for kind, colour in (("choice", "#56B4E9"), ("control", "#E69F00"), ("seed", "#BBBBBB")):
+        for kind, colour in (("choice", "#56B4E9"), ("seed", "#BBBBBB")):
             rows = kinds == kind
             ax.barh(y[rows], effect[rows], color=colour, height=0.75, label=TORNADO[kind])
         ax.hlines(y, low, high, color="#333333", linewidth=1, label="95 % interval")
-        default = here[(here["study"] == "default") & (here["head"] == head)]
+        default = choice_effects.baseline(here[here["head"] == head])
         gap = default[f"paper_{score}"] - default[score]
         if gap.notna().any():
             shown = ax.axvline(
@@ -141,7 +141,7 @@ def tornado(table: pd.DataFrame, train_corpus: str, test_corpus: str, score: str
         ax.grid(axis="x", color="#E6E6E6", linewidth=0.7)
         ax.set_axisbelow(True)
         ax.set(
-            title=f"{head.upper()}: {default[score].iloc[0]:.1f} % by default",
+            title=f"{head.upper()}: {default[score].iloc[0]:.1f} % by default, first seed",
             xlabel=f"change of {label} (points)",
         )
         ax.set_ylim(-0.7, n - 0.3)
