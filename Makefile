@@ -13,7 +13,7 @@ export HF_HUB_DISABLE_TELEMETRY := 1
 SNAKEMAKE := snakemake --cores $(CORES) --nolock --rerun-incomplete --logger crosscorpus
 
 .DEFAULT_GOAL := help
-.PHONY: help env opensmile download book paper own smoke bundle merge verify pack picture pdf folds sensitivity bench-extraction \
+.PHONY: help env opensmile download book paper own smoke bundle merge verify pack picture pdf folds sensitivity reruns scaling texts bench-extraction \
   bench-training bench-small test test-site test-mutations test-faults audit-packages reference lint format lock clean
 
 help: ## list the targets
@@ -107,6 +107,15 @@ folds: env ## make data/folds/ again from the file lists
 
 sensitivity: env ## measure what each choice moves that the paper leaves open; writes data/results/sensitivity.csv
 	@python -m crosscorpus.verdict.sensitivity
+
+reruns: env ## train the paper's cells again with other seeds and folds; writes data/results/reruns.parquet
+	@python -m crosscorpus.verdict.reruns
+
+scaling: env ## measure what scaling by a corpus's or a speaker's own mean and variance moves; writes data/results/scaling.csv
+	@python -m crosscorpus.verdict.scaling_effects
+
+texts: env ## measure what texts that test and training share are worth; writes data/results/texts.csv
+	@python -m crosscorpus.verdict.text_leak
 
 bench-extraction: env ## measure extraction against the plain way; writes _build/bench/extraction.json
 	@python -m benchmarks.extraction

@@ -20,6 +20,8 @@ Modules, in the order in which data flows through them:
 - `open_choices`: what the paper leaves open
 - `sensitivity`: measure how far each open choice moves our results
 - `choice_effects`: how far each open choice moves our results
+- `scaling_effects`: how much of what does not carry over between corpora is a shift of mean and variance
+- `text_leak`: what it is worth that test sentences are heard in training, beside test speakers
 - `claim_findings`: what a check of a claim gets and gives
 - `claims_on_data`: checks of the paper's claims on corpora and models
 - `claims_on_training`: checks of the paper's claims on heads, training and the clusters of embeddings
