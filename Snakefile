@@ -23,14 +23,13 @@ config.setdefault("gpus", 0)
 PROFILE, SOURCE = config["profile"], config["source"]
 RUN = f"_build/{PROFILE}"
 SITE = "." if PROFILE in ("demo", "paper") else RUN  # below it, jupyter-book writes _build/html
-CHAPTERS = [name for name in glob_wildcards("notebooks/{name,[^/]+}.ipynb").name if name != "model"]
+CHAPTERS = [name for name in glob_wildcards("notebooks/{name,[^/]+}.ipynb").name if name not in ("model", "model-to-run")]
 FACTS = glob_wildcards("data/{file,.+\\.(yaml|csv|parquet)}").file
 REGISTRIES = [file for file in FACTS if file.startswith("corpora")] + ["models.yaml"]
 PACK = [f"embeddings/{f}" for f in glob_wildcards("data/embeddings/{file,.+\\.safetensors}").file]
 OWN = [f"own/embeddings/{f}" for f in glob_wildcards("data/own/embeddings/{file,.+\\.safetensors}").file]
 VARIANTS = [str(file) for file in protocol_settings.files(config["overrides"])]
 MODELS = glob_wildcards("notebooks/models/{ptm}.ipynb").ptm
-CHECKED = MODELS if config.get("check_all_models", True) else config["ptms"]  # whose networks are built to look at them
 PAGES = glob_wildcards("book/{page,.+\\.(md|py|css|js|bib|svg|html)}").page
 # What a chapter and its kernel say goes into a log; of that, the screen shows how far something long has come.
 LOGGED = " >> {log} 2>&1"
@@ -48,6 +47,7 @@ PAIRS = PACKED + GIVEN + MADE
 if not PAIRS:
     needs = availability.needed(config["ptms"], config["corpora"], SOURCE)
     raise WorkflowError(f"nothing can be run with profile {PROFILE}. Needed:\n{needs.to_string(index=False)}")
+SHOWN = {ptm for ptm, _ in PAIRS} | set(availability.models_run(config["corpora"], SOURCE))
 EMBEDDED = [f"{RUN}/embed/{ptm}-{corpus}.ipynb" for ptm, corpus in MADE]
 TRAINED = [f"{RUN}/train/{ptm}.ipynb" for ptm in dict.fromkeys(ptm for ptm, _ in PAIRS)]
 
@@ -56,6 +56,11 @@ def values(chapter, **changes):
     """The profile's values for the parameters that a chapter has, as JSON, which is YAML."""
     given = {name: config[name] for name in chapters.declared(chapter) if name in config}
     return json.dumps(given | changes)
+
+
+def page(ptm):
+    """The notebook of a model's page: a short one where nothing of it has run."""
+    return "model" if ptm in SHOWN else "model-to-run"
 
 
 def library(chapter):
@@ -157,14 +162,14 @@ rule embed:
 # A page shows what is stored: what the profile asks for was made by the rule `embed`, and no page asks for more.
 rule model:
     input:
-        notebook="notebooks/model.ipynb",
-        library=library("model"),
+        notebook=lambda w: f"notebooks/{page(w.ptm)}.ipynb",
+        library=lambda w: library(page(w.ptm)),
         facts=expand("data/{file}", file=[*FACTS, *PACK, *OWN]),
         embedded=lambda w: [f for f in EMBEDDED if f.startswith(f"{RUN}/embed/{w.ptm}-")],
     output:
         f"{RUN}/notebooks/models/{{ptm}}.ipynb",
     params:
-        values=lambda w: values("model", ptm=w.ptm, extract=False, check=w.ptm in [*CHECKED, *ADDED]),
+        values=lambda w: values(page(w.ptm), ptm=w.ptm, **({"extract": False} if w.ptm in SHOWN else {})),
     log:
         f"{RUN}/logs/model-{{ptm}}.log",
     benchmark:

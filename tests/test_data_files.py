@@ -403,8 +403,7 @@ def test_a_profile_names_what_is_known(profile):
 
 @each_profile
 def test_every_key_of_a_profile_is_a_parameter_of_a_chapter(profile):
-    known = {"check_all_models"}  # the workflow's own
-    known |= {name for path in (paths.ROOT / "notebooks").glob("*.ipynb") for name in chapters.declared(path.stem)}
+    known = {name for path in (paths.ROOT / "notebooks").glob("*.ipynb") for name in chapters.declared(path.stem)}
     assert set(read(f"profiles/{profile}.yaml")) <= known
 
 

@@ -69,7 +69,7 @@ def swap(app: Sphinx, docname: str, source: list[str]) -> None:
     except (ValueError, KeyError, TypeError, AttributeError):
         raise fail(copy, "is not a whole notebook") from None
     check(copy, cells, run)
-    check_same(copy, cells, json.loads(source[0])["cells"])
+    check_same(copy, cells, json.loads(source_of(app, docname, cells) or source[0])["cells"])
     fill_in(cells, parameters(cells))
     out_of_sight = any({"parameters", "remove-input"} <= set(tags(cell)) for cell in cells)
     for cell in cells:
@@ -79,6 +79,17 @@ def swap(app: Sphinx, docname: str, source: list[str]) -> None:
     notebook["metadata"].pop("papermill", None)  # else kept as front matter of the page
     source[0] = json.dumps(notebook)
     seen(app.env).setdefault(docname, {})[docname] = hashlib.sha256(data).hexdigest()
+
+
+def source_of(app: Sphinx, docname: str, cells: list[dict[str, Any]]) -> str:
+    """Return the text of the notebook that a model's page was executed from; "" for other pages.
+
+    A model that has run and one that has not have notebooks of their own; the ids of cells begin with their names.
+    """
+    stem = str(cells[0].get("id", "")).rpartition("-")[0] if cells else ""
+    if not docname.startswith(f"{FOLDER}models/") or stem not in ("model", "model-to-run"):
+        return ""
+    return (Path(app.srcdir) / FOLDER / f"{stem}.ipynb").read_text(encoding="utf-8")
 
 
 def check(copy: Path, cells: list[dict[str, Any]], run: dict[str, Any]) -> None:

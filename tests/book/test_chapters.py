@@ -17,6 +17,7 @@ CHAPTERS = [
     "corpora",
     "extraction",
     "model",
+    "model-to-run",
     "heads",
     "same-corpus",
     "cross-corpus",

@@ -147,3 +147,11 @@ def test_a_broken_store_is_not_taken_for_not_yet_run(store_pair):
     store.embeddings_path(PTM, "emodb", "", "", "pack").write_bytes(b"half")
     with pytest.raises(store_folders.StoredWrongError):
         availability.overview([PTM], ["emodb"], "pack")
+
+
+def test_commands_fetch_what_can_be_fetched_and_then_make_the_embeddings():
+    fetch, make = availability.commands("wavlm-base", "emodb")
+    assert fetch == "python -m crosscorpus.embeddings.downloads wavlm-base emodb"
+    assert make.endswith("-p ptm wavlm-base -p corpora emodb")
+    assert availability.commands("whisper-base-untrained", "emodb")[0].endswith("downloads emodb")
+    assert availability.commands("egemaps", "emodb")[0] == "make opensmile"

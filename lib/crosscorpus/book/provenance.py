@@ -61,3 +61,9 @@ def footer(
     line = " · ".join(f"{name}: {value}" for name, value in facts.items())
     again = command(chapter, parameters)
     return Markdown(f"**Provenance.** {line}\n\nRun this page again:\n\n```sh\n{again}\n```")
+
+
+
+def commands(lines: Sequence[str]) -> Markdown:
+    """Return commands as the block of a shell."""
+    return Markdown("\n".join(["```sh", *lines, "```"]))

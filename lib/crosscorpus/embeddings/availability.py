@@ -38,6 +38,16 @@ def needs_of_model(ptm: str, mirror: str | None = None) -> str:
     return f"weights: `python -m crosscorpus.embeddings.downloads {ptm}`, or weights/{ptm}/ of the mirror folder"
 
 
+def commands(ptm: str, corpus: str) -> list[str]:
+    """Return the commands that fetch a model and a corpus, where they can be fetched, and make the embeddings."""
+    model, make = model_registry.get(ptm), store.command(ptm, corpus)
+    if model_registry.is_made_elsewhere(ptm):
+        return [make]
+    fetched = corpus if model.home == "none" else f"{ptm} {corpus}"
+    package = [f"make {model.needs}"] if model.needs else []
+    return [*package, f"python -m crosscorpus.embeddings.downloads {fetched}", make]
+
+
 def can_extract(ptm: str, corpus: str, mirror: str | None = None) -> bool:
     """Return whether a corpus's audio and all that a model needs are here."""
     return [needs_of_model(ptm, mirror), needs_of_corpus(corpus, mirror)] == ["", ""]

@@ -3,6 +3,7 @@
 Modules, in the order in which data flows through them:
 
 - `published_tables`: published results, and ours beside them
+- `published_ranks`: what Table I says of one model as a whole: its means, and its rank
 - `audit_cells`: whether each printed accuracy of a table can come from a test set of a given size
 - `audit_readings`: readings of what a printed score may be, beside the mean over folds, and how many values
   each explains
