@@ -13,7 +13,7 @@ export HF_HUB_DISABLE_TELEMETRY := 1
 SNAKEMAKE := snakemake --cores $(CORES) --nolock --rerun-incomplete --logger crosscorpus
 
 .DEFAULT_GOAL := help
-.PHONY: help env opensmile download book paper own smoke bundle merge verify pack picture pdf folds sensitivity reruns scaling texts bench-extraction \
+.PHONY: help env opensmile download book paper own smoke bundle merge verify pack picture pdf folds sensitivity reruns scaling texts coverage bench-extraction \
   bench-training bench-small test test-site test-mutations test-faults audit-packages reference lint format lock clean
 
 help: ## list the targets
@@ -116,6 +116,9 @@ scaling: env ## measure what scaling by a corpus's or a speaker's own mean and v
 
 texts: env ## measure what texts that test and training share are worth; writes data/results/texts.csv
 	@python -m crosscorpus.verdict.text_leak
+
+coverage: env ## simulate how often intervals over speakers hold the truth; writes data/results/coverage.csv
+	@python -m crosscorpus.verdict.interval_coverage
 
 bench-extraction: env ## measure extraction against the plain way; writes _build/bench/extraction.json
 	@python -m benchmarks.extraction

@@ -57,6 +57,7 @@ NOT_HERE = {
     "make reruns": LONG,
     "make scaling": LONG,
     "make texts": LONG,
+    "make coverage": LONG,
     "make bench-extraction": LONG,
     "make bench-training": LONG,
     "make bench-small": LONG,

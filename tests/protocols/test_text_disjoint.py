@@ -34,7 +34,9 @@ def test_nothing_of_the_test_part_is_trained_on(table):
 def test_the_control_has_as_many_of_each_emotion_and_texts_of_the_test_part(table):
     heard = 0
     for split in text_disjoint.splits(table, 5, 2):
-        counts = [table.iloc[split.train[c]]["emotion"].value_counts().to_dict() for c in ("matched", "speaker-text")]
+        counts = [
+            table.iloc[split.train[c]]["emotion"].value_counts().to_dict() for c in ("matched", "speaker-text")
+        ]
         assert counts[0] == counts[1]
         heard += bool(set(table.iloc[split.train["matched"]]["text_id"]) & set(table.iloc[split.test]["text_id"]))
     assert heard

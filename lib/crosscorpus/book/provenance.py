@@ -63,7 +63,6 @@ def footer(
     return Markdown(f"**Provenance.** {line}\n\nRun this page again:\n\n```sh\n{again}\n```")
 
 
-
 def commands(lines: Sequence[str]) -> Markdown:
     """Return commands as the block of a shell."""
     return Markdown("\n".join(["```sh", *lines, "```"]))

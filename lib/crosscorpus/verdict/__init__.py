@@ -14,6 +14,7 @@ Modules, in the order in which data flows through them:
 - `derived_values`: recompute what other papers derive from their scores
 - `balanced_folds`: what class counts of published test folds say of printed scores
 - `constant_answers`: cells of a published matrix in which one class takes all answers
+- `interval_coverage`: how often intervals over speakers hold the truth
 - `reruns`: train the paper's cells again and again, with other seeds and with other folds
 - `reproduction`: what the same procedure prints when it is run again: single folds, and means over folds
 - `score_verdicts`: the paper's scores beside ours, cell by cell: which of them our procedure prints

@@ -38,7 +38,7 @@ FIRST_SEED = "first seed"
 
 
 def baseline(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of a table of results (see `run`) that the effects of choices start from: the first seed's."""
+    """Return the rows of a table of results that the effects of choices start from: the first seed's."""
     return table[(table["study"] == "default") & (table["option"] == FIRST_SEED)]
 
 

@@ -44,7 +44,14 @@ def run(profile: dict[str, Any], workers: int = 0) -> pd.DataFrame:
         overrides = ",".join(filter(None, [profile["overrides"], f"scaling={scaling}"]))
         settings = protocol_settings.load(overrides)
         heads = [*profile["baselines"], *profile["heads"]]
-        sides = (profile["ptms"], profile["corpora"], profile["corpora"], heads, profile["regimes"], profile["seeds"])
+        sides = (
+            profile["ptms"],
+            profile["corpora"],
+            profile["corpora"],
+            heads,
+            profile["regimes"],
+            profile["seeds"],
+        )
         predictions, _ = evaluate.grid(*sides, settings, source=profile["source"], workers=workers)
         alike = label_sets.alike(predictions, settings["emotions"])
         tables.append(metrics.summary(metrics.per_fold(alike)).assign(scaling=scaling))
@@ -64,8 +71,8 @@ def carried_over(table: pd.DataFrame, metric: str = "uar") -> pd.DataFrame:
     Returns
     -------
     A row for each head and model, in percent: head, ptm, within (mean over corpora, by the training part's
-    statistics), `<scaling>` for each of `SCALINGS` (mean over pairs of corpora), and, in percent of the loss across
-    corpora with the first of them, `back_corpus` and `back_speaker`: how much of it the others bring back.
+    statistics), `<scaling>` for each of `SCALINGS` (mean over pairs of corpora), and, in percent of the loss
+    across corpora with the first of them, `back_corpus` and `back_speaker`: how much of it the others bring back.
     """
     same = table["train_corpus"] == table["test_corpus"]
     keys = ["head", "ptm"]

@@ -13,7 +13,6 @@ import pandas as pd
 from crosscorpus.base import paths, processes, progress, versions
 from crosscorpus.embeddings import store, store_folders
 from crosscorpus.protocols import protocol_settings, text_disjoint
-from crosscorpus.scores import metrics
 from crosscorpus.training import baselines
 from crosscorpus.verdict import choice_effects
 
@@ -100,9 +99,7 @@ def of_pair(ptm: str, corpus: str, source: str, deals: int) -> pd.DataFrame:
         by_emotion = right.groupby("emotion")[condition].mean()
         scores = (100 * right[condition].mean(), 100 * by_emotion.mean())
         counts = (right["speaker"].nunique(), right["text_id"].nunique())
-        rows.append(
-            (ptm, corpus, condition, deals, sizes[condition], *scores, *price(right, condition), *counts)
-        )
+        rows.append((ptm, corpus, condition, deals, sizes[condition], *scores, *price(right, condition), *counts))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
