@@ -54,6 +54,7 @@ NAMES: dict[str, str] = {
     "chance": "by chance (%)",
     "majority": "most frequent (%)",
     "n_emotions": "number of emotions",
+    "ece": "ECE",
     "together": "together against alone",
     "zero_padded": "zero-padded against alone",
     "uar": "UAR",

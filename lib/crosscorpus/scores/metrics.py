@@ -309,8 +309,9 @@ def bootstrap(
     https://arxiv.org/abs/1411.5279): plain percentiles are as near to each other as if z stood for t and n for
     n - 1. In simulations with 6, 10 and 24 speakers of different difficulty, nominal 95 % intervals of accuracy,
     UAR and macro-F1 held the truth in 87, 90 and 93 % of cases with plain percentiles and with BCa, and in 94, 95
-    and 95 % with this. Two to five clusters are too few for any resampling: it was 92 % with 5, 89 % with 4, and
-    48 % with 2, where the interval goes from one cluster's score to the other's.
+    and 95 % with this; `make coverage` runs such a simulation again, whose result the book shows. Two to five
+    clusters are too few for any resampling: it was 92 % with 5, 89 % with 4, and 48 % with 2, where the interval
+    goes from one cluster's score to the other's.
 
     Parameters
     ----------
