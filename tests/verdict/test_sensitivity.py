@@ -127,7 +127,10 @@ def test_an_option_is_planned_for_models_that_have_it(ptm, choice, options):
 
 
 def test_default_and_controls_have_all_seeds_and_choices_the_first(whole):
-    assert {v.setting.seeds for v in of(whole, "default")} == {(0, 1, 2)}
+    assert {(v.option, v.setting.seeds) for v in of(whole, "default")} == {
+        ("", (0, 1, 2)),
+        (choice_effects.FIRST_SEED, (0,)),
+    }
     assert {v.reference.seeds for v in of(whole, "control")} == {(0, 1, 2)}
     seeds = {v.option: v.setting.seeds for v in of(whole, "choice") if v.choice == "seed"}
     assert seeds == {"1": (1,), "2": (2,)}
@@ -273,18 +276,22 @@ def test_the_nearest_combination_and_its_distance_on_cells_that_it_was_not_chose
 def test_tornado_has_a_panel_for_each_head_and_the_largest_change_on_top():
     none = (np.nan,) * 3
     table = results_of(
-        ("default", "", "", "fcn", 80, *none),
-        ("default", "", "", "cnn", 80, *none),
+        ("default", "", "", "fcn", 77, *none),  # the mean of all seeds, from which no choice starts
+        ("default", "", choice_effects.FIRST_SEED, "fcn", 80, *none),
+        ("default", "", choice_effects.FIRST_SEED, "cnn", 80, *none),
         ("choice", "folds", "speaker", "fcn", 0, -4, -6, -1),
         ("choice", "seed", "1", "fcn", 0, 1, -1, 2),
         ("control", "logistic", "", "fcn", 0, 9, 5, 12),
         ("choice", "folds", "speaker", "cnn", 0, -2, -3, -1),
+        ("choice", "widths", "90", "fcn", 0, 7, 5, 12),
     )
     fig = verdict_figures.tornado(table.assign(paper_accuracy=85.0), "emodb", "emodb")
     fcn, cnn = fig.axes
-    assert [t.get_text() for t in fcn.get_yticklabels()] == ["seed: 1", "folds: speaker", "logistic"]
+    assert [t.get_text() for t in fcn.get_yticklabels()] == ["seed: 1", "folds: speaker", "widths: 90"]
     assert len(cnn.get_yticklabels()) == 1
-    assert max(bar.get_width() for bar in fcn.patches) == 9
+    assert max(bar.get_width() for bar in fcn.patches) == 7
+    (dashed,) = (line for line in fcn.lines if line.get_linestyle() == "--")
+    assert set(dashed.get_xdata()) == {5}  # from the same 80 as the title
     assert min(bar.get_width() for bar in fcn.patches) == -4
     assert "80.0 %" in fcn.get_title()
     assert verdict_figures.tornado(table.assign(paper_accuracy=np.nan), "ravdess", "emodb").axes == []

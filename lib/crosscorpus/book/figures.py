@@ -62,13 +62,23 @@ def durations(utterances: pd.DataFrame) -> Figure:
     return fig
 
 
+FAR_NORM = 1.5
+"""Times the norm that 99.5 % of embeddings do not exceed: what is above is not drawn, for it would be all axis."""
+
+
 def norms(vectors: Mapping[str, np.ndarray]) -> Figure | None:
-    """Draw histograms of the Euclidean norm of embeddings, by corpus; None where there are no embeddings."""
+    """Draw histograms of the Euclidean norm of embeddings, by corpus; None where there are no embeddings.
+
+    Where the largest norms are far from nearly all others (`FAR_NORM`), they are counted below the axis instead.
+    """
     if not vectors:
         return None
     fig, ax = plt.subplots(figsize=(6.5, 2.4))
     lengths = {corpus: np.linalg.norm(x, axis=1) for corpus, x in vectors.items()}
-    edges = np.histogram_bin_edges(np.concatenate(list(lengths.values())), 50)
+    every = np.concatenate(list(lengths.values()))
+    end = FAR_NORM * float(np.quantile(every, 0.995))
+    beyond = every[every > end]
+    edges = np.histogram_bin_edges(every[every <= end], 50)
     for number, (corpus, values) in enumerate(lengths.items()):
         colour, _, line = figure_colours.style(number)
         if len(lengths) <= A_ROW:
@@ -85,7 +95,8 @@ def norms(vectors: Mapping[str, np.ndarray]) -> Figure | None:
             ax.hist(
                 values, list(edges), color=colour, density=True, label=corpus_registry.corpus_name(corpus), **look
             )
-    ax.set(xlabel="norm of the embedding", ylabel="density")
+    far = f"\nnot drawn: {len(beyond)} of {len(every)}, up to {beyond.max():,.0f}" if len(beyond) else ""
+    ax.set(xlabel=f"norm of the embedding{far}", ylabel="density")
     _legend_inside(ax)
     return fig
 
@@ -130,14 +141,15 @@ def learning_curves(history: pd.DataFrame) -> Figure:
     return fig
 
 
-def points(panels: Mapping[str, pd.DataFrame], by: str) -> Figure:
+def points(panels: Mapping[str, pd.DataFrame], by: str, title: str = "") -> Figure:
     """Draw points in the plane, a panel for each title, coloured and shaped by a column.
 
-    Each table has the columns x, y and `by` ("emotion" or "corpus").
+    Each table has the columns x, y and `by` ("emotion" or "corpus"). The title of all stands above the panels.
     """
     if not panels:
         return nothing_to_draw("There is nothing to show: embeddings are missing.")
     fig, axes = panel_grid(len(panels), 3, 3.9, 3.9)
+    fig.suptitle(title)
     seen: dict[str, Artist] = {}
     values = list(dict.fromkeys(value for table in panels.values() for value in table[by]))
     colours = (
@@ -145,7 +157,7 @@ def points(panels: Mapping[str, pd.DataFrame], by: str) -> Figure:
         if by != "emotion"
         else figure_colours.emotion_colours(values)
     )
-    for ax, (title, table) in zip(axes, panels.items(), strict=True):
+    for ax, (name, table) in zip(axes, panels.items(), strict=True):
         for k, (value, colour) in enumerate(colours.items()):
             part = table[table[by] == value]
             label = value if by == "emotion" else corpus_registry.corpus_name(value)
@@ -158,7 +170,7 @@ def points(panels: Mapping[str, pd.DataFrame], by: str) -> Figure:
                 alpha=0.75,
                 linewidths=0,
             )
-        ax.set(title=title, xticks=[], yticks=[])
+        ax.set(title=name, xticks=[], yticks=[])
         ax.spines[:].set_visible(False)
     fig.legend(list(seen.values()), list(seen), loc="outside lower center", ncols=min(len(seen), 5), markerscale=2)
     return fig

@@ -21,7 +21,7 @@ METRIC_NAMES = {"accuracy": "accuracy (%)", "uar": "UAR (%)", "macro_f1": "macro
 NOTHING = "There is nothing to choose from yet: embeddings are missing."
 
 
-def grid(scores: pd.DataFrame, emotions: Sequence[str] = ()) -> HTML | Markdown:
+def grid(scores: pd.DataFrame, emotions: Sequence[str] = (), regime: str = "") -> HTML | Markdown:
     """Show training against test corpora, to choose model, head, folds and score; cells tell spread and counts.
 
     Parameters
@@ -30,6 +30,8 @@ def grid(scores: pd.DataFrame, emotions: Sequence[str] = ()) -> HTML | Markdown:
         What `metrics.per_fold` returns.
     emotions
         Those of the protocol. Cells that are scored on others (see `label_sets.chosen`) have no colour.
+    regime
+        Whose folds are shown first: those of the figure that the view stands below.
     """
     if not len(scores):
         return Markdown(NOTHING)
@@ -38,6 +40,7 @@ def grid(scores: pd.DataFrame, emotions: Sequence[str] = ()) -> HTML | Markdown:
     ids = list(dict.fromkeys([*table["train_corpus"], *table["test_corpus"]]))
     places = {corpus: place for place, corpus in enumerate(ids)}
     models, heads, regimes = (list(table[column].unique()) for column in ("ptm", "head", "regime"))
+    regimes.sort(key=lambda one: one != regime)
     alike = set(label_sets.alike(table, emotions).index)
     matrices: dict[str, list[list[list[float | None] | None]]] = {}
     for number_of_row, row in table.to_dict("index").items():
@@ -62,11 +65,13 @@ def grid(scores: pd.DataFrame, emotions: Sequence[str] = ()) -> HTML | Markdown:
         "columns": names,
         "matrices": matrices,
     }
-    first = [[_static(cell) for cell in row] for row in matrices[_key(0, 0, 0, 0)]]
+    first = [
+        [_static(cell) for cell in row] for row in matrices.get(_key(0, 0, 0, 0), next(iter(matrices.values())))
+    ]
     return _view("grid", data, _plain(first, data))
 
 
-def predictions(table: pd.DataFrame, emotions: Sequence[str]) -> HTML | Markdown:
+def predictions(table: pd.DataFrame, emotions: Sequence[str], regime: str = "") -> HTML | Markdown:
     """Show counts of predicted against true emotions, to choose model, head, folds and both corpora.
 
     Parameters
@@ -75,6 +80,8 @@ def predictions(table: pd.DataFrame, emotions: Sequence[str]) -> HTML | Markdown
         The predictions table.
     emotions
         Rows and columns, in this order.
+    regime
+        Whose folds are shown first.
     """
     if not len(table):
         return Markdown(NOTHING)
@@ -86,6 +93,7 @@ def predictions(table: pd.DataFrame, emotions: Sequence[str]) -> HTML | Markdown
         "test_corpus": lambda corpus: corpus_registry.get(corpus).name,
     }
     values = {column: list(table[column].unique()) for column in columns}
+    values["regime"].sort(key=lambda one: one != regime)
     matrices = {}
     for cell, part in table.groupby(list(columns), sort=False):
         counts = confusion_matrix(part["emotion"], part["predicted"], labels=list(emotions))
@@ -102,7 +110,9 @@ def predictions(table: pd.DataFrame, emotions: Sequence[str]) -> HTML | Markdown
         "columns": list(emotions),
         "matrices": matrices,
     }
-    return _view("predictions", data, _plain(next(iter(matrices.values())), data))
+    return _view(
+        "predictions", data, _plain(matrices.get(_key(0, 0, 0, 0, 0), next(iter(matrices.values()))), data)
+    )
 
 
 def points(panels: Mapping[str, pd.DataFrame]) -> HTML | Markdown:

@@ -14,7 +14,7 @@ from crosscorpus.base import shown_names
 from crosscorpus.book import figure_colours, figures
 from crosscorpus.corpora import corpus_registry
 from crosscorpus.models import model_registry
-from crosscorpus.scores import label_sets
+from crosscorpus.scores import label_sets, model_ranks
 
 
 def dots(
@@ -239,16 +239,17 @@ def recalls(table: pd.DataFrame, emotions: Sequence[str]) -> Figure:
     return fig
 
 
-def confusions(matrices: Mapping[str, pd.DataFrame]) -> Figure:
-    """Draw confusion matrices (percent of each true emotion), a panel for each title."""
+def confusions(matrices: Mapping[str, pd.DataFrame], title: str = "") -> Figure:
+    """Draw confusion matrices (percent of each true emotion), a panel for each name, below a title of all."""
     if not matrices:
         return figures.nothing_to_draw("There is nothing to show: embeddings are missing.")
     fig, axes = figures.panel_grid(len(matrices), 3, 3.7, 3.6)
-    for ax, (title, matrix) in zip(axes, matrices.items(), strict=True):
+    fig.suptitle(title)
+    for ax, (name, matrix) in zip(axes, matrices.items(), strict=True):
         _matrix(ax, matrix, "{:.0f}")
         ax.set_xticks(range(matrix.shape[1]), matrix.columns, rotation=45, ha="right")
         ax.set_yticks(range(matrix.shape[0]), matrix.index)
-        ax.set(title=title, xlabel="predicted")
+        ax.set(title=name, xlabel="predicted")
     for ax in axes[::3]:
         ax.set_ylabel("true")
     return fig
@@ -263,14 +264,20 @@ def _matrix(ax: plt.Axes, matrix: pd.DataFrame, text: str, aspect: Literal["equa
     ax.tick_params(length=0)
 
 
-def critical_difference(mean: pd.Series, difference: float, groups: Sequence[Sequence[str]]) -> Figure:
-    """Draw mean ranks on a line, the best on the left, with bars that join models which do not differ.
+def critical_difference(ranks: model_ranks.Ranks) -> Figure:
+    """Draw mean ranks on a line, the best on the left, with bars that join models which are not told apart.
 
-    The diagram of Demšar (2006, https://jmlr.org/papers/v7/demsar06a.html, figure 1). The arguments are `mean`,
-    `critical_difference` and `groups` of `model_ranks.Ranks`.
+    The diagram of Demšar (2006, https://jmlr.org/papers/v7/demsar06a.html, figure 1). None is drawn with fewer
+    blocks than could tell any two of the models apart: its bar would join whatever there is.
     """
+    mean, difference, groups = ranks.mean, ranks.critical_difference, ranks.groups
     if len(mean) < 2:
         return figures.nothing_to_draw("It takes two models and two blocks or more to rank models.")
+    if not ranks.could_differ:
+        return figures.nothing_to_draw(
+            f"With {ranks.n_blocks} blocks, no two of {len(mean)} models could be told apart.\n"
+            f"It takes {ranks.n_least}."
+        )
     ranked = mean.sort_values(kind="stable").rename(index=model_registry.model_name)
     k, half = len(ranked), (len(ranked) + 1) // 2
     end = max(k, 1 + difference)  # with few blocks, the ruler is longer than the axis
@@ -279,7 +286,7 @@ def critical_difference(mean: pd.Series, difference: float, groups: Sequence[Seq
     bottom = first + half - 0.4
     fig, ax = plt.subplots(figsize=(7.2, 0.21 * (bottom - top) + 0.35))
     ax.set(xlim=(1, end), ylim=(bottom, top), yticks=[])
-    ax.set_title("mean rank (1 is best); bars join models that do not differ")
+    ax.set_title("mean rank (1 is best); bars join models that are not told apart")
     ax.spines[["left", "bottom"]].set_visible(False)
     ax.spines["top"].set(visible=True, position=("data", 0), bounds=(1, k))
     ax.xaxis.tick_top()

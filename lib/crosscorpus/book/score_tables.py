@@ -28,12 +28,13 @@ HEARD = "‡"
 
 
 def beside_paper(table: pd.DataFrame, download: str = "") -> HTML | Markdown:
-    """Style our scores with their intervals beside the paper's; rows of one pair of corpora share a shade.
+    """Style our scores beside the paper's; rows of one pair of corpora share a shade.
 
-    `table` is what `published_tables.beside` returns of `metrics.interval`, with the column `guard` of
-    `guards.mark` if
-    there is one. A difference is bold where the paper's value is outside the interval. Where `download` is given,
-    the table is offered under this name, with all its digits; see `offer`.
+    *Ours* and the difference are of means over folds, as the paper's are. The score of all test utterances
+    together stands with its interval over test speakers, which says how far it holds for others.
+
+    `table` is what `published_tables.beside` returns, with the column `guard` of `guards.mark` if there is one.
+    Where `download` is given, the table is offered under this name, with all its digits; see `offer`.
     """
     if not len(table):
         return Markdown("No cell of the paper has been run here on its emotions.")
@@ -46,14 +47,14 @@ def beside_paper(table: pd.DataFrame, download: str = "") -> HTML | Markdown:
         ("", "head"): table["head"].map(tables.VALUES["head"]),
         ("", "folds"): table["regime"],
     }
-    bold: dict[tuple[str, str], pd.Series] = {}
     for metric, label in (("accuracy", "accuracy (%)"), ("macro_f1", "macro-F1 (%)")):
-        low, high, paper = table[f"{metric}_low"], table[f"{metric}_high"], table[f"paper_{metric}"]
-        columns[label, "ours"] = table[metric]
-        columns[label, "interval"] = [_span(*ends) for ends in zip(low, high, strict=True)]
-        columns[label, "paper"] = paper
+        columns[label, "ours"] = table[f"{metric}_of_folds"]
+        columns[label, "paper"] = table[f"paper_{metric}"]
         columns[label, "difference"] = table[f"{metric}_difference"]
-        bold[label, "difference"] = (paper < low) | (paper > high)
+        ends = (table[c] for c in (metric, f"{metric}_low", f"{metric}_high"))
+        columns[label, "together"] = [
+            f"{value:.1f} ({_span(low, high)})" for value, low, high in zip(*ends, strict=True)
+        ]
     if (had := _heard(table)) is not None:
         columns["", "heard before"] = had.where(had != "", "–")
     columns["", "resampled"] = [_clusters(row) for row in table.itertuples()]
@@ -64,8 +65,6 @@ def beside_paper(table: pd.DataFrame, download: str = "") -> HTML | Markdown:
         shown = shown.drop(columns=[("", "model")])
     formats = {c: {"ours": "{:.1f}", "paper": "{:.2f}", "difference": "{:+z.1f}"}.get(c[1]) for c in shown}
     style = shown.style.hide(axis="index").format(formats, na_rep="–")
-    for column, which in bold.items():
-        style = style.apply(lambda _, w=which: np.where(w, "font-weight: bold", ""), subset=[column])
     style = style.set_td_classes(_blocks(table[["ptm", "train_corpus", "test_corpus"]].agg(tuple, axis=1), shown))
     return tables.rendered(style, links=tables.offer(table, download).data if download else "")
 
@@ -205,11 +204,20 @@ def verdicts(table: pd.DataFrame) -> HTML | Markdown:
         ("", "paper"): table["published"],
     }
     for regime in [c.removesuffix("_verdict") for c in table if c.endswith("_verdict")]:
-        label, of = f"{regime} folds", {end: table[f"{regime}_{end}"] for end in ("ours", "low", "high")}
+        label, of = f"{regime} folds", table.filter(like=f"{regime}_")
+        of = of.set_axis([column.removeprefix(f"{regime}_") for column in of], axis=1)
         columns[label, "ours"] = of["ours"]
-        columns[label, "interval"] = [_span(*ends) for ends in zip(of["low"], of["high"], strict=True)]
-        columns[label, "difference"] = table[f"{regime}_difference"]
-        columns[label, "paper is"] = table[f"{regime}_verdict"].str.replace("inside our interval", "inside")
+        columns[label, "difference"] = of["difference"]
+        columns[label, "single folds"] = _spans(of, "fold")
+        columns[label, "one more run"] = _spans(of, "mean")
+        columns[label, "paper is"] = [
+            f"{verdict} by {by:.1f}" if by > 0 else verdict
+            for verdict, by in zip(of["verdict"], of["beyond"], strict=True)
+        ]
     shown = pd.DataFrame(columns)
     formats = {c: {"ours": "{:.1f}", "paper": "{:.2f}", "difference": "{:+z.1f}"}.get(c[1]) for c in shown}
     return tables.rendered(shown.style.hide(axis="index").format(formats, na_rep="–"))
+
+
+def _spans(table: pd.DataFrame, of: str) -> list[str]:
+    return [_span(*ends) for ends in zip(table[f"{of}_low"], table[f"{of}_high"], strict=True)]

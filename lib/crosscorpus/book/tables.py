@@ -49,9 +49,12 @@ NAMES: dict[str, str] = {
     "peak_dbfs": "peak (dB)",
     "level_dbfs": "level (dB)",
     "agreement": "same emotion (%)",
+    "same_emotion": "same emotion (%)",
+    "same_text": "same text (%)",
     "chance": "by chance (%)",
     "majority": "most frequent (%)",
     "n_emotions": "number of emotions",
+    "ece": "ECE",
     "together": "together against alone",
     "zero_padded": "zero-padded against alone",
     "uar": "UAR",
@@ -234,7 +237,8 @@ def offer(table: pd.DataFrame, name: str) -> HTML:
         raise ValueError(f"{name}: a table is offered as <profile>/<table>, such as demo/cross-corpus")
     profile, file = name.split("/")
     links = []
-    for kind, write in (("csv", table.to_csv), ("parquet", table.to_parquet)):
+    smaller = functools.partial(table.to_parquet, compression="zstd")
+    for kind, write in (("csv", table.to_csv), ("parquet", smaller)):
         path = paths.BUILD / profile / "downloads" / f"{file}.{kind}"
         whole_files.replace_file(path, functools.partial(write, index=False))
         size, label = path.stat().st_size / 1e6, {"csv": "CSV", "parquet": "Parquet"}[kind]

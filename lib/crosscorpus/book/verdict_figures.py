@@ -14,6 +14,7 @@ from crosscorpus.base import shown_names
 from crosscorpus.book import figure_colours, figures
 from crosscorpus.corpora import corpus_registry
 from crosscorpus.models import model_registry
+from crosscorpus.verdict import choice_effects
 
 
 def fitting_cells(tables: Mapping[str, pd.DataFrame]) -> Figure:
@@ -84,7 +85,7 @@ def f1_within_bounds(cells: pd.DataFrame, curves: Mapping[str, tuple[np.ndarray,
     return fig
 
 
-TORNADO = {"choice": "another option", "control": "a control", "seed": "another seed"}
+TORNADO = {"choice": "another option", "seed": "another seed"}
 
 
 def tornado(table: pd.DataFrame, train_corpus: str, test_corpus: str, score: str = "accuracy") -> Figure:
@@ -93,8 +94,9 @@ def tornado(table: pd.DataFrame, train_corpus: str, test_corpus: str, score: str
     Parameters
     ----------
     table
-        What `choice_effects.beside_paper` returns, for one model. Drawn are its choices and controls; other seeds
-        are pale, because they are what chance alone does.
+        What `choice_effects.beside_paper` returns, for one model. Drawn are its choices, whose effects, as the
+        score in the title and the paper's distance, start from the first seed's default. Controls start from the
+        mean of all seeds, and are not drawn. Other seeds are pale, because they are what chance alone does.
     train_corpus, test_corpus
         Ids of the pair.
     score
@@ -102,7 +104,7 @@ def tornado(table: pd.DataFrame, train_corpus: str, test_corpus: str, score: str
     """
     label = {"accuracy": "accuracy", "macro_f1": "macro-F1"}[score]
     here = table[(table["train_corpus"] == train_corpus) & (table["test_corpus"] == test_corpus)]
-    moved = here[here["study"].isin(["choice", "control"])]
+    moved = here[here["study"] == "choice"]
     if not len(moved):
         return figures.nothing_to_draw("There is nothing to show: no effects of this pair.")
     heads = list(moved["head"].unique())
@@ -114,15 +116,13 @@ def tornado(table: pd.DataFrame, train_corpus: str, test_corpus: str, score: str
         part = moved[moved["head"] == head]
         part = part.loc[part[ends[0]].abs().sort_values(kind="stable").index]  # the last is on top
         y = np.arange(len(part))
-        kinds = np.where(
-            part["study"] == "control", "control", np.where(part["choice"] == "seed", "seed", "choice")
-        )
+        kinds = np.where(part["choice"] == "seed", "seed", "choice")
         effect, low, high = (part[end].to_numpy() for end in ends)
-        for kind, colour in (("choice", "#56B4E9"), ("control", "#E69F00"), ("seed", "#BBBBBB")):
+        for kind, colour in (("choice", "#56B4E9"), ("seed", "#BBBBBB")):
             rows = kinds == kind
             ax.barh(y[rows], effect[rows], color=colour, height=0.75, label=TORNADO[kind])
         ax.hlines(y, low, high, color="#333333", linewidth=1, label="95 % interval")
-        default = here[(here["study"] == "default") & (here["head"] == head)]
+        default = choice_effects.baseline(here[here["head"] == head])
         gap = default[f"paper_{score}"] - default[score]
         if gap.notna().any():
             shown = ax.axvline(
@@ -141,7 +141,7 @@ def tornado(table: pd.DataFrame, train_corpus: str, test_corpus: str, score: str
         ax.grid(axis="x", color="#E6E6E6", linewidth=0.7)
         ax.set_axisbelow(True)
         ax.set(
-            title=f"{head.upper()}: {default[score].iloc[0]:.1f} % by default",
+            title=f"{head.upper()}: {default[score].iloc[0]:.1f} % by default, first seed",
             xlabel=f"change of {label} (points)",
         )
         ax.set_ylim(-0.7, n - 0.3)
@@ -153,7 +153,8 @@ def tornado(table: pd.DataFrame, train_corpus: str, test_corpus: str, score: str
 
 
 VERDICTS = {  # of score_verdicts.VERDICTS: colour, sign
-    "inside our interval": ("#0072B2", "="),
+    "within reruns": ("#0072B2", "="),
+    "within single folds": ("#56B4E9", "\N{ALMOST EQUAL TO}"),
     "above": ("#E69F00", "+"),
     "below": ("#CC79A7", "\N{MINUS SIGN}"),
     "not yet run": ("#E6E6E6", ""),
@@ -163,7 +164,7 @@ VERDICTS = {  # of score_verdicts.VERDICTS: colour, sign
 
 def _verdict_name(kind: str) -> str:
     sign = VERDICTS[kind][1]
-    return f"{sign} paper {kind}{'' if kind.startswith('inside') else ' it'}" if sign else kind
+    return f"{sign} paper {kind}{'' if kind.startswith('within') else ' both'}" if sign else kind
 
 
 def verdict_map(table: pd.DataFrame) -> Figure:
@@ -186,7 +187,7 @@ def verdict_map(table: pd.DataFrame) -> Figure:
             codes[::-1], cmap=colours, vmin=-0.5, vmax=len(kinds) - 0.5, edgecolors="white", linewidth=0.8
         )
         for (i, j), code in np.ndenumerate(codes[::-1]):
-            dark = kinds[code] == "inside our interval"
+            dark = kinds[code] == "within reruns"
             sign = VERDICTS[kinds[code]][1]
             ax.text(
                 j + 0.5, i + 0.45, sign, ha="center", va="center", color="white" if dark else "black", fontsize=9
@@ -204,7 +205,7 @@ def verdict_map(table: pd.DataFrame) -> Figure:
 
 
 def verdict_shares(counts: pd.DataFrame) -> Figure:
-    """Draw how many of the cells that were run have the paper's value inside, above and below our interval.
+    """Draw of how many of the cells that were run the paper's value is within ours, above and below.
 
     `counts` is what `score_verdicts.counts` returns.
     """
@@ -220,7 +221,7 @@ def verdict_shares(counts: pd.DataFrame) -> Figure:
         width = counts[kind].to_numpy(dtype=float)[::-1]
         bars = ax.barh(labels[::-1], width, left=left, color=colour, label=_verdict_name(kind))
         shown = [f"{w:.0f}" if w else "" for w in width]
-        ax.bar_label(bars, shown, label_type="center", color="white" if kind == "inside our interval" else "black")
+        ax.bar_label(bars, shown, label_type="center", color="white" if kind == "within reruns" else "black")
         left += width
     ax.set_xlabel("cells that were run")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -6,28 +6,35 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 from sklearn.metrics import pairwise_distances, silhouette_score
+from sklearn.preprocessing import StandardScaler
 
 from crosscorpus.corpora import file_lists
 from crosscorpus.embeddings import store, store_folders
 
 
 def nearest_neighbour(embeddings: store.Embeddings) -> dict[str, float]:
-    """Compare each utterance with its nearest neighbour (cosine) spoken by somebody else.
+    """Compare each utterance with its nearest neighbour (cosine, standardised) spoken by somebody else.
+
+    Dimensions are standardised over the corpus: features of unlike units, such as those of eGeMAPS, would else be
+    compared by the largest ones alone.
 
     Returns
     -------
     `agreement`: percent of utterances whose neighbour has the same emotion; `chance`: the same for a neighbour
-    drawn at random from the other speakers' utterances.
+    drawn at random from the other speakers' utterances; `same_text`: percent of utterances whose neighbour says
+    the same text (NaN where texts are not known).
     """
     table = embeddings.utterances
+    text = table["text_id"].fillna("").to_numpy() if "text_id" in table else np.full(len(table), "")
     emotion, speaker = table["emotion"].to_numpy(), table["speaker"].to_numpy()
-    distance = pairwise_distances(embeddings.vectors, metric="cosine")
+    distance = pairwise_distances(StandardScaler().fit_transform(embeddings.vectors), metric="cosine")
     other = speaker[:, None] != speaker[None, :]
     nearest = np.where(other, distance, np.inf).argmin(axis=1)
     same = emotion[:, None] == emotion[None, :]
     return {
         "agreement": 100 * float((emotion[nearest] == emotion).mean()),
         "chance": 100 * float(((same & other).sum(axis=1) / other.sum(axis=1)).mean()),
+        "same_text": 100 * float((text[nearest] == text).mean()) if (text != "").all() else np.nan,
     }
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 from sklearn.manifold import TSNE
+from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
@@ -37,6 +38,31 @@ def tsne(vectors: np.ndarray, utterances: pd.DataFrame, seed: int = 0, perplexit
     with threadpool_limits(1):  # sums in a fixed order: the same picture however many cores
         plane = model.fit_transform(scaled)
     return utterances.assign(x=plane[:, 0], y=plane[:, 1])
+
+
+def neighbours_in_plane(planes: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Return how often a point's nearest neighbour in the plane has the same text, and the same emotion.
+
+    Parameters
+    ----------
+    planes
+        Corpus -> what `tsne` returns. Corpora that do not name all texts, or have one alone, are left out.
+
+    Returns
+    -------
+    A row for each corpus: corpus, texts (how many), same_text and same_emotion (percent of points).
+    """
+    rows = []
+    for corpus, plane in planes.items():
+        text = plane["text_id"].fillna("").to_numpy()
+        if len(plane) < FEWEST or (text == "").any() or len(set(text)) < 2:
+            continue
+        _, nearest = NearestNeighbors(n_neighbors=2).fit(plane[["x", "y"]]).kneighbors(plane[["x", "y"]])
+        other = np.where(nearest[:, 0] == np.arange(len(plane)), nearest[:, 1], nearest[:, 0])
+        emotion = plane["emotion"].to_numpy()
+        same = [100 * float((values[other] == values).mean()) for values in (text, emotion)]
+        rows.append((corpus, len(set(text)), *same))
+    return pd.DataFrame(rows, columns=["corpus", "texts", "same_text", "same_emotion"])
 
 
 Part = tuple[np.ndarray, pd.DataFrame]

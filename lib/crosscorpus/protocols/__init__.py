@@ -10,5 +10,6 @@ Modules, in the order in which data flows through them:
 - `balanced_tests`: EmoBox's four balanced test sets
 - `known`: protocols, one module each: the paper's, EmoBox's, SER Evals'
 - `known_protocols`: which protocols there are, with their settings
+- `text_disjoint`: training without the speakers and without the texts of what is tested
 - `cells`: which cells of a grid can be run, and why others cannot
 """

@@ -138,6 +138,22 @@ def summary(scores: pd.DataFrame) -> pd.DataFrame:
     return table.merge(sizes.reset_index(), on=CELL).merge(of_cell, on=CELL)
 
 
+def fold_means_against_whole(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Return how far the mean over folds of a cell is from the score of all its test utterances together.
+
+    Returns
+    -------
+    A row per cell: `CELL`, and for each metric the absolute difference, in points, of means over seeds.
+    """
+    means = summary(per_fold(predictions)).set_index(CELL)[METRICS]
+    whole = {
+        cell: {metric: values.mean() for metric, values in score(counts(part, "fold")[0].sum(axis=0)).items()}
+        for cell, part in predictions.groupby(CELL, sort=False)
+    }
+    together = pd.DataFrame.from_dict(whole, orient="index").rename_axis(CELL)
+    return (means - together).abs().reset_index()
+
+
 def recalls(predictions: pd.DataFrame) -> pd.DataFrame:
     """Return the recall of each emotion over all folds and seeds of a cell: the diagonal of its `confusion`.
 
@@ -293,8 +309,9 @@ def bootstrap(
     https://arxiv.org/abs/1411.5279): plain percentiles are as near to each other as if z stood for t and n for
     n - 1. In simulations with 6, 10 and 24 speakers of different difficulty, nominal 95 % intervals of accuracy,
     UAR and macro-F1 held the truth in 87, 90 and 93 % of cases with plain percentiles and with BCa, and in 94, 95
-    and 95 % with this. Two to five clusters are too few for any resampling: it was 92 % with 5, 89 % with 4, and
-    48 % with 2, where the interval goes from one cluster's score to the other's.
+    and 95 % with this; `make coverage` runs such a simulation again, whose result the book shows. Two to five
+    clusters are too few for any resampling: it was 92 % with 5, 89 % with 4, and 48 % with 2, where the interval
+    goes from one cluster's score to the other's.
 
     Parameters
     ----------

@@ -4,6 +4,8 @@ A block is a cell (`metrics.CELL`) without what is compared: when models are com
 corpus and a test corpus.
 """
 
+import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,7 +19,7 @@ from crosscorpus.scores import metrics
 
 @dataclass(frozen=True)
 class Ranks:
-    """Mean ranks of models over blocks, and which of them differ (Demšar 2006).
+    """Mean ranks of models over blocks, and which of them are told apart (Demšar 2006).
 
     Attributes
     ----------
@@ -26,12 +28,15 @@ class Ranks:
     n_blocks, n_left_out
         Blocks that were ranked, and those left out because a model is missing there.
     statistic, p
-        Friedman's test that all models rank alike.
+        Friedman's test that all models rank alike, with its permutation distribution.
     critical_difference
-        Two models differ if their mean ranks are at least this far apart (Nemenyi's test).
+        Two models are told apart if their mean ranks are at least this far from each other (Nemenyi's test).
     groups
-        Longest runs of two or more models, best first, that do not differ. All in one where Friedman's test does
-        not reject.
+        Longest runs of two or more models, best first, that are not told apart. All in one where Friedman's test
+        does not reject.
+    n_least
+        Blocks from which on any two of so many models could be told apart; with fewer, nothing is shown by the
+        groups.
     """
 
     mean: pd.Series
@@ -41,6 +46,12 @@ class Ranks:
     p: float
     critical_difference: float
     groups: list[list[str]]
+    n_least: int
+
+    @property
+    def could_differ(self) -> bool:
+        """Whether there are blocks enough for any two models to be told apart."""
+        return len(self.mean) > 1 and self.n_blocks >= self.n_least
 
 
 def matrix(
@@ -73,19 +84,23 @@ def ranking(scores: pd.DataFrame, alpha: float = 0.05) -> tuple[Ranks, list[str]
     if min(whole.shape) > 1:
         return mean_ranks(whole, alpha), left_out
     nothing = float("nan")
-    return Ranks(pd.Series(dtype=float), len(whole), 0, nothing, nothing, nothing, []), left_out
+    return Ranks(pd.Series(dtype=float), len(whole), 0, nothing, nothing, nothing, [], 2), left_out
 
 
 def mean_ranks(scores: pd.DataFrame, alpha: float = 0.05) -> Ranks:
     """Rank models within blocks and test whether they differ.
 
-    Friedman's test asks whether any differ, and Nemenyi's which: those whose mean ranks are at least
+    Friedman's test asks whether any differ, Nemenyi's which are told apart: those whose mean ranks are at least
 
         CD = q sqrt(k (k + 1) / (6 N))
 
     apart, for k models and N blocks, where q is the quantile of the Studentized range (k groups, infinite degrees
-    of freedom) over sqrt(2) (Demšar 2006, https://jmlr.org/papers/v7/demsar06a.html, section 3.2). With two
-    models, Friedman's test is the sign test, and its exact p-value is given.
+    of freedom) over sqrt(2) (Demšar 2006, https://jmlr.org/papers/v7/demsar06a.html, section 3.2). No two mean
+    ranks are further apart than k - 1, so that fewer blocks than `least_blocks` can tell nothing apart.
+
+    The p-value is that of exchanging ranks within blocks: exact where there are at most `MOST_EXACT` ways to do
+    so, else of as many random ones. The usual chi-square is another matter with few blocks: three models in two
+    blocks have p = 1/6 at the least, and it says 0.14. With two models it is the sign test.
 
     Both take blocks as independent. Blocks that share a test corpus, a training corpus or a head are not quite,
     and p is then too small: fewer but more different blocks are safer ground.
@@ -117,18 +132,53 @@ def mean_ranks(scores: pd.DataFrame, alpha: float = 0.05) -> Ranks:
         stats.studentized_range.ppf(1 - alpha, k, np.inf) / np.sqrt(2) * np.sqrt(k * (k + 1) / (6 * n))
     )
     groups = _groups(mean, critical) if p < alpha else [list(mean.index)]
-    return Ranks(mean, n, len(scores) - n, statistic, p, critical, groups)
+    return Ranks(mean, n, len(scores) - n, statistic, p, critical, groups, least_blocks(k, alpha))
+
+
+def least_blocks(k: int, alpha: float = 0.05) -> int:
+    """Return the smallest number of blocks with which any two of k models could be told apart by `mean_ranks`.
+
+    Their critical difference must not exceed k - 1, nor the smallest p of Friedman's test, (1 / k!)^(blocks - 1),
+    alpha.
+    """
+    q = float(stats.studentized_range.ppf(1 - alpha, k, np.inf)) / np.sqrt(2)
+    by_distance = int(np.ceil(q**2 * k * (k + 1) / (6 * (k - 1) ** 2)))
+    by_p = 1 + int(np.floor(np.log(1 / alpha) / np.log(math.factorial(k)))) + 1
+    return max(by_distance, by_p, 2)
+
+
+MOST_EXACT = 20_000
+"""Ways to exchange ranks that are all gone through; where there are more, so many are drawn."""
 
 
 def _friedman(scores: pd.DataFrame) -> tuple[float, float]:
     if (scores.max(axis=1) == scores.min(axis=1)).all():  # 0 / 0 in the formula
         return 0.0, 1.0
     if scores.shape[1] > 2:
-        result = stats.friedmanchisquare(*scores.to_numpy().T)
-        return float(result.statistic), float(result.pvalue)
+        return float(stats.friedmanchisquare(*scores.to_numpy().T).statistic), _exchanged(scores)
     difference = np.sign(scores.iloc[:, 0] - scores.iloc[:, 1])
     wins, decided = int((difference > 0).sum()), int((difference != 0).sum())
     return (2 * wins - decided) ** 2 / decided, float(stats.binomtest(wins, decided).pvalue)
+
+
+def _exchanged(scores: pd.DataFrame) -> float:
+    """Return how often sums of ranks are as uneven as they are when ranks are exchanged within blocks."""
+    ranks = scores.rank(axis=1).to_numpy()
+    n, k = ranks.shape
+
+    def unevenness(sums: np.ndarray) -> np.ndarray:
+        return np.round(((sums - n * (k + 1) / 2) ** 2).sum(axis=-1), 6)
+
+    seen = unevenness(ranks.sum(axis=0))
+    if (n - 1) * math.log(math.factorial(k)) <= math.log(MOST_EXACT):  # the first block may stay as it is
+        ways = [[row[list(order)] for order in itertools.permutations(range(k))] for row in ranks[1:]]
+        sums = ranks[0] + np.array([sum(way) for way in itertools.product(*ways)])
+        return float((unevenness(sums) >= seen).mean())
+    rng = np.random.default_rng(0)
+    sums = np.zeros((MOST_EXACT, k))
+    for row in ranks:
+        sums += rng.permuted(np.tile(row, (MOST_EXACT, 1)), axis=1)
+    return float(((unevenness(sums) >= seen).sum() + 1) / (MOST_EXACT + 1))
 
 
 def _groups(mean: pd.Series, critical: float) -> list[list[str]]:

@@ -9,6 +9,7 @@ Modules, in the order in which data flows through them:
 - `heads`: the paper's two heads (its Figure 1), as Keras models; how they are trained is another module's
   matter
 - `baselines`: classical classifiers beside the paper's heads: cheap, and telling where they do better
+- `own_scaling`: scaling by a corpus's, or a speaker's, own mean and variance
 - `train`: train one head on one training set the plain way: a Keras model in a loop over batches
 - `engine`: train many heads fast, with the results of the plain way
 - `frame_inputs`: what heads on frames read: frames of many utterances, by slice and never whole

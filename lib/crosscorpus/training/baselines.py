@@ -1,7 +1,7 @@
 """Classical classifiers beside the paper's heads: cheap, and telling where they do better.
 
 Each is a scikit-learn pipeline with the same scaling as the heads. They need no part of the training set for early
-stopping, so they learn from all of it.
+stopping, but are not given it either: `unit_of_work` trains them on the same utterances as the heads.
 """
 
 import numpy as np

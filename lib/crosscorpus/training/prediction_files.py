@@ -20,12 +20,13 @@ def of_unit(unit: unit_of_work.Unit, known: dict[tuple, str], device: str) -> tu
         # By object: one model and corpus can come with several poolings. Units keep their embeddings alive.
         if ("vectors", id(e.vectors)) not in known:
             known["vectors", id(e.vectors)] = _hash(e)
-        if ("rows", unit.regime, *emotions, id(e.utterances)) not in known:
-            known["rows", unit.regime, *emotions, id(e.utterances)] = _hash_rows(e, unit.regime, emotions)
+        if ("rows", unit.regime, unit.deal, *emotions, id(e.utterances)) not in known:
+            of_rows = _hash_rows(e, unit.regime, emotions, unit.deal)
+            known["rows", unit.regime, unit.deal, *emotions, id(e.utterances)] = of_rows
     identity = {
         "unit": json.dumps(list(unit.keys.values())),
         "embeddings": json.dumps([(e.corpus, known["vectors", id(e.vectors)]) for e in here]),
-        "rows": json.dumps([known["rows", unit.regime, *emotions, id(e.utterances)] for e in here]),
+        "rows": json.dumps([known["rows", unit.regime, unit.deal, *emotions, id(e.utterances)] for e in here]),
         "protocol": json.dumps(unit.settings, sort_keys=True),
         "code": _code(unit.head),
         "device": device if unit.head in heads.HEADS else "cpu",
@@ -38,8 +39,8 @@ def of_unit(unit: unit_of_work.Unit, known: dict[tuple, str], device: str) -> tu
 
 @functools.cache
 def _code(head: str) -> str:
-    own = ["baselines"] if head in baselines.BASELINES else ["heads", "train", "engine"]
-    here = (Path(__file__).with_name(f"{name}.py") for name in (*own, "unit_of_work"))
+    own = ["baselines", "train"] if head in baselines.BASELINES else ["heads", "train", "engine"]
+    here = (Path(__file__).with_name(f"{name}.py") for name in (*own, "own_scaling", "unit_of_work"))
     return versions.of_code(*here, folds)
 
 
@@ -47,10 +48,10 @@ def _hash(embeddings: store.Embeddings) -> str:
     return hashlib.sha256(embeddings.vectors.tobytes()).hexdigest()
 
 
-def _hash_rows(embeddings: store.Embeddings, regime: str, emotions: list[str]) -> str:
+def _hash_rows(embeddings: store.Embeddings, regime: str, emotions: list[str], deal: int) -> str:
     """Return a hash of what training and tests take from a table of utterances, and of which vector is whose."""
     table = embeddings.utterances.rename_axis("position").reset_index()
-    rows, _ = unit_of_work.with_folds(dataclasses.replace(embeddings, utterances=table), regime, emotions)
+    rows, _ = unit_of_work.with_folds(dataclasses.replace(embeddings, utterances=table), regime, emotions, deal)
     used = rows[["position", "utterance", "sha256", "emotion", "fold"]]
     used = used.assign(group=folds.groups(embeddings.corpus, rows, regime))
     return hashlib.sha256(used.to_csv(index=False).encode()).hexdigest()

@@ -174,16 +174,21 @@ class Ready:
         return self.X, self.y, self.X_validation, self.y_validation
 
 
+def parts(task: Task, protocol: Protocol) -> tuple[np.ndarray, np.ndarray]:
+    """Return indices of what is trained on, and of what is held out for early stopping, which may be nothing."""
+    if task.held_out is not None:
+        return np.flatnonzero(~task.held_out), np.flatnonzero(task.held_out)
+    if len(task.y) >= protocol["fixed_epochs_below"]:
+        return split_validation(task.y, task.groups, protocol["validation_share"], task.seed)
+    return np.arange(len(task.y)), np.arange(0)
+
+
 def prepare(task: Task, protocol: Protocol) -> Ready:
     """Split off validation data, scale both parts by the training part, and draw the initial weights."""
     torch.set_num_threads(1)  # the same bytes however many cores; and small layers gain nothing from more
     with without_tensorflow():
         keras.utils.set_random_seed(task.seed)
-    part, validation = np.arange(len(task.y)), np.arange(0)
-    if task.held_out is not None:
-        part, validation = np.flatnonzero(~task.held_out), np.flatnonzero(task.held_out)
-    elif len(task.y) >= protocol["fixed_epochs_below"]:
-        part, validation = split_validation(task.y, task.groups, protocol["validation_share"], task.seed)
+    part, validation = parts(task, protocol)
     scaler = StandardScaler().fit(task.X[part]) if protocol["scaling"] == "standardise" else None
     model = heads.build(task.head, task.X.shape[1], task.n_classes, protocol)
     watched = validation if len(validation) else part

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from sklearn.pipeline import Pipeline
 
 from crosscorpus.embeddings import store
 from crosscorpus.protocols import folds, protocol_settings
 from crosscorpus.protocols.protocol_settings import Protocol
 from crosscorpus.scores import guard_parts
-from crosscorpus.training import baselines, heads
+from crosscorpus.training import baselines, heads, own_scaling
 
 if TYPE_CHECKING:
     from crosscorpus.training import train
@@ -31,7 +32,10 @@ COLUMNS = [*UNIT, "test_corpus", "fold", "utterance", "emotion", "predicted"]
 
 @dataclass(frozen=True)
 class Unit:
-    """What is trained together and kept in one file: a head on every fold of one corpus, tested on several."""
+    """What is trained together and kept in one file: a head on every fold of one corpus, tested on several.
+
+    `deal` is 0 for the folds that all results have, and from 1 for others: the number from which they are dealt.
+    """
 
     head: str
     regime: str
@@ -39,6 +43,7 @@ class Unit:
     trained_on: store.Embeddings
     tests: Sequence[store.Embeddings]
     protocol: Protocol
+    deal: int = 0
 
     @property
     def keys(self) -> dict[str, str | int]:
@@ -81,11 +86,24 @@ def train_and_test(unit: Unit, device: str = "cpu") -> tuple[pd.DataFrame, pd.Da
         Learning curves: `UNIT`, fold, and the columns of `train.Fitted.history`; without rows for a baseline.
     """
     if unit.head in baselines.BASELINES:
-        fitted = [baselines.fit(unit.head, task.X, task.y, unit.settings) for task in trainings(unit)]
+        fitted = [_fitted_baseline(unit, task) for task in trainings(unit)]
         return _tested(unit, [functools.partial(baselines.predict, one) for one in fitted]), _curves(unit, [])
     from crosscorpus.training import engine
 
     return tested_heads(unit, engine.fit_many(trainings(unit), unit.settings, device))
+
+
+def _fitted_baseline(unit: Unit, task: "train.Task") -> Pipeline:
+    """Train a baseline on what a head is trained on: without the part that is held out for early stopping."""
+    from crosscorpus.training import train
+
+    part, _ = train.parts(task, unit.settings)
+    return baselines.fit(unit.head, task.X[part], task.y[part], unit.settings)
+
+
+def _scaled(unit: Unit, of: tuple[pd.DataFrame, np.ndarray]) -> tuple[pd.DataFrame, np.ndarray]:
+    rows, X = of
+    return rows, own_scaling.scaled(X, rows, unit.settings["scaling"])
 
 
 def tested_heads(unit: Unit, fitted: Sequence["train.Fitted"]) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -101,13 +119,13 @@ def trainings(unit: Unit) -> list["train.Task"]:
     from crosscorpus.training import train
 
     emotions = classes(unit.trained_on, unit.regime, unit.protocol)
-    rows, X = with_folds(unit.trained_on, unit.regime, emotions)
+    rows, X = _scaled(unit, with_folds(unit.trained_on, unit.regime, emotions, unit.deal))
     y = rows["emotion"].map(emotions.index).to_numpy()
     together = folds.groups(unit.trained_on.corpus, rows, unit.regime).to_numpy()
     tasks = []
     for fold in range(1, rows["fold"].max() + 1):
         training, validation, _ = folds.parts(rows["fold"], fold)
-        rest = training | validation if unit.head in heads.HEADS else training  # a baseline stops at nothing
+        rest = training | validation
         held_out = validation[rest] if validation[rest].any() else None
         seed = 1000 * unit.seed + fold
         tasks.append(train.Task(unit.head, X[rest], y[rest], together[rest], len(emotions), seed, held_out))
@@ -116,7 +134,9 @@ def trainings(unit: Unit) -> list["train.Task"]:
 
 def _tested(unit: Unit, predictors: Sequence[Callable[[np.ndarray], np.ndarray]]) -> pd.DataFrame:
     emotions = classes(unit.trained_on, unit.regime, unit.protocol)
-    targets = [(test.corpus, *with_folds(test, unit.regime, emotions)) for test in unit.tests]
+    targets = [
+        (test.corpus, *_scaled(unit, with_folds(test, unit.regime, emotions, unit.deal))) for test in unit.tests
+    ]
     last = max(rows["fold"].max() for _, rows, _ in targets)
     predictions = []
     for fold, (corpus, rows, X) in itertools.product(range(1, last + 1), targets):
@@ -141,9 +161,26 @@ def _curves(unit: Unit, histories: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return history[[*UNIT, "fold", *(c for c in history if c not in (*UNIT, "fold"))]]
 
 
-def with_folds(embeddings: store.Embeddings, regime: str, emotions: list[str]) -> tuple[pd.DataFrame, np.ndarray]:
-    """Return the utterances that are trained or tested on, with folds (see `folds.parts`), and embeddings."""
-    fold = folds.load(embeddings.corpus, embeddings.utterances, regime).set_index("utterance")["fold"]
-    rows = embeddings.utterances.assign(fold=embeddings.utterances["utterance"].map(fold))
+def with_folds(
+    embeddings: store.Embeddings, regime: str, emotions: list[str], deal: int = 0
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Return the utterances that are trained or tested on, with folds (see `folds.parts`), and embeddings.
+
+    `deal` is a unit's: the same utterances have folds in all of them.
+
+    Raises
+    ------
+    ValueError
+        Folds are to be dealt anew in a regime that does not draw them: whole speakers are dealt as evenly as can
+        be, which leaves little to chance, and published splits are what they are.
+    """
+    corpus, table = embeddings.corpus, embeddings.utterances
+    dealt = folds.load(corpus, table, regime)
+    if deal:
+        if regime != "stratified":
+            raise ValueError(f"deal {deal}: folds are dealt anew in the regime stratified alone, not in {regime}")
+        again = folds.make(corpus, table[table["utterance"].isin(dealt["utterance"])], deal)
+        dealt = again[again["regime"] == regime]
+    rows = table.assign(fold=table["utterance"].map(dealt.set_index("utterance")["fold"]))
     keep = (rows["emotion"].isin(emotions) & rows["fold"].notna()).to_numpy()
     return rows[keep].reset_index(drop=True).astype({"fold": int}), embeddings.vectors[keep]

@@ -14,7 +14,10 @@ Modules, in the order in which data flows through them:
 - `derived_values`: recompute what other papers derive from their scores
 - `balanced_folds`: what class counts of published test folds say of printed scores
 - `constant_answers`: cells of a published matrix in which one class takes all answers
-- `score_verdicts`: the paper's scores beside ours, cell by cell: which lie within our intervals
+- `interval_coverage`: how often intervals over speakers hold the truth
+- `reruns`: train the paper's cells again and again, with other seeds and with other folds
+- `reproduction`: what the same procedure prints when it is run again: single folds, and means over folds
+- `score_verdicts`: the paper's scores beside ours, cell by cell: which of them our procedure prints
 - `leakage`: what folds share between training and test, and what it is worth
 - `open_choices`: what the paper leaves open
 - `sensitivity`: measure how far each open choice moves our results
@@ -23,6 +26,8 @@ Modules, in the order in which data flows through them:
 - `layer_choice`: which layer to take, chosen on other corpora than the tested one
 - `protocol_study`: run three protocols on the same utterances
 - `protocol_results`: three protocols on the same utterances, and what follows
+- `scaling_effects`: how much of what does not carry over between corpora is a shift of mean and variance
+- `text_leak`: what it is worth that test sentences are heard in training, beside test speakers
 - `claim_findings`: what a check of a claim gets and gives
 - `claims_on_data`: checks of the paper's claims on corpora and models
 - `claims_on_training`: checks of the paper's claims on heads, training and the clusters of embeddings

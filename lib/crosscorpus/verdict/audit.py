@@ -85,6 +85,7 @@ def facts(audit: Audit) -> dict[str, float | int | str]:
         "n_cells": len(judged),
         "n_one_fold": int(judged["one_fold"].sum()),
         "one_fold_by_chance": float(judged["one_fold_chance"].sum()),
+        "one_fold_of_means": float((judged["one_fold_chance"] / judged["mean_chance"]).sum()),
         "n_cut_only": int((judged["one_fold_cut"] & ~judged["one_fold"]).sum()),
         "n_misses": int((~judged["one_fold"]).sum()),
         "n_mean_only": int(verdicts.get("mean of folds", 0)),

@@ -33,6 +33,15 @@ def ends(score: str) -> list[str]:
     return [f"{known_names.check(score, SCORES, 'score')}_{end}" for end in ("effect", "low", "high")]
 
 
+FIRST_SEED = "first seed"
+"""Option of the default's row that has the first seed alone: what choices are compared with."""
+
+
+def baseline(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of a table of results that the effects of choices start from: the first seed's."""
+    return table[(table["study"] == "default") & (table["option"] == FIRST_SEED)]
+
+
 def n_clear(table: pd.DataFrame, score: str = "accuracy") -> int:
     """Return in how many rows of a table of results the interval of the effect leaves out zero."""
     _, low, high = ends(score)

@@ -26,7 +26,10 @@ def _judged() -> tuple[pd.DataFrame, published_tables.Sizes]:
 
 
 def average_of_folds(claim: claim_findings.Claim, known: claim_findings.Known) -> claim_findings.Finding:
-    """Ask whether as many accuracies look like one fold's as averages of five folds would."""
+    """Ask whether as many accuracies look like one fold's as averages of five folds would.
+
+    A mean can have every value that one fold can, so that no number of them is impossible, only improbable.
+    """
     judged, _ = _judged()
     # Of the values that an average can have, the share that one fold can have too.
     both = (judged["one_fold_chance"] / judged["mean_chance"]).to_numpy()
@@ -40,7 +43,7 @@ def average_of_folds(claim: claim_findings.Claim, known: claim_findings.Known) -
         "fit an average": int((judged["verdict"] != "neither").sum()),
     }
     return claim_findings.Finding(
-        claim_findings.CONTRADICTS if p < claim.stated["chance"] else claim_findings.IN_TABLE, evidence
+        claim_findings.HARD if p < claim.stated["chance"] else claim_findings.IN_TABLE, evidence
     )
 
 
@@ -49,13 +52,19 @@ def score_format(claim: claim_findings.Claim, known: claim_findings.Known) -> cl
     judged, sizes = _judged()
     table = audit_f1.macro_f1(judged, sizes.classes)
     impossible = table[table["flag"].str.contains("possible")]
-    evidence: dict[str, Any] = {"cells": len(table), "impossible pairs": len(impossible)}
+    evidence: dict[str, Any] = {"possible pairs": f"{len(table) - len(impossible)} of {len(table)}"}
     for row in impossible.itertuples():
         pair = corpus_registry.pair_name(str(row.train_corpus), str(row.test_corpus))
+        beyond = max(row.lowest - row.macro_f1, row.macro_f1 - row.highest)
+        size = "" if row.one_fold else "; its accuracy does not fit the assumed size of the test set"
+        possible = f"{row.lowest:.2f} to {row.highest:.2f}"
         evidence[f"{claim_findings.name_of(str(row.ptm))}, {shown_names.head_name(str(row.head))}, {pair}"] = (
-            f"{row.accuracy} | {row.macro_f1}, macro-F1 from {row.lowest:.2f} to {row.highest:.2f} is possible"
+            f"{row.accuracy} | {row.macro_f1}, {beyond:.2f} points outside of {possible}{size}"
         )
-    return claim_findings.Finding(claim_findings.IN_TABLE if impossible.empty else claim_findings.FAILS, evidence)
+    if impossible.empty:
+        return claim_findings.Finding(claim_findings.IN_TABLE, evidence)
+    few = 100 * len(impossible) <= claim.stated["few"] * len(table)
+    return claim_findings.Finding(claim_findings.NEARLY if few else claim_findings.FAILS, evidence)
 
 
 def row_labels(claim: claim_findings.Claim, known: claim_findings.Known) -> claim_findings.Finding:

@@ -18,6 +18,7 @@ import yaml
 from crosscorpus.base import known_names, paths
 from crosscorpus.models import loading, model_registry
 from crosscorpus.training import baselines
+from crosscorpus.verdict import choice_effects
 
 Entry = dict[str, Any]
 
@@ -163,6 +164,8 @@ def plan(
         whole = Setting(ptm, head, overrides=overrides, seeds=tuple(seeds))
         one = dataclasses.replace(whole, seeds=whole.seeds[:1])
         found.append(Variant("default", "", "", whole, whole))
+        if one != whole:
+            found.append(Variant("default", "", choice_effects.FIRST_SEED, one, one))
         for choice in chosen:
             for option, given in known["choices"][choice]["options"].items():
                 setting = changed(one, choice, given)
@@ -182,7 +185,10 @@ def _combinations(default: Setting) -> list[Variant]:
     for choice in register()["combinations"]:
         entry = register()["choices"][choice]
         here = [(choice, o, g) for o, g in entry["options"].items() if o == entry["default"]]
-        here += [(choice, o, g) for o, g in entry["options"].items() if changed(default, choice, g)]
+        apart = register().get("not_combined", {}).get(choice, [])
+        here += [
+            (choice, o, g) for o, g in entry["options"].items() if o not in apart and changed(default, choice, g)
+        ]
         sides.append(here)
     found = []
     for together in itertools.product(*sides):

@@ -12,7 +12,7 @@ from crosscorpus.base import known_names, paths
 from crosscorpus.corpora import corpus_registry, file_lists, utterance_tables
 from crosscorpus.models import model_registry
 from crosscorpus.protocols import protocol_settings
-from crosscorpus.scores import f1bounds, granularity, label_sets
+from crosscorpus.scores import f1bounds, granularity, label_sets, metrics
 
 CELL = ["ptm", "head", "train_corpus", "test_corpus"]
 
@@ -157,22 +157,29 @@ def published_labels() -> str:
     return label_sets.text(protocol_settings.load()["emotions"])
 
 
-def beside(ours: pd.DataFrame) -> pd.DataFrame:
-    """Put the paper's accuracy and macro-F1 beside ours (`metrics.interval` or `metrics.summary`).
+def beside(intervals: pd.DataFrame, means: pd.DataFrame) -> pd.DataFrame:
+    """Put the paper's accuracy and macro-F1 beside ours.
+
+    Parameters
+    ----------
+    intervals, means
+        What `metrics.interval` and `metrics.summary` return of the same cells: scores of all test utterances
+        together, with intervals, and means over folds, which is what the paper prints.
 
     Returns
     -------
-    The table with `paper_accuracy`, `paper_macro_f1`, and the differences ours minus paper
-    (`accuracy_difference`, `macro_f1_difference`); missing where the paper has no such cell, and where ours is
+    The table `intervals` with, for both scores, `<score>_of_folds`, `paper_<score>` and `<score>_difference`, the
+    mean over folds minus the paper's. The last two are missing where the paper has no such cell, and where ours is
     scored on other emotions than the paper's, as `other_labels` tells.
     """
-    paper = table1().rename(columns={"accuracy": "paper_accuracy", "macro_f1": "paper_macro_f1"})
-    table = ours.merge(paper, on=CELL, how="left", validate="many_to_one")
+    scores = ("accuracy", "macro_f1")
+    of_folds = means.set_index(metrics.CELL)[list(scores)].add_suffix("_of_folds")
+    paper = table1().rename(columns={score: f"paper_{score}" for score in scores})
+    table = intervals.join(of_folds, on=metrics.CELL).merge(paper, on=CELL, how="left", validate="many_to_one")
     table["other_labels"] = table["paper_accuracy"].notna() & (table["emotions"] != published_labels())
-    for metric in ("accuracy", "macro_f1"):
-        table[f"paper_{metric}"] = table[f"paper_{metric}"].mask(table["other_labels"])
-    for metric in ("accuracy", "macro_f1"):
-        table[f"{metric}_difference"] = table[metric] - table[f"paper_{metric}"]
+    for score in scores:
+        table[f"paper_{score}"] = table[f"paper_{score}"].mask(table["other_labels"])
+        table[f"{score}_difference"] = table[f"{score}_of_folds"] - table[f"paper_{score}"]
     return table
 
 

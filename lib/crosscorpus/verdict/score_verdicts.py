@@ -1,4 +1,4 @@
-"""The paper's scores beside ours, cell by cell: which lie within our intervals. Arithmetic on tables alone."""
+"""The paper's scores beside ours, cell by cell: which of them our procedure prints. Arithmetic on tables alone."""
 
 from collections.abc import Sequence
 
@@ -6,17 +6,22 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from crosscorpus.scores import label_sets, metrics
-from crosscorpus.verdict import audit_cells, published_tables
+from crosscorpus.scores import metrics
+from crosscorpus.verdict import audit_cells, published_tables, reproduction
 
-METRICS = ("accuracy", "macro_f1")
+METRICS = reproduction.SCORES
 """The two that the paper prints."""
 
-INSIDE, ABOVE, BELOW, NOT_RUN = "inside our interval", "above", "below", "not yet run"
+MEANS, FOLDS, ABOVE, BELOW, NOT_RUN = "within reruns", "within single folds", "above", "below", "not yet run"
 OTHER_LABELS = "not comparable: other labels"
-VERDICTS = (INSIDE, ABOVE, BELOW, NOT_RUN, OTHER_LABELS)
-"""Where the paper's value is: above and below mean above and below our interval. With other labels than the
-paper's there is nothing to compare."""
+VERDICTS = (MEANS, FOLDS, ABOVE, BELOW, NOT_RUN, OTHER_LABELS)
+"""Where the paper's value is: within the means over folds that one more run would print, else within our single
+folds, else above or below both. With other labels than the paper's there is nothing to compare."""
+REPRODUCED = (MEANS, FOLDS)
+"""Verdicts on a value that the same procedure can print."""
+
+NEAREST = "stratified"
+"""The fold regime that is nearest to the paper, by the sizes of folds: see `fold_sizes`."""
 
 BLOCK = ("regime", "metric", "train_corpus", "test_corpus", "head")
 """What is the same for all models that the paper compares with each other."""
@@ -24,58 +29,81 @@ BLOCK = ("regime", "metric", "train_corpus", "test_corpus", "head")
 LEAST = 3
 """Values below which a rank correlation says nothing: two can only agree or disagree."""
 
+SPAN = ["fold_low", "fold_high", "mean_low", "mean_high"]
 
-def cells(intervals: pd.DataFrame, regimes: Sequence[str]) -> pd.DataFrame:
+
+def cells(means: pd.DataFrame, spans: pd.DataFrame, regimes: Sequence[str]) -> pd.DataFrame:
     """Put every cell of the paper's Table I beside ours.
 
     Parameters
     ----------
-    intervals
-        What `metrics.interval` returns, of any models and heads; those that the paper does not have are left out.
+    means
+        What `metrics.summary` returns, of any models and heads; those that the paper does not have are left out.
+    spans
+        What `reproduction.spans` returns, of the same cells.
     regimes
         Fold regimes; all cells are there once for each.
 
     Returns
     -------
     A row for each cell (`published_tables.CELL`), regime and metric of `METRICS`, in the order of Table I:
-    published and
-    ours (percent), low and high (our interval), difference (ours minus published, in points), n_clusters, and
-    verdict, one of `VERDICTS`. The ends of the interval belong to it. Without an interval, ours stands for both.
-    Ours is missing where it is scored on other emotions than the paper's.
+    published and ours (percent, mean over folds), difference (ours minus published, in points), `SPAN` and the
+    sizes of `reproduction.COLUMNS`, verdict, one of `VERDICTS`, and beyond: by how many points the published value
+    is outside of both spans, 0 where it is in one. The ends of a span belong to it; printed values have two
+    decimals, and ours are rounded likewise. All that is ours is missing where it is scored on other emotions than
+    the paper's.
     """
     paper = published_tables.table1().melt(published_tables.CELL, list(METRICS), "metric", "published")
     every = pd.concat([paper.assign(regime=regime) for regime in regimes], ignore_index=True)
-    parts = [
-        intervals[[*metrics.CELL, "n_clusters", "emotions"]].assign(
-            metric=metric, ours=intervals[metric], low=intervals[f"{metric}_low"], high=intervals[f"{metric}_high"]
-        )
-        for metric in METRICS
-    ]
     keys = [*metrics.CELL, "metric"]
-    table = every.merge(pd.concat(parts), on=keys, how="left", validate="one_to_one")
-    other = table["ours"].notna() & (table["emotions"] != published_tables.published_labels())
-    table[["ours", "low", "high"]] = table[["ours", "low", "high"]].mask(other)
-    low, high = (table[end].fillna(table["ours"]) for end in ("low", "high"))
-    table["difference"] = table["ours"] - table["published"]
-    table["verdict"] = np.select(
-        [other, table["ours"].isna(), table["published"] > high, table["published"] < low],
-        [OTHER_LABELS, NOT_RUN, ABOVE, BELOW],
-        default=INSIDE,
+    ours = means.melt([*metrics.CELL, "emotions"], list(METRICS), "metric", "ours").merge(
+        spans, on=keys, how="left"
     )
-    columns = ["regime", "metric", "published", "ours", "low", "high", "difference", "n_clusters", "verdict"]
-    return table[[*published_tables.CELL, *columns]]
+    table = every.merge(ours, on=keys, how="left", validate="one_to_one")
+    other = table["ours"].notna() & (table["emotions"] != published_tables.published_labels())
+    table[["ours", *SPAN]] = table[["ours", *SPAN]].mask(other)
+    table["difference"] = table["ours"] - table["published"]
+    ends = table[SPAN].round(2)
+    low, high = ends[["fold_low", "mean_low"]].min(axis=1), ends[["fold_high", "mean_high"]].max(axis=1)
+    value = table["published"]
+    table["beyond"] = (value - high).clip(lower=0) + (low - value).clip(lower=0)
+    table["verdict"] = np.select(
+        [
+            other,
+            table["ours"].isna(),
+            value.between(ends["mean_low"], ends["mean_high"]),
+            value.between(low, high),
+            value > high,
+        ],
+        [OTHER_LABELS, NOT_RUN, MEANS, FOLDS, ABOVE],
+        default=BELOW,
+    )
+    columns = ["regime", "metric", "published", "ours", "difference", *SPAN, "n_runs", "n_deals", "n_folds"]
+    return table[[*published_tables.CELL, *columns, "verdict", "beyond"]]
+
+
+def judged(
+    predictions: pd.DataFrame, settings: dict, regimes: Sequence[str] = (NEAREST,)
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return `cells` of a run, and the scores of single folds that it rests on; see `reproduction.known_folds`.
+
+    Every page takes verdicts from here: one rule.
+    """
+    folds = reproduction.known_folds(predictions, settings)
+    means = metrics.summary(metrics.per_fold(predictions))
+    return cells(means, reproduction.spans(folds), regimes), folds
 
 
 def wide(table: pd.DataFrame, metric: str) -> pd.DataFrame:
     """Return what `cells` returns with a row for each cell, of one metric.
 
-    Columns: `published_tables.CELL`, published, and for each regime `<regime>_ours`, `<regime>_low`,
-    `<regime>_high`, `<regime>_difference` and `<regime>_verdict`.
+    Columns: `published_tables.CELL`, published, and for each regime `<regime>_` before ours, difference, `SPAN`,
+    verdict and beyond.
     """
     part = table[table["metric"] == metric]
     found = part.drop_duplicates(published_tables.CELL)[[*published_tables.CELL, "published"]]
     for regime, of_regime in part.groupby("regime", sort=False):
-        columns = ["ours", "low", "high", "difference", "verdict"]
+        columns = ["ours", "difference", *SPAN, "verdict", "beyond"]
         named = of_regime.set_index(published_tables.CELL)[columns].add_prefix(f"{regime}_")
         found = found.join(named, on=published_tables.CELL)
     return found.reset_index(drop=True)
@@ -92,8 +120,9 @@ def counts(table: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     A row for each regime and metric: cells; run, those of them that are run here, with the paper's labels; one
-    column for each of `VERDICTS`; share, the percentage of the run cells whose published value is inside our
-    interval (NaN where none is run); and distance, the mean of the absolute differences in points.
+    column for each of `VERDICTS`; share, the percentage of the run cells whose published value the same procedure
+    can print (NaN where none is run); distance, the mean of the absolute differences in points; and beyond, the
+    mean of `beyond` over cells above or below (NaN where none is).
     """
     grouped = table.groupby(["regime", "metric"], sort=False)
     found = grouped["verdict"].value_counts().unstack(fill_value=0).reindex(columns=list(VERDICTS), fill_value=0)
@@ -103,8 +132,10 @@ def counts(table: pd.DataFrame) -> pd.DataFrame:
     run = total - found[NOT_RUN] - found[OTHER_LABELS]
     found.insert(0, "cells", total)
     found.insert(1, "run", run)
-    found["share"] = 100 * found[INSIDE] / run.where(run > 0)
-    found["distance"] = table["difference"].abs().groupby([table["regime"], table["metric"]]).mean()
+    found["share"] = 100 * found[list(REPRODUCED)].sum(axis=1) / run.where(run > 0)
+    keys = [table["regime"], table["metric"]]
+    found["distance"] = table["difference"].abs().groupby(keys).mean()
+    found["beyond"] = table["beyond"].where(table["verdict"].isin([ABOVE, BELOW])).groupby(keys).mean()
     return found.rename_axis(columns=None).reset_index()
 
 
@@ -136,30 +167,22 @@ def agreement(table: pd.DataFrame, within: Sequence[str] = BLOCK) -> pd.DataFram
     return pd.DataFrame(rows, columns=[*within, "n", "kendall", "spearman"])
 
 
-def for_download(predictions: pd.DataFrame, utterances: pd.DataFrame) -> pd.DataFrame:
-    """Return all that a reader needs to make verdicts again: our predictions for cells of the paper.
+def for_download(folds: pd.DataFrame) -> pd.DataFrame:
+    """Return scores of single folds with the published values beside, all that a verdict takes.
 
     Parameters
     ----------
-    predictions, utterances
-        As of `metrics.interval`.
+    folds
+        As of `reproduction.spans`.
 
     Returns
     -------
-    A row for each prediction: `unit_of_work.COLUMNS`, cluster (the speaker, or the utterance where the corpus
-    names
-    none), published_accuracy and published_macro_f1 (percent; missing where the paper has no such cell, or ours is
-    scored on other emotions).
-    Probabilities are left out; the columns emotion and predicted have the same categories.
+    A row for each cell of the paper, deal, seed and fold: `reruns.COLUMNS`, published_accuracy and
+    published_macro_f1 (percent).
     """
     published = {metric: f"published_{metric}" for metric in METRICS}
     paper = published_tables.table1().rename(columns=published)
-    table = metrics.with_clusters(predictions, utterances).merge(paper, on=published_tables.CELL, how="left")
-    same = label_sets.alike(table, only=published_tables.published_labels()).index
-    table.loc[~table.index.isin(same), list(published.values())] = np.nan
-    labels = pd.CategoricalDtype(sorted({*table["emotion"], *table["predicted"]}))
-    table = table.astype({"emotion": labels, "predicted": labels})
-    return table[[column for column in table if not column.startswith("p_")]]
+    return folds.merge(paper, on=published_tables.CELL)
 
 
 def fold_sizes() -> pd.DataFrame:
