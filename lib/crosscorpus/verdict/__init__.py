@@ -20,6 +20,7 @@ Modules, in the order in which data flows through them:
 - `open_choices`: what the paper leaves open
 - `sensitivity`: measure how far each open choice moves our results
 - `choice_effects`: how far each open choice moves our results
+- `chance_leads`: by how much the best model of each column of Table I leads, beside what chance would give
 - `claim_findings`: what a check of a claim gets and gives
 - `claims_on_data`: checks of the paper's claims on corpora and models
 - `claims_on_training`: checks of the paper's claims on heads, training and the clusters of embeddings
