@@ -16,7 +16,18 @@ from crosscorpus.training import baselines, heads, profiles
 
 CORPORA = list(corpus_registry.registry().values())
 MODELS = list(model_registry.registry().values())
-PROFILES = ["smoke", "demo", "paper", "own", "sensitivity", "layers", "protocols", "emobox", "serevals", "phukan2024"]
+PROFILES = [
+    "smoke",
+    "demo",
+    "paper",
+    "own",
+    "sensitivity",
+    "layers",
+    "protocols",
+    "emobox",
+    "serevals",
+    "phukan2024",
+]
 
 each_corpus = pytest.mark.parametrize("corpus", CORPORA, ids=lambda entry: entry.id)
 each_model = pytest.mark.parametrize("model", MODELS, ids=lambda entry: entry.id)

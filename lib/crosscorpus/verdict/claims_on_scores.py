@@ -11,7 +11,7 @@ from scipy import stats
 from crosscorpus.base import shown_names
 from crosscorpus.corpora import corpus_registry
 from crosscorpus.models import model_registry
-from crosscorpus.verdict import audit_cells, audit_f1, claim_findings, published_tables
+from crosscorpus.verdict import audit_cells, audit_f1, chance_leads, claim_findings, published_tables
 
 COLUMN = ["train_corpus", "test_corpus", "head"]
 """A column of Table I."""
@@ -138,7 +138,7 @@ def _margins(columns: pd.DataFrame, ptm: str) -> pd.Series:
 
 
 def margin(claim: claim_findings.Claim, known: claim_findings.Known) -> claim_findings.Finding:
-    """Count the columns in which one model leads by far."""
+    """Count the columns in which one model leads by far, and those in which it leads by more than chance."""
     points = claim.stated["points"]
 
     def ask(table: pd.DataFrame) -> tuple[bool, dict[str, Any]]:
@@ -147,7 +147,15 @@ def margin(claim: claim_findings.Claim, known: claim_findings.Known) -> claim_fi
         evidence = {f"{points} points or more": f"{far} of {len(margins)} columns"}
         return far > 1, evidence | {"median": float(margins.median()), "largest": float(margins.max())}
 
-    return _of_both(claim, known, ask)
+    found = _of_both(claim, known, ask)
+    counted = chance_leads.counted(chance_leads.columns(known.printed)).set_index(["cells", "best"])
+    row = counted.loc["cross-corpus" if claim.stated["where"] == "cross" else "same corpus", claim.stated["ptm"]]
+    chance = {
+        "more than chance if one fold is printed": f"{row['one_fold']} of {row['columns']}",
+        "if the mean of all is": f"{row['all_folds']} of {row['columns']}",
+        "by chance alone": float(row["by_chance"]),
+    }
+    return claim_findings.Finding(found.verdict, found.evidence | chance)
 
 
 def cnn_above_fcn(claim: claim_findings.Claim, known: claim_findings.Known) -> claim_findings.Finding:
