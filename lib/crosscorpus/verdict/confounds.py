@@ -20,10 +20,10 @@ def table() -> pd.DataFrame:
 
     Returns
     -------
-    A row for each: `ptm`, `family` (its class), `of_family` (models of that class in the paper), `parameters` (as
-    the paper says, else as counted here), `dimension`, `pooled` (`TRAINED` or `MEAN`), `heard` (corpora of the paper
-    that it has had before, in which way; "" where none is known), and `accuracy` (percent, mean over Table I's cells
-    of two corpora).
+    A row for each: `ptm`, `family` (its class), `of_family` (models of that class in the paper), `parameters`
+    (as the paper says, else as counted here), `dimension`, `pooled` (`TRAINED` or `MEAN`), `heard` (corpora of
+    the paper that it has had before, in which way; "" where none is known), and `accuracy` (percent, mean over
+    Table I's cells of two corpora).
     """
     cells = published_tables.table1()
     across = cells[cells["train_corpus"] != cells["test_corpus"]].groupby("ptm")["accuracy"].mean()
