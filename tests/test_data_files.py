@@ -15,7 +15,7 @@ from crosscorpus.training import baselines, heads, profiles
 
 CORPORA = list(corpus_registry.registry().values())
 MODELS = list(model_registry.registry().values())
-PROFILES = ["smoke", "demo", "paper", "own", "sensitivity"]
+PROFILES = ["smoke", "demo", "paper", "own", "sensitivity", "reruns", "scaling"]
 
 each_corpus = pytest.mark.parametrize("corpus", CORPORA, ids=lambda entry: entry.id)
 each_model = pytest.mark.parametrize("model", MODELS, ids=lambda entry: entry.id)
@@ -345,7 +345,7 @@ def validator():
     return jsonschema.Draft202012Validator(schema)
 
 
-def test_the_profiles_are_four():
+def test_every_profile_is_tested():
     files = {file.stem for file in (paths.ROOT / "profiles").glob("*.yaml")} - {"schema"}
     assert files == set(PROFILES)
 
