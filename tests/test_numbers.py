@@ -210,7 +210,7 @@ def test_values_of_one_fold_and_those_of_averages(stated):
     fits = sum(round(a, 2) in one[c] for a, c in zip(table["accuracy"], table["test_corpus"], strict=True))
     expected = sum(len(one[c] & five[c]) / len(five[c]) for c in table["test_corpus"])
     assert fits == 331
-    assert 100 < expected < 200
+    assert 75 < expected < 90
     if "one_fold_of_means" in stated:
         assert stated["n_one_fold"] == fits
         assert stated["one_fold_of_means"] == pytest.approx(expected, rel=0.02)
@@ -257,4 +257,4 @@ def test_no_caption_leaves_out_which_folds():
             assert re.search(r"folds?\b|regime", caption), caption
             assert re.search(r"\bmodel", caption), caption
             assert re.search(r"head|FCN", caption), caption
-            assert re.search(r"ccuracy|ecall|value|percent", caption), caption
+            assert re.search(r"ccuracy|ecall|core|value|percent", caption), caption

@@ -24,7 +24,7 @@ SCALINGS = ("standardise", "corpus", "speaker")
 COLUMNS = ["scaling", *metrics.CELL, *metrics.METRICS]
 
 
-def run(profile: dict[str, Any], workers: int = 0) -> pd.DataFrame:
+def run(profile: dict[str, Any], workers: int = 0, with_heads: bool = False) -> pd.DataFrame:
     """Train what is not stored yet, and return scores with each scaling.
 
     Parameters
@@ -33,6 +33,8 @@ def run(profile: dict[str, Any], workers: int = 0) -> pd.DataFrame:
         Such as `profiles/scaling.yaml`.
     workers
         See `evaluate.grid`.
+    with_heads
+        Whether the profile's heads are run as well as its baselines, which takes many times longer.
 
     Returns
     -------
@@ -43,7 +45,7 @@ def run(profile: dict[str, Any], workers: int = 0) -> pd.DataFrame:
     for scaling in SCALINGS:
         overrides = ",".join(filter(None, [profile["overrides"], f"scaling={scaling}"]))
         settings = protocol_settings.load(overrides)
-        heads = [*profile["baselines"], *profile["heads"]]
+        heads = [*profile["baselines"], *(profile["heads"] if with_heads else [])]
         sides = (
             profile["ptms"],
             profile["corpora"],
@@ -114,11 +116,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         prog="python -m crosscorpus.verdict.scaling_effects", description=__doc__.split("\n")[0]
     )
     parser.add_argument("--workers", type=int, default=0, help="processes side by side; 0: one a core")
+    parser.add_argument("--heads", action="store_true", help="run the profile's heads as well")
     given = parser.parse_args(arguments)
     started = time.perf_counter()
-    table = run(profile, given.workers)
+    table = run(profile, given.workers, given.heads)
     facts = {
-        **{key: profile[key] for key in ("profile", "ptms", "corpora", "heads", "baselines", "regimes", "seeds")},
+        **{key: profile[key] for key in ("profile", "ptms", "corpora", "baselines", "regimes", "seeds")},
+        "heads": profile["heads"] if given.heads else [],
         "date": datetime.date.today().isoformat(),
         "commit": versions.of_commit(),
         "device": versions.of_device(devices.choose_device("auto")),
