@@ -108,8 +108,8 @@ folds: env ## make data/folds/ again from the file lists
 sensitivity: env ## measure what each choice moves that the paper leaves open; writes data/results/sensitivity.csv
 	@python -m crosscorpus.verdict.sensitivity
 
-layers: env ## measure what each layer of a transformer is worth, from audio; writes data/results/layers.csv
-	@python -m crosscorpus.verdict.layer_study
+layers: env ## measure what each layer of a transformer is worth, from audio: make layers [POOLING=exact]
+	@python -m crosscorpus.verdict.layer_study $(if $(POOLING),--pooling $(POOLING))
 
 protocols: env ## run the paper's, EmoBox's and SER Evals' protocols on the mirror's corpora; writes data/results/protocols.csv
 	@python -m crosscorpus.verdict.protocol_study

@@ -15,6 +15,7 @@ CHAPTERS = [
     "cues",
     "data",
     "corpora",
+    "models",
     "extraction",
     "model",
     "model-to-run",

@@ -172,6 +172,30 @@ def test_a_tripped_guard_is_a_dagger_in_its_cell():
     assert [c for c in cells if "†" in c] == [f"3.0{tables.NO_BREAK}|{tables.NO_BREAK}1.0{tables.NO_BREAK}†"]
 
 
+def heard_rows():
+    table = grid_rows().replace({"ptm": {"ecapa-tdnn": "emotion2vec-plus-base"}})
+    return table.replace({"emodb": "aesdd"})
+
+
+def test_a_cell_whose_model_has_had_the_tested_corpus_has_a_double_dagger_and_a_line_says_why():
+    shown = score_tables.grid_like_paper(heard_rows())
+    marked = [c for c in text_of(shown) if c.endswith(f"{tables.NO_BREAK}{score_tables.HEARD}")]
+    assert len(marked) == 8  # all cells of one of two models
+    assert (
+        "‡ emotion2vec+ base has had RAVDESS before (audio and labels); emotion2vec+ base has had AESDD before "
+        "(audio and labels)." in shown.data
+    )
+    assert score_tables.HEARD not in score_tables.grid_like_paper(grid_rows()).data
+
+
+def test_beside_the_paper_a_column_says_what_models_have_had_before():
+    table = pd.DataFrame([BESIDE, BESIDE | {"ptm": "trillsson4", "test_corpus": "cremad"}])
+    cells = text_of(score_tables.beside_paper(table))
+    assert "heard before" in cells
+    assert "chosen" in cells
+    assert "heard before" not in text_of(score_tables.beside_paper(pd.DataFrame([BESIDE])))
+
+
 def test_same_corpus_cells_make_a_row_for_each_model():
     table = grid_rows()
     cells = text_of(score_tables.grid_like_paper(table[table["train_corpus"] == table["test_corpus"]]))

@@ -10,6 +10,7 @@ from transformers.models.whisper.modeling_whisper import WhisperEncoder
 from crosscorpus.base import known_names
 from crosscorpus.embeddings import pack
 from crosscorpus.models import hidden_states, loading, model_registry
+from tests.models import test_models_of_benchmarks as others
 from tests.models.test_loading import waveforms
 from tests.models.test_transformers import MODELS
 
@@ -124,3 +125,30 @@ def test_a_model_without_layers_says_so(monkeypatch):
     extractor = loading.load("mfcc", device="cpu")
     with pytest.raises(model_registry.NotAvailableError, match=r"MFCC.*no layers"):
         hidden_states.pooled("mfcc", extractor, CLIPS)
+
+
+# -- the models of other benchmarks ---------------------------------------------------------------------------
+
+LAYERED = [ptm for ptm in others.RUN if others.THEIRS[ptm].loader != "clap"]
+
+
+@pytest.mark.parametrize("ptm", others.RUN)
+def test_the_registry_and_the_loader_agree_on_the_number_of_layers(ptm, monkeypatch):
+    monkeypatch.undo()
+    assert hidden_states.count(ptm) == (others.THEIRS[ptm].layers if ptm in LAYERED else 0)
+
+
+@pytest.mark.parametrize("ptm", LAYERED)
+def test_models_of_other_benchmarks_have_layers_that_do_not_depend_on_the_batch(ptm, monkeypatch):
+    monkeypatch.undo()
+    model, clips = others.small(ptm), CLIPS[1:6]
+    monkeypatch.setattr(model_registry, "registry", lambda: {ptm: model})
+    extractor = loading.loader(ptm).load(model, None, "clip", "cpu", "float32")
+    vectors = hidden_states.pooled(ptm, extractor, clips)
+    assert vectors.shape[1] == 3
+    assert pack.difference(vectors[:, -1], extractor.extract(clips)) <= 1e-6
+    alone = np.concatenate([hidden_states.pooled(ptm, extractor, [clip]) for clip in clips])
+    for layer, name in enumerate(("0", "1", "last")):
+        assert pack.difference(vectors[:, layer], alone[:, layer]) <= 1e-5
+        means = [one.mean(axis=0) for one in hidden_states.frames(ptm, extractor, clips, name)]
+        assert pack.difference(np.stack(means), vectors[:, layer]) <= 1e-5

@@ -17,6 +17,7 @@ Modules, in the order in which data flows through them:
 - `score_tables`: tables of scores, ours and the paper's
 - `interactive`: views that a reader can turn
 - `corpus_table`: all corpora of the registry: what they are, who may have them, who uses them, what was run
+- `model_table`: all models of the registry: what they are and take, what they have heard, what was run
 - `corpus_portraits`: a corpus that is not the paper's, in tables
 - `provenance`: the line at a chapter's end that says where its numbers come from, and the command that makes
   them again

@@ -10,10 +10,21 @@ from IPython.display import HTML, Markdown
 from crosscorpus.base import shown_names
 from crosscorpus.book import tables
 from crosscorpus.corpora import corpus_registry
+from crosscorpus.models import model_registry
 from crosscorpus.scores import label_sets
 
 FEW = 6
 """Clusters (speakers) below which a bootstrap interval is too short; see `metrics.bootstrap`."""
+
+WORDS = {
+    "labels": "audio and labels",
+    "audio": "audio",
+    "chosen": "its labels, to choose among models",
+    "perhaps": "perhaps",
+}
+"""How a use of a corpus by a model, before it was asked of it, is shown."""
+HEARD = "‡"
+"""Marks a cell whose model has had the tested corpus before; see `model_registry.heard`."""
 
 
 def beside_paper(table: pd.DataFrame, download: str = "") -> HTML | Markdown:
@@ -43,6 +54,8 @@ def beside_paper(table: pd.DataFrame, download: str = "") -> HTML | Markdown:
         columns[label, "paper"] = paper
         columns[label, "difference"] = table[f"{metric}_difference"]
         bold[label, "difference"] = (paper < low) | (paper > high)
+    if (had := _heard(table)) is not None:
+        columns["", "heard before"] = had.where(had != "", "–")
     columns["", "resampled"] = [_clusters(row) for row in table.itertuples()]
     if "guard" in table and (table["guard"] != "").any():
         columns["", "guard"] = table["guard"]
@@ -55,6 +68,14 @@ def beside_paper(table: pd.DataFrame, download: str = "") -> HTML | Markdown:
         style = style.apply(lambda _, w=which: np.where(w, "font-weight: bold", ""), subset=[column])
     style = style.set_td_classes(_blocks(table[["ptm", "train_corpus", "test_corpus"]].agg(tuple, axis=1), shown))
     return tables.rendered(style, links=tables.offer(table, download).data if download else "")
+
+
+def _heard(table: pd.DataFrame) -> pd.Series | None:
+    """Return what each row's model has had of its tested corpus before, in words or ""; None where all are ""."""
+    pairs = zip(table["ptm"], table["test_corpus"], strict=True)
+    used = [model_registry.heard(*pair) if pair[0] in model_registry.registry() else "" for pair in pairs]
+    had = pd.Series(used, table.index).where(lambda how: how.isin(model_registry.USED), "")
+    return had if (had != "").any() else None
 
 
 def _span(low: float, high: float) -> str:
@@ -71,7 +92,8 @@ def grid_like_paper(table: pd.DataFrame, emotions: Sequence[str] = (), download:
 
     A cell is accuracy | macro-F1. It is the darker, the higher its accuracy is among those of its block, a pair of
     corpora; the best one is bold. Where all cells are of one corpus, the rows are models. A cell with a tripped
-    guard (column `guard` of `guards.mark`) has a dagger. Cells that are scored on other emotions than the others
+    guard (column `guard` of `guards.mark`) has a dagger, one whose model has had the tested corpus before a double
+    dagger, which a line below explains. Cells that are scored on other emotions than the others
     (`label_sets.chosen`) say on how many.
 
     Parameters
@@ -95,6 +117,10 @@ def grid_like_paper(table: pd.DataFrame, emotions: Sequence[str] = (), download:
     text = pd.Series([f"{acc:.1f}{tables.NO_BREAK}|{tables.NO_BREAK}{f1:.1f}" for acc, f1 in scores], table.index)
     if "guard" in table:
         text += np.where(table["guard"] == "", "", f"{tables.NO_BREAK}†")
+    links = tables.offer(table, download).data if download else ""
+    if (had := _heard(table)) is not None:
+        text += np.where(had == "", "", f"{tables.NO_BREAK}{HEARD}")
+        links += f"<p>{HEARD} {heard_before(table)}</p>"
     others = table.drop(label_sets.alike(table, emotions).index)
     for row in others.itertuples():
         text[row.Index] += f"<br><small>{label_sets.counted(row.n_emotions)}</small>"
@@ -108,8 +134,21 @@ def grid_like_paper(table: pd.DataFrame, emotions: Sequence[str] = (), download:
     )
     wide = wide.sort_index().sort_index(axis=1).astype(object).fillna("")
     wide.index.names = [None] * wide.index.nlevels
-    links = tables.offer(table, download).data if download else ""
     return tables.rendered(wide["text"].style.apply(lambda _: wide["look"], axis=None), links=links)
+
+
+def heard_before(table: pd.DataFrame) -> str:
+    """Say which models of a table have had which tested corpora before, and how; "" where none is known to."""
+    had = _heard(table)
+    if had is None:
+        return ""
+    rows = table.assign(had=had)[had != ""].drop_duplicates(["ptm", "test_corpus"])
+    said = [
+        f"{model_registry.model_name(row.ptm)} has had {corpus_registry.corpus_name(row.test_corpus)} before "
+        f"({WORDS[row.had]})"
+        for row in rows.itertuples()
+    ]
+    return "; ".join(said) + "."
 
 
 def by_head(

@@ -75,6 +75,8 @@ def made_elsewhere(corpus_ids: Iterable[str]) -> list[str]:
 
 def is_stored(ptm: str, corpus: str, source: str, layer: str = hidden_states.LAST) -> bool:
     """Return whether the embeddings of a corpus by a model are stored."""
+    if not store_folders.may_hold(ptm, corpus):
+        return False
     try:
         store.load(ptm, corpus, source, layer=layer)
     except store_folders.NotStoredError:

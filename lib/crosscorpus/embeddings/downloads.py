@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 import yaml
 
-from crosscorpus.base import known_names, paths, web
+from crosscorpus.base import added_files, known_names, paths, web
 from crosscorpus.corpora import corpus_downloads, corpus_registry
+from crosscorpus.embeddings import availability
 from crosscorpus.models import model_registry
 
 
@@ -25,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="crosscorpus.embeddings.downloads", description="Fetch corpora and models."
     )
-    parser.add_argument("names", nargs="*", help="ids in data/corpora.yaml and data/models.yaml")
+    parser.add_argument("names", nargs="*", help="ids of corpora and models, of the data files")
     parser.add_argument("--profile", help="fetch what profiles/<PROFILE>.yaml names; a failure is not fatal")
     given = parser.parse_args(argv)
     wanted: list[str] = list(given.names)
@@ -55,6 +56,8 @@ def _get(name: str) -> tuple[str, str]:
             return HERE, str(corpus_downloads.corpus(name))
         from crosscorpus.models import weights
 
+        if model_registry.is_made_elsewhere(name) and not added_files.files(name):
+            return NOT_HERE, f"nothing here runs it; {availability.needs_of_model(name)}"
         return HERE, str(weights.fetch(name) or "needs no weights")
     except corpus_downloads.IncompleteError as error:
         return INCOMPLETE, str(error)

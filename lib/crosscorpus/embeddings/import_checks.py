@@ -30,7 +30,7 @@ def check_shape(file: Path, rows: Rows, ptm: str, corpus: str) -> None:
     others = [other for other in added_files.files(ptm) if other != added_files.path(ptm, corpus)]
     expected = entry.dimension if entry is not None and (others or not added_files.files(ptm)) else 0
     if expected and vectors.shape[1] != expected:
-        where = paths.shown(others[0]) if others else "data/models.yaml"
+        where = paths.shown(others[0]) if others or entry is None else entry.file
         remedy = f"a model has one dimension: add this by another name, or remove {ptm} first"
         refuse(file, f"{vectors.shape[1]} dimensions, where {where} has {expected}", remedy)
 

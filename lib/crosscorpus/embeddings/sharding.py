@@ -16,7 +16,7 @@ from crosscorpus.base import processes, sound, versions
 from crosscorpus.base.progress import Progress
 from crosscorpus.corpora import decoding, recordings
 from crosscorpus.embeddings import embedding_files
-from crosscorpus.models import extractor_types, loading, model_registry, weights
+from crosscorpus.models import extractor_types, loading, model_registry, model_sizes, weights
 
 SHARD = {"cpu": 32, "cuda": 512}
 """Utterances that are written at a time: what a run that is stopped may have to do again, for each worker."""
@@ -138,9 +138,10 @@ def on_cpu(
 ) -> dict[str, str]:
     """Encode and write shards, in `workers` processes of one thread (0: one a core); return facts of the run."""
     jobs = ((load, utterances.iloc[np.concatenate(s)], root, s, f, keep) for s, f in tasks)
+    workers = model_sizes.fitting(load[0], load[4], processes.count_of(workers))
     for done in processes.run(_embed_shard, jobs, workers, pool):
         bar.update(done)
-    return {"workers": str(processes.count_of(workers))}
+    return {"workers": str(workers)}
 
 
 def on_gpu(

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from crosscorpus.base import known_names, paths
+from crosscorpus.base import added_files, known_names, paths
 
 SOURCES = ("pack", "audio", "any")
 
@@ -25,6 +25,12 @@ class StoredWrongError(ValueError):
 def folder(source: str) -> Path:
     """Return the folder of a source, "pack" or "audio"."""
     return paths.PACK if known_names.check(source, SOURCES[:2], "source") == "pack" else paths.BUILD / "embeddings"
+
+
+def may_hold(ptm: str, corpus: str) -> bool:
+    """Return whether a file of embeddings has the names of a model and a corpus: a quick look that reads none."""
+    folders = (paths.PACK / ptm, *paths.BUILD.glob(f"*/{ptm}"), added_files.folder() / ptm)
+    return any(next(folder.glob(f"{corpus}*"), None) is not None for folder in folders)
 
 
 def table_hash(path: Path) -> str:

@@ -59,9 +59,9 @@ def poolings(ptm: str) -> dict[str, str]:
 
 
 def pooling_options() -> pd.DataFrame:
-    """Return the poolings of all models, a row each: pooling, meaning, models."""
+    """Return the poolings of the models that the book is about, a row each: pooling, meaning, models."""
     by_meaning: dict[tuple[str, str], list[str]] = {}
-    for model in model_registry.registry().values():
+    for model in (model_registry.registry()[key] for key in model_registry.of_this_book()):
         if not model.twin_of:
             for option in _declared_poolings(model.loader).items():
                 by_meaning.setdefault(option, []).append(model.name)

@@ -1,4 +1,4 @@
-"""Which models there are: the facts of `data/models.yaml`."""
+"""Which models there are: the facts of `data/models.yaml`, and of `data/models_of_benchmarks.yaml` beside it."""
 
 import dataclasses
 import functools
@@ -9,10 +9,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 
-from crosscorpus.base import added_files, known_names, paths
+from crosscorpus.base import added_files, known_names, paths, safe_yaml
 from crosscorpus.models import own_models
+
+OWN_FILE = "data/models.yaml"
+"""Of the paper's models and those beside them; what other files hold is not in every table of the book."""
+USED = ("labels", "audio", "chosen", "perhaps")
+"""What a model can have had of a corpus before, by `trained_on`."""
+UNHEARD, UNKNOWN = "no", "not known"
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,13 @@ class Model:
     dimension_paper: int | None = None
     parameters: int | None = None
     parameters_paper: int | None = None
+    layers: int | None = None
+    bytes: int | None = None
+    trained_on: Mapping[str, Any] = field(default_factory=dict)
+    in_protocols: Sequence[str] = ()
+    known_issues: Sequence[str] = ()
+    # The data file that it is in; "" for what was added.
+    file: str = field(default="", metadata={"of_file": False})
 
 
 class NotAvailableError(RuntimeError):
@@ -50,7 +62,7 @@ class NotAvailableError(RuntimeError):
 
 
 def registry() -> dict[str, Model]:
-    """Return all known models by id, in the order of `data/models.yaml`, then those of `own_models`."""
+    """Return all known models by id, in the order of the data files, `models.yaml` first, then `own_models`'."""
     known = dict(_of_file())
     for key, entry in own_models.entries().items():
         if key not in known:
@@ -62,21 +74,28 @@ def registry() -> dict[str, Model]:
 
 @functools.cache
 def _of_file() -> dict[str, Model]:
-    entries: Mapping = yaml.safe_load((paths.DATA / "models.yaml").read_text(encoding="utf-8"))
     models: dict[str, Model] = {}
     loaders = [file.stem for file in (Path(__file__).parent / "loaders").glob("*.py") if file.stem != "__init__"]
-    for key, entry in entries.items():
-        what = f"{key} in data/models.yaml"
-        if "twin_of" in entry:
-            known_names.check(entry["twin_of"], models, f"twin_of of {what}")
-        else:
+    for file in (paths.DATA / "models.yaml", *sorted(paths.DATA.glob("models_*.yaml"))):
+        entries: Mapping = safe_yaml.read(file.read_text(encoding="utf-8"))
+        for key, entry in entries.items():
+            shown = f"data/{file.name}"
+            what = f"{key} in {shown}"
+            if key in models:
+                raise ValueError(f"{shown}: {key} is in {models[key].file} already; keep one of the two")
+            if "twin_of" in entry:
+                known_names.check(entry["twin_of"], models, f"twin_of of {what}")
+                models[key] = _twin(key, models[entry["twin_of"]], **entry, file=shown)
+                continue
             known_names.check_fields(entry, Model, what)
             known_names.check(entry["loader"], loaders, f"loader of {what}")
-        models[key] = _twin(key, models[entry["twin_of"]], **entry) if "twin_of" in entry else Model(key, **entry)
+            for used in entry.get("trained_on", {}).get("corpora", {}).values():
+                known_names.check(used, USED, f"use of a corpus in trained_on of {what}")
+            models[key] = Model(key, **entry, file=shown)
     return models
 
 
-def _twin(key: str, of: Model, twin_of: str, seed: int) -> Model:
+def _twin(key: str, of: Model, twin_of: str, seed: int, file: str) -> Model:
     return dataclasses.replace(
         of,
         id=key,
@@ -94,6 +113,11 @@ def _twin(key: str, of: Model, twin_of: str, seed: int) -> Model:
         seed=seed,
         dimension_paper=None,
         parameters_paper=None,
+        bytes=None,
+        trained_on={"what": "nothing", "source": of.source, "complete": True},
+        in_protocols=(),
+        known_issues=(),
+        file=file,
     )
 
 
@@ -127,22 +151,37 @@ def of_paper() -> list[str]:
     return [key for key, model in registry().items() if model.in_paper]
 
 
+def of_this_book() -> list[str]:
+    """Return the ids of the models that the book is about: those of `data/models.yaml`, and what was added.
+
+    Those of other benchmarks, in data files beside it, are on one page, and in the grids of profiles with them.
+    """
+    return [key for key, model in registry().items() if model.file in (OWN_FILE, "") or added_files.files(key)]
+
+
+def heard(ptm: str, corpus: str) -> str:
+    """Return what a model has had of a corpus before it was asked of it: one of `USED`, "no", or "not known"."""
+    before = get(ptm).trained_on
+    return before.get("corpora", {}).get(corpus, UNHEARD if before.get("complete") else UNKNOWN)
+
+
 def without_controls(ptms: Iterable[str]) -> list[str]:
     """Return those of some models that stand for themselves: no untrained twins, no other controls."""
     return [ptm for ptm in ptms if get(ptm).family != "control"]
 
 
 def overview() -> pd.DataFrame:
-    """Return all models, a row each: id, name, family, dimension and parameters, here and in the paper."""
+    """Return the models of `of_this_book`, a row each: id, name, family, dimension, parameters, here and there."""
+    models = [registry()[key] for key in of_this_book()]
     return pd.DataFrame(
         {
-            "id": [m.id for m in registry().values()],
-            "name": [m.name for m in registry().values()],
-            "family": [m.family for m in registry().values()],
-            "dimension": [m.dimension for m in registry().values()],
-            "in the paper": pd.array([m.dimension_paper for m in registry().values()], dtype="Int64"),
-            "parameters (M)": [(m.parameters or np.nan) / 1e6 for m in registry().values()],
-            "parameters in the paper (M)": [(m.parameters_paper or np.nan) / 1e6 for m in registry().values()],
+            "id": [m.id for m in models],
+            "name": [m.name for m in models],
+            "family": [m.family for m in models],
+            "dimension": [m.dimension for m in models],
+            "in the paper": pd.array([m.dimension_paper for m in models], dtype="Int64"),
+            "parameters (M)": [(m.parameters or np.nan) / 1e6 for m in models],
+            "parameters in the paper (M)": [(m.parameters_paper or np.nan) / 1e6 for m in models],
         }
     )
 
@@ -162,6 +201,7 @@ def card(ptm: str) -> pd.DataFrame:
         "parameters": (count(model.parameters), count(model.parameters_paper)),
         "layer": (model.layer or "–", "last hidden states" if model.in_paper else "–"),
         "pooling": (model.pooling, "average" if model.in_paper else "–"),
+        "trained on": (model.trained_on.get("what", UNKNOWN), "–"),
         "licence": (model.licence or "–", "–"),
         "source": (model.source, "–"),
     }

@@ -80,7 +80,7 @@ def fetch(ptm: str, mirror: str | None = None) -> Path | None:
     for name, expected in model.files.items():
         if expected and (got := sha256(folder / name)) != expected:
             raise NotAvailableError(
-                f"{model.name}: {folder / name} has SHA-256 {got}, data/models.yaml expects {expected}; "
+                f"{model.name}: {folder / name} has SHA-256 {got}, {model.file} expects {expected}; "
                 f"{_remove(model, folder, name)}; run again, and if the same comes back, do not use it"
             )
     return folder

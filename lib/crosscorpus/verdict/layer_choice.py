@@ -52,6 +52,7 @@ def made(facts: dict[str, Any]) -> pd.DataFrame:
             f"utterances of {e['corpus']}"
             for e in facts["embeddings"]
         ),
+        "pooling": ", ".join(dict.fromkeys(e["pooling"] for e in facts["embeddings"])),
         "time of training": f"{facts['seconds'] / 60:.1f} min, {facts['workers']} processes side by side",
         "device": facts["device"],
         "commit": f"`{facts['commit']}`",

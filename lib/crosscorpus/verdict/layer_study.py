@@ -1,7 +1,8 @@
 """Measure what each layer of a transformer is worth (`make layers`).
 
 Every layer is scored by a linear probe: logistic regression, the baseline of the same name. The paper's heads are
-trained on the last layer, and on those layers that the probes choose on other corpora than the tested one.
+trained on the last layer of trained models, and on those layers that the probes choose on other corpora than the
+tested one.
 """
 
 import argparse
@@ -33,21 +34,23 @@ MADE_BY = ("handle", "revision", "weights_sha256", "pooling", "dtype", "device",
 """What the results say of the embeddings that they are made from."""
 
 
-def extract(ptms: Sequence[str], corpus_ids: Sequence[str], workers: int = 0, mirror: str | None = None) -> None:
+def extract(
+    ptms: Sequence[str], corpus_ids: Sequence[str], workers: int = 0, pooling: str = "", mirror: str | None = None
+) -> None:
     """Extract the layers that are not stored; say what is not here and what it needs."""
     for ptm, corpus in itertools.product(ptms, corpus_ids):
         try:
-            layers.embed_layers(ptm, corpus, workers=workers, mirror=mirror)
+            layers.embed_layers(ptm, corpus, pooling=pooling, workers=workers, mirror=mirror)
         except model_registry.NotAvailableError as error:
             print(f"Not run on {corpus_registry.get(corpus).name}: {error}", flush=True)
 
 
-def stored(ptm: str, corpus_ids: Sequence[str], layer: str) -> dict[str, store.Embeddings]:
+def stored(ptm: str, corpus_ids: Sequence[str], layer: str, pooling: str = "") -> dict[str, store.Embeddings]:
     """Return one layer of the corpora of which a model's layers are stored, by corpus."""
     found = {}
     for corpus in corpus_ids:
         try:
-            found[corpus] = store.from_layers(ptm, corpus, layer)
+            found[corpus] = store.from_layers(ptm, corpus, layer, pooling)
         except store_folders.NotStoredError:
             continue
     return found
@@ -67,6 +70,7 @@ def run(
     seeds: Sequence[int] = (0,),
     overrides: str = "",
     workers: int = 0,
+    pooling: str = "",
 ) -> pd.DataFrame:
     """Score layers of models by a head or a baseline, on all pairs of the corpora whose layers are stored.
 
@@ -80,6 +84,8 @@ def run(
         The layers of each model; the last is added, as the others are compared with it.
     workers
         See `evaluate.grid`.
+    pooling
+        As of `extraction.embed`.
 
     Returns
     -------
@@ -93,7 +99,7 @@ def run(
         made: dict[tuple[str, str, str], list[pd.DataFrame]] = {}
         for layer in chosen:
             settings = protocol_settings.load(f"{overrides},layer={layer}".strip(","))
-            here = stored(ptm, corpus_ids, layer)
+            here = stored(ptm, corpus_ids, layer, pooling)
             sides = list(itertools.product(regimes, here, seeds))
             units = [
                 unit_of_work.Unit(head, regime, seed, here[corpus], list(here.values()), settings)
@@ -102,7 +108,7 @@ def run(
             files = evaluate.run(units, workers, "cpu")
             for (regime, corpus, _), (predictions, _) in zip(sides, files, strict=True):
                 made.setdefault((layer, regime, corpus), []).append(pd.read_parquet(predictions))
-        tables = [e.utterances for e in stored(ptm, corpus_ids, hidden_states.LAST).values()]
+        tables = [e.utterances for e in stored(ptm, corpus_ids, hidden_states.LAST, pooling).values()]
         if not tables:
             continue
         utterances = pd.concat(tables)[["corpus", "utterance", "speaker"]]
@@ -130,12 +136,12 @@ def _rows(
     return rows
 
 
-def made_from(ptms: Sequence[str], corpus_ids: Sequence[str]) -> list[dict[str, str]]:
+def made_from(ptms: Sequence[str], corpus_ids: Sequence[str], pooling: str = "") -> list[dict[str, str]]:
     """Return what made the layers of each model and corpus, of those that are stored."""
     return [
         {"ptm": ptm, "corpus": corpus, "utterances": str(len(e.vectors)), **{k: e.metadata[k] for k in MADE_BY}}
         for ptm in ptms
-        for corpus, e in stored(ptm, corpus_ids, hidden_states.LAST).items()
+        for corpus, e in stored(ptm, corpus_ids, hidden_states.LAST, pooling).items()
     ]
 
 
@@ -147,20 +153,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
         prog="python -m crosscorpus.verdict.layer_study", description=__doc__.split("\n")[0]
     )
     parser.add_argument("--ptms", help=f"models, with commas; default: {','.join(profile['ptms'])}")
+    parser.add_argument("--pooling", default="", help="of all models; default: each model's own")
     parser.add_argument("--stored", action="store_true", help="extract nothing: take the layers that are stored")
     parser.add_argument("--workers", type=int, default=0, help="processes side by side; 0: one a core")
     given = parser.parse_args(arguments)
     ptms = known_names.check_all(given.ptms or profile["ptms"], model_registry.registry(), "model")
     corpus_ids, regimes = profile["corpora"], profile["regimes"]
     if not given.stored:
-        extract(ptms, corpus_ids, given.workers)
+        extract(ptms, corpus_ids, given.workers, given.pooling)
     started = time.perf_counter()
     shared = {"seeds": profile["seeds"], "overrides": profile["overrides"], "workers": given.workers}
+    shared["pooling"] = given.pooling
     (probe,) = profile["baselines"]
     parts = [run(ptms, corpus_ids, probe, regimes, {ptm: names(ptm) for ptm in ptms}, **shared)]
     chosen = layer_choice.choices(parts[0])
-    wanted = {ptm: list(chosen.loc[chosen["ptm"] == ptm, "chosen"].unique()) for ptm in ptms}
-    parts += [run(ptms, corpus_ids, head, regimes, wanted, **shared) for head in profile["heads"]]
+    trained = [ptm for ptm in ptms if not model_registry.get(ptm).twin_of]
+    wanted = {ptm: list(chosen.loc[chosen["ptm"] == ptm, "chosen"].unique()) for ptm in trained}
+    parts += [run(trained, corpus_ids, head, regimes, wanted, **shared) for head in profile["heads"]]
     table = pd.concat(parts, ignore_index=True)
     facts = {
         **{key: profile[key] for key in ("profile", "corpora", "heads", "baselines", "regimes", "seeds")},
@@ -171,7 +180,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "libraries": versions.of_libraries(),
         "workers": given.workers or joblib.cpu_count(),
         "seconds": round(time.perf_counter() - started, 1),
-        "embeddings": made_from(ptms, corpus_ids),
+        "embeddings": made_from(ptms, corpus_ids, given.pooling),
     }
     path = layer_choice.RESULTS if not given.ptms else paths.BUILD / "layers.csv"
     write(path, table, facts)

@@ -1,10 +1,12 @@
 """What the extractors that run transformers share: a network from weights or from a seed, and how it is run."""
 
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import safe_open
 from torch import nn
 from transformers.utils import logging
 
@@ -12,9 +14,13 @@ from crosscorpus.models.model_registry import Model, NotAvailableError
 
 
 def load(
-    model: Model, weights: Path | None, loaded: Callable[..., Any], built: Callable[[], nn.Module]
-) -> nn.Module:
-    """Return a model's network.
+    model: Model,
+    weights: Path | None,
+    loaded: Callable[..., Any],
+    built: Callable[[], nn.Module],
+    dtype: str = "float32",
+) -> tuple[nn.Module, str]:
+    """Return a model's network, and the dtype that its weights are stored in.
 
     Parameters
     ----------
@@ -26,6 +32,8 @@ def load(
         `from_pretrained` of its class.
     built
         Makes the network with random weights.
+    dtype
+        What is computed in. In half precision, weights are never held in more than that.
 
     Raises
     ------
@@ -37,12 +45,12 @@ def load(
     if weights is None:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(model.seed or 0)
-            return built()
+            return built(), "float32"
     logging.disable_progress_bar()  # loading takes a second
     try:
         # Weights in pickles are read by torch's restricted unpickler alone, which is transformers' default too.
-        options = {"local_files_only": True, "weights_only": True, "dtype": "auto", "output_loading_info": True}
-        network, info = loaded(weights, **options)
+        options: dict[str, Any] = {"local_files_only": True, "weights_only": True, "output_loading_info": True}
+        network, info = loaded(weights, dtype="auto" if dtype == "float32" else getattr(torch, dtype), **options)
     except OSError as error:
         raise NotAvailableError(
             f"{model.name}: {weights} cannot be read ({str(error).splitlines()[0]}); it must hold "
@@ -54,7 +62,23 @@ def load(
             f"{model.name}: {weights} lacks {len(missing)} of the network's tensors, the first {missing[0]}; "
             f"they would be left random; fetch {model.handle} again"
         )
-    return network
+    stored = network.dtype if dtype == "float32" else _stored(model, weights) or network.dtype
+    return network, str(stored).removeprefix("torch.")
+
+
+def _stored(model: Model, weights: Path) -> torch.dtype | None:
+    """Return the dtype of the first weights in a folder, without reading them; None where it is not told."""
+    found = [weights / f for f in model.files if not f.endswith(".json") and (weights / f).is_file()]
+    for file in found or [*weights.glob("*.safetensors"), *weights.glob("*.bin")]:
+        if file.suffix == ".safetensors":
+            with safe_open(file, framework="pt") as opened:
+                return next(
+                    (t.dtype for t in map(opened.get_tensor, opened.keys()) if t.is_floating_point()), None
+                )
+        elif zipfile.is_zipfile(file):  # not torch's format before 1.6, which cannot be looked into
+            tensors = torch.load(file, map_location="cpu", mmap=True, weights_only=True).values()
+            return next((t.dtype for t in tensors if torch.is_tensor(t) and t.is_floating_point()), None)
+    return None
 
 
 def count(network: nn.Module, model: Model) -> int:
@@ -62,7 +86,7 @@ def count(network: nn.Module, model: Model) -> int:
     parameters = sum(p.numel() for p in network.parameters())
     if model.parameters not in (None, parameters):
         raise ValueError(
-            f"{model.name}: {parameters} parameters where data/models.yaml says {model.parameters}; these are the "
+            f"{model.name}: {parameters} parameters where {model.file} says {model.parameters}; these are the "
             f"weights of another model than {model.handle}"
         )
     return parameters

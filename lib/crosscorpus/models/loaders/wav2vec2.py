@@ -1,4 +1,4 @@
-"""wav2vec 2.0 and its kin (XLS-R, MMS, UniSpeech-SAT, WavLM), through transformers.
+"""wav2vec 2.0 and its kin (XLS-R, MMS, UniSpeech-SAT, WavLM, HuBERT, data2vec), through transformers.
 
 Convolutions turn 400 samples (25 ms) into a frame, every 320 samples (20 ms); a transformer works on the frames.
 Clips shorter than one frame are lengthened with silence.
@@ -17,12 +17,13 @@ import torch
 import transformers
 from torch import nn
 from transformers import Wav2Vec2FeatureExtractor
+from transformers.models.data2vec.modeling_data2vec_audio import Data2VecAudioPositionalConvEmbedding
 from transformers.models.wavlm.modeling_wavlm import WavLMAttention
 
 from crosscorpus.base.sound import SAMPLE_RATE
 from crosscorpus.models import extractor_types
 from crosscorpus.models.extractor_types import Extractor
-from crosscorpus.models.loaders import layer_taps, transformer
+from crosscorpus.models.loaders import data2vec, layer_taps, transformer
 from crosscorpus.models.model_registry import Model
 
 POOLINGS = {
@@ -45,15 +46,16 @@ def load(model: Model, weights: Path | None, pooling: str, device: str, dtype: s
     """
     kind = getattr(transformers, model.architecture["class"])
     loaded = functools.partial(kind.from_pretrained, use_safetensors=_safetensors(model, weights))
-    network = transformer.load(model, weights, loaded, lambda: build(model))
+    network, stored = transformer.load(model, weights, loaded, lambda: build(model), dtype)
     # The checkpoint's own file decides; the registry's words are for networks without one.
     make = Wav2Vec2FeatureExtractor
     features = make.from_pretrained(weights) if weights else make(**model.architecture["preprocessing"])
-    stored = str(network.dtype).removeprefix("torch.")
     parameters = transformer.count(network, model)
     for module in network.modules():
         if isinstance(module, WavLMAttention):
             module.torch_multi_head_self_attention = functools.partial(attend, module)
+        if isinstance(module, Data2VecAudioPositionalConvEmbedding):
+            module.forward = functools.partial(data2vec.positions, module)
     network = transformer.place(network, device, dtype)
     if pooling == "padded":
         return Extractor(_padded(network, features), parameters, stored, device)
@@ -82,7 +84,7 @@ def clip_by_clip(device: str) -> bool:
 
 def _clip(network: Any, normalise: bool) -> tuple[extractor_types.Extract, extractor_types.States]:
     norm = None
-    if network.config.feat_extract_norm == "group":
+    if getattr(network.config, "feat_extract_norm", "layer") == "group":  # data2vec has layer norms alone
         first = network.feature_extractor.conv_layers[0]
         norm = first.layer_norm = OwnFramesNorm(first.layer_norm)
 
@@ -94,7 +96,8 @@ def _clip(network: Any, normalise: bool) -> tuple[extractor_types.Extract, extra
             kernel, stride = network.config.conv_kernel[0], network.config.conv_stride[0]
             norm.frames = [(len(w) - kernel) // stride + 1 for w in waveforms]
         states = network.feature_extractor(torch.from_numpy(batch).to(network.device, network.dtype))
-        return network.feature_projection(states.transpose(1, 2))[0]
+        projected = network.feature_projection(states.transpose(1, 2))
+        return projected[0] if isinstance(projected, tuple) else projected  # HuBERT's is alone
 
     def prepared(waveforms: Sequence[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor, list[int]]:
         clips = [prepare(w, normalise) for w in waveforms]

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
-from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperModel
+from transformers import WhisperConfig, WhisperFeatureExtractor
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from crosscorpus.base.sound import SAMPLE_RATE
@@ -42,9 +42,8 @@ def load(model: Model, weights: Path | None, pooling: str, device: str, dtype: s
     ValueError
         The files are those of another model than the registry's.
     """
-    encoder = transformer.load(model, weights, _encoder_of, lambda: build(model))
-    features = WhisperFeatureExtractor.from_pretrained(weights) if weights else WhisperFeatureExtractor()
-    stored = str(encoder.dtype).removeprefix("torch.")
+    encoder, stored = transformer.load(model, weights, _encoder_of, lambda: build(model), dtype)
+    features = WhisperFeatureExtractor.from_pretrained(weights) if weights else _features(model)
     parameters = transformer.count(encoder, model)
     encoder = transformer.place(encoder, device, dtype)
     states = _exact(encoder, features) if pooling == "exact" else _whole(encoder, features, pooling)
@@ -56,11 +55,20 @@ def build(model: Model) -> Any:
     return WhisperEncoder(WhisperConfig(**model.architecture))
 
 
+def _features(model: Model) -> WhisperFeatureExtractor:
+    bands = WhisperConfig(**model.architecture).num_mel_bins  # 128 instead of 80 from large-v3 on
+    return WhisperFeatureExtractor(feature_size=bands)
+
+
+class EncoderAlone(WhisperEncoder):
+    """The encoder of a whole model's files, whose decoder (most of the larger models) is not read."""
+
+    _keys_to_ignore_on_load_unexpected = (r"(^|\.)decoder\.", r"^proj_out\.")
+
+
 def _encoder_of(weights: Path, **options: Any) -> tuple[nn.Module, dict]:
-    whole, info = WhisperModel.from_pretrained(weights, use_safetensors=True, **options)
-    prefix = "encoder."
-    missing = {key.removeprefix(prefix) for key in info["missing_keys"] if key.startswith(prefix)}
-    return whole.get_encoder(), {"missing_keys": missing}
+    names = {r"^(model\.)?encoder\.": ""}
+    return EncoderAlone.from_pretrained(weights, key_mapping=names, use_safetensors=True, **options)
 
 
 def frame_count(samples: int) -> int:

@@ -1,0 +1,127 @@
+"""All models of the registry in tables: what they are and take, what they have heard, what of them was run."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from crosscorpus.book.corpus_table import BENCHMARKS
+from crosscorpus.book.score_tables import WORDS
+from crosscorpus.corpora import corpus_registry
+from crosscorpus.embeddings import availability, store
+from crosscorpus.models import model_registry, model_sizes
+from crosscorpus.models.model_registry import Model
+
+
+def listed() -> list[Model]:
+    """Return the models that are shown: all but untrained twins, in the order of the registry."""
+    return [model for model in model_registry.registry().values() if not model.twin_of]
+
+
+def models(source: str) -> pd.DataFrame:
+    """Return all models, a row each, as a reader wants to see them.
+
+    Parameters
+    ----------
+    source
+        Where embeddings are looked for: "pack", "audio" or "any".
+
+    Returns
+    -------
+    Columns: ptm (id), used by, family, run on (how many corpora), dimension, layers, parameters (M), memory (GB)
+    and in half, download (GB), heard (corpora of this project), licence, get it (a command). What is not known is
+    missing.
+    """
+    rows = []
+    for model in listed():
+        count = float("nan") if model.parameters is None else model.parameters
+        halves = model.loader not in ("speaker", "trillsson")  # these are run in float32 alone
+        rows.append(
+            {
+                "ptm": model.id,
+                "used by": ", ".join(["the paper"] * model.in_paper + [BENCHMARKS[p] for p in model.in_protocols]),
+                "family": model.family,
+                "run on": sum(availability.is_stored(model.id, c, source) for c in corpus_registry.ids()),
+                "dimension": model.dimension,
+                "layers": model.layers,
+                "parameters (M)": count / 1e6,
+                "memory (GB)": count * model_sizes.BYTES["float32"] / 1e9,
+                "in half (GB)": count * model_sizes.BYTES["bfloat16"] / 1e9 if halves else float("nan"),
+                "download (GB)": (model.bytes or float("nan")) / 1e9,
+                "heard": _heard(model),
+                "licence": model.licence,
+                "get it": how(model),
+            }
+        )
+    return pd.DataFrame(rows).astype({"layers": "Int64"})
+
+
+def how(model: Model) -> str:
+    """Return what gets a model, in words with the command."""
+    if model.loader == "elsewhere":
+        return f"embeddings made elsewhere: `{store.command(model.id, 'CORPUS')}`"
+    if model.needs:
+        return f"`make {model.needs}`"
+    if model.home == "none":
+        return "nothing to get"
+    return f"`python -m crosscorpus.embeddings.downloads {model.id}`"
+
+
+def _heard(model: Model) -> str:
+    corpora = model.trained_on.get("corpora", {})
+    if not corpora:
+        return "none" if model.trained_on.get("complete") else model_registry.UNKNOWN
+    many = f"{len(corpora)} corpora" if len(corpora) > 4 else ", ".join(map(corpus_registry.corpus_name, corpora))
+    return many if model.trained_on.get("complete") else f"{many}; others are {model_registry.UNKNOWN}"
+
+
+def trained_on() -> pd.DataFrame:
+    """Return what each model was trained on before: in words, whether all of it is public, and the source."""
+    rows = [
+        {
+            "ptm": model.id,
+            "trained on": model.trained_on.get("what", model_registry.UNKNOWN),
+            "all of it is public": "yes" if model.trained_on.get("complete") else "no",
+            "stated at": model.trained_on.get("source", "").replace(
+                "the model's card, under `source`", model.source
+            ),
+        }
+        for model in listed()
+    ]
+    return pd.DataFrame(rows)
+
+
+def heard() -> pd.DataFrame:
+    """Return the corpora that models have heard before: a row for each model and use, with the corpora's names."""
+    rows = []
+    for model in listed():
+        corpora = model.trained_on.get("corpora", {})
+        for use in model_registry.USED:
+            names = [corpus_registry.corpus_name(corpus) for corpus, how in corpora.items() if how == use]
+            if names:
+                rows.append({"ptm": model.id, "what was used": WORDS[use], "corpora": ", ".join(names)})
+    return pd.DataFrame(rows, columns=["ptm", "what was used", "corpora"])
+
+
+def exposure(ptms: Sequence[str], corpora: Sequence[str]) -> pd.DataFrame:
+    """Return what models have had of corpora before, models as rows, corpora as columns, in words."""
+    words = WORDS | {model_registry.UNHEARD: "no", model_registry.UNKNOWN: model_registry.UNKNOWN}
+    columns = {
+        corpus_registry.corpus_name(corpus): [words[model_registry.heard(ptm, corpus)] for ptm in ptms]
+        for corpus in corpora
+    }
+    return pd.DataFrame({"ptm": list(ptms), **columns})
+
+
+def issues() -> pd.DataFrame:
+    """Return what is not known of models, or wrong: a row for each."""
+    rows = [{"ptm": model.id, "issue": issue} for model in listed() for issue in model.known_issues]
+    return pd.DataFrame(rows, columns=["ptm", "issue"])
+
+
+def summary() -> str:
+    """Say in a sentence how many models there are, and how many of them can be run here."""
+    run = [model for model in listed() if model.loader != "elsewhere"]
+    return (
+        f"{len(listed())} models are listed, of which {len(run)} can be run here; of the others, embeddings made "
+        "elsewhere can be added."
+    )
