@@ -96,6 +96,16 @@ FAULTS = [
         "tests/corpora/test_decoding.py",
     ),
     Fault(
+        "a layer chosen on the corpus that it is tested on", "verdict/layer_choice.py",
+        "!= test_corpus).all(axis=1)", '!= "").all(axis=1)',
+        "tests/verdict/test_layer_study.py::test_a_cell_has_no_part_in_its_own_choice",
+    ),
+    Fault(
+        "frames whose checksum nobody looks at", "embeddings/block_files.py",
+        "if _checksum(block) != self.checksums[index]", "if False",
+        "tests/embeddings/test_states.py::test_a_damaged_utterance_is_named",
+    ),
+    Fault(
         "a key that forgets the model's revision", "embeddings/store.py",
         '"revision": model.revision,', '"revision": "",',
         "tests/embeddings/test_store.py::test_a_new_revision_of_a_model_gives_a_new_key",

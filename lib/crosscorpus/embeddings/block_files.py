@@ -9,7 +9,7 @@ a part of a corpus, `rows`, int64 [utterances], the positions of its utterances 
 import hashlib
 import json
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,7 +87,7 @@ def write(path: Path, blocks: Sequence[np.ndarray], metadata: Mapping[str, str],
     """Write a part of a corpus: one array [rows, dim] an utterance, and their positions in its table."""
     lengths = np.array([len(block) for block in blocks])
     checksums = np.array([_checksum(block) for block in blocks], dtype=np.uint32)
-    _write(path, ((i, block) for i, block in enumerate(blocks)), lengths, checksums, blocks[0], metadata, rows)
+    _write(path, lambda: enumerate(blocks), lengths, checksums, blocks[0], metadata, rows)
 
 
 def join(path: Path, parts: Sequence[Path], metadata: Mapping[str, str]) -> None:
@@ -103,18 +103,18 @@ def join(path: Path, parts: Sequence[Path], metadata: Mapping[str, str]) -> None
     lengths, checksums = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.uint32)
     for part in map(read, parts):
         lengths[part.rows], checksums[part.rows] = np.diff(part.offsets), part.checksums
-    blocks = (
-        (int(row), block)
-        for part in parts
-        for one in [read(part)]
-        for row, block in zip(one.rows, one, strict=True)
-    )
+
+    def blocks() -> Iterator[tuple[int, np.ndarray]]:
+        for part in parts:
+            one = read(part)
+            yield from zip(map(int, one.rows), one, strict=True)
+
     _write(path, blocks, lengths, checksums, opened.vectors, {**opened.metadata, **metadata}, None)
 
 
 def _write(
     path: Path,
-    blocks: Iterable[tuple[int, np.ndarray]],
+    blocks: Callable[[], Iterable[tuple[int, np.ndarray]]],
     lengths: np.ndarray,
     checksums: np.ndarray,
     like: np.ndarray,
@@ -143,7 +143,7 @@ def _write(
             for array in arrays.values():
                 file.write(np.ascontiguousarray(array).tobytes())
             start = file.tell()
-            for row, block in blocks:
+            for row, block in blocks():
                 file.seek(start + int(offsets[row]) * width)
                 file.write(np.ascontiguousarray(block).tobytes())
             file.truncate(8 + len(text) + at)
