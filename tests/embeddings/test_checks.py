@@ -73,7 +73,8 @@ def test_nearest_neighbours_leave_out_what_is_not_stored(monkeypatch):
 
     monkeypatch.setattr(store, "load", load)
     table = embedding_checks.nearest_neighbours(["mfcc", "egemaps"], ["emodb"], "pack")
-    assert table.to_dict("records") == [{"ptm": "mfcc", "corpus": "emodb", "agreement": 100.0, "chance": 100.0}]
+    known = table.drop(columns="same_text").to_dict("records")
+    assert known == [{"ptm": "mfcc", "corpus": "emodb", "agreement": 100.0, "chance": 100.0}]
 
 
 def test_a_model_whose_package_is_not_here_says_so(monkeypatch):
