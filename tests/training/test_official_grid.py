@@ -67,7 +67,8 @@ def test_fold_six_is_tested_by_the_first_training_of_five(both):
     stored = both[0].query("head == 'logistic' and train_corpus == 'emodb' and test_corpus == 'ravdess'")
     columns = ["utterance", "fold", "predicted"]
     assert again[columns].to_numpy().tolist() == stored[columns].to_numpy().tolist()
-    first = baselines.fit("logistic", tasks[0].X, tasks[0].y, unit.settings)
+    part, _ = train.parts(tasks[0], unit.settings)  # a baseline is trained without what stops a head
+    first = baselines.fit("logistic", tasks[0].X[part], tasks[0].y[part], unit.settings)
     rows, X = unit_of_work.with_folds(unit.tests[0], "official", FIVE)
     sixth = (rows["fold"] == 6).to_numpy()
     p = baselines.predict(first, X[sixth])
@@ -104,7 +105,8 @@ def test_a_published_validation_part_stops_heads_and_baselines_never_see_it(monk
     n_validation, n_train = (int((rows["fold"] == number).sum()) for number in (-1, 0))
     (task,) = unit_of_work.trainings(unit_of_work.Unit("fcn", "official", 0, one, [one], FAST))
     (plain,) = unit_of_work.trainings(unit_of_work.Unit("logistic", "official", 0, one, [one], FAST))
-    assert len(plain.y) == n_train
+    part, held_out = train.parts(plain, FAST)  # the published one is kept from a baseline
+    assert (len(part), len(held_out)) == (n_train, n_validation)
     ready = train.prepare(task, FAST)
     assert (len(ready.y), ready.n_validation) == (n_train, n_validation)
     _, history = run(["emodb"], ("fcn",))
