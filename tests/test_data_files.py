@@ -9,6 +9,7 @@ import yaml
 from crosscorpus.base import paths, ranges
 from crosscorpus.book import chapters, figure_colours
 from crosscorpus.corpora import corpus_downloads, corpus_entries, corpus_registry, file_lists, home_files
+from crosscorpus.embeddings import availability
 from crosscorpus.models import loading, model_registry
 from crosscorpus.protocols import protocol_settings
 from crosscorpus.training import baselines, heads, profiles
@@ -29,8 +30,9 @@ def read(path):
 # -- corpora.yaml ---------------------------------------------------------------------------------------------
 
 
-@each_profile
+@pytest.mark.parametrize("profile", [p for p in PROFILES if p not in corpus_entries.PROTOCOLS])
 def test_every_emotion_of_a_corpus_that_is_run_has_a_colour_of_its_own(profile):
+    """Not of the benchmarks' profiles: they have more emotions than colours that can be told apart."""
     run = {*read(f"profiles/{profile}.yaml")["corpora"], *(c.id for c in CORPORA if c.in_paper), "urdu", "tess"}
     emotions = {emotion for corpus in run for emotion in corpus_registry.get(corpus).emotions.values()}
     assert emotions <= set(figure_colours.EMOTION_COLOURS)
@@ -443,6 +445,16 @@ def test_the_profile_of_a_benchmark_has_all_its_models_and_corpora(protocol):
     assert set(values["ptms"]) - set(beside) == {m.id for m in MODELS if protocol in m.in_protocols}
     assert values["ptms"][-2:] == beside
     assert set(values["corpora"]) == {entry.id for entry in CORPORA if protocol in entry.in_protocols}
+
+
+def test_what_a_benchmarks_profile_lacks_is_listed_with_what_it_needs():
+    values = read("profiles/serevals.yaml")
+    needed = availability.needed(values["ptms"], values["corpora"], "pack").set_index("name")["needs"]
+    assert needed["MERT 330M"].startswith("embeddings made elsewhere: `python -m crosscorpus.embeddings add ")
+    assert "downloads clap`" in needed["CLAP"]
+    assert "downloads meld`" in needed["MELD"]
+    run = {model.name for model in MODELS if model.id in ("whisper-base", "mfcc")}
+    assert {m.name for m in MODELS if m.id in values["ptms"]} - run <= set(needed.index)
 
 
 def test_the_profile_of_2024_has_five_models_and_the_languages_that_are_named():

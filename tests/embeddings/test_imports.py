@@ -512,6 +512,25 @@ def test_the_model_is_one_of_the_registry_and_says_where_it_is_from():
     assert "add FILE --model theirs --corpus" in availability.needs_of_model("theirs")
 
 
+def test_a_model_of_the_registry_that_nothing_here_runs_keeps_its_entry_and_is_in_the_book(own, tmp_path):
+    wide = np.random.default_rng(3).standard_normal((len(FILES), 768)).astype(np.float32)
+    assert "emotion2vec-base" not in model_registry.of_this_book()
+    file, _ = put(npz, tmp_path / "given", FILES, wide)
+    imports.add(file, "emotion2vec-base", "mine", by="A. Person")
+    model = model_registry.get("emotion2vec-base")
+    assert model.name == "emotion2vec"
+    assert model.handle.startswith("emotion2vec/emotion2vec_base, made elsewhere, by A. Person")
+    assert model_registry.heard("emotion2vec-base", "iemocap") == "audio"
+    assert "emotion2vec-base" in model_registry.of_this_book()
+    assert availability.is_stored("emotion2vec-base", "mine", "any")
+
+
+def test_of_such_a_model_another_dimension_is_refused(own, tmp_path, vectors):
+    file, _ = put(npz, tmp_path / "given", FILES, vectors)
+    with pytest.raises(vector_rows.ImportFileError, match=r"5 dim.* data/models_of_benchmarks\.yaml has 768"):
+        imports.add(file, "emotion2vec-base", "mine")
+
+
 def test_unknown_makers_are_said_to_be_unknown(own, tmp_path, vectors):
     file, _ = put(npz, tmp_path / "given", FILES, vectors)
     imports.add(file, "theirs", "mine")

@@ -8,7 +8,7 @@ import torch
 
 from crosscorpus.base import known_names
 from crosscorpus.embeddings import pack
-from crosscorpus.models import extractor_types, loading, model_registry
+from crosscorpus.models import extractor_types, hidden_states, loading, model_registry
 from crosscorpus.models.loaders import transformer, wav2vec2
 
 BY_TRANSFORMERS = ("wav2vec2", "whisper", "w2v_bert", "clap")
@@ -50,6 +50,7 @@ def test_parameters_and_dimension_are_those_of_the_architecture(ptm):
     counted = sum(p.numel() for p in network.parameters())
     assert counted == model.parameters or (model.parameters is None and "not checked" in model.known_issues[1])
     assert network.config.hidden_size == model.dimension
+    assert hidden_states.count(ptm) == (model.layers or 0)
     assert model.loader == "clap" or network.config.num_hidden_layers == model.layers
 
 

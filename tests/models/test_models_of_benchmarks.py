@@ -10,7 +10,7 @@ import transformers
 from transformers import Wav2Vec2FeatureExtractor
 
 from crosscorpus.embeddings import availability, downloads, pack
-from crosscorpus.models import loading, model_registry
+from crosscorpus.models import hidden_states, loading, model_registry
 from crosscorpus.models.loaders import clap, data2vec, transformer, w2v_bert, wav2vec2, whisper
 from tests.models.test_loading import waveforms
 
@@ -105,6 +105,33 @@ def test_half_precision_is_near_and_not_equal(extractor, ptm):
     cosine = (exact * fast).sum(axis=1) / np.linalg.norm(exact, axis=1) / np.linalg.norm(fast, axis=1)
     assert (cosine > 0.99).all()
     assert not np.array_equal(exact, fast)
+
+
+# -- layers ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ptm", ["hubert-base", "data2vec-base", "wavlm-large", "w2v-bert-2"])
+def test_layers_are_those_that_transformers_counts(extractor, ptm):
+    clip = waveforms([1.31])[0]
+    if ptm == "w2v-bert-2":
+        features = transformers.SeamlessM4TFeatureExtractor(padding_value=1)
+        given = features(clip, sampling_rate=16_000, return_tensors="pt").input_features
+        given = given[:, :-1]  # the last frame is half of one
+    else:
+        normalise = small(ptm).architecture["preprocessing"]["do_normalize"]
+        given = torch.from_numpy(wav2vec2.prepare(clip, normalise))[None]
+    with torch.inference_mode():
+        out = built(ptm)(given, output_hidden_states=True)
+    expected = [*out.hidden_states[:-1], out.last_hidden_state]
+    ours = extractor(ptm).states([clip], range(3), False)[0]
+    assert len(expected) == 3
+    for mine, theirs in zip(ours, expected, strict=True):
+        assert pack.difference(mine, theirs[0].numpy()) <= 1e-5
+
+
+def test_clap_has_stages_of_several_sizes_and_so_no_layers(extractor):
+    assert hidden_states.names("clap") == ["last"]
+    assert extractor("clap").states is None
 
 
 # -- beside transformers' own way, one clip at a time ----------------------------------------------------------

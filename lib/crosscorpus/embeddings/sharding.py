@@ -154,6 +154,7 @@ def on_gpu(
     keep: Keep | None = None,
 ) -> dict[str, str]:
     """Encode shards one after the other, while threads decode the next one; as `on_cpu`, with one worker."""
+    model_sizes.fitting(load[0], load[4], 1)  # weights go through the machine's memory to the GPU's
 
     def start(shard: list[np.ndarray]) -> list[concurrent.futures.Future]:
         return [pool.submit(_read, row, root) for row in utterances.iloc[np.concatenate(shard)].itertuples()]
