@@ -60,6 +60,7 @@ NOT_HERE = {
     "make reruns": LONG,
     "make scaling": LONG,
     "make texts": LONG,
+    "make amounts": LONG,
     "make coverage": LONG,
     "make bench-extraction": LONG,
     "make bench-training": LONG,
