@@ -61,6 +61,7 @@ NOT_HERE = {
     "make scaling": LONG,
     "make texts": LONG,
     "make amounts": LONG,
+    "make temperatures": LONG,
     "make coverage": LONG,
     "make bench-extraction": LONG,
     "make bench-training": LONG,
