@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from crosscorpus.book import reliability_figures
 from crosscorpus.embeddings import store
 from crosscorpus.protocols import protocol_settings
 from crosscorpus.training import train, unit_of_work
@@ -15,7 +16,7 @@ FIVE = protocol_settings.load()["emotions"]
 
 
 def test_the_temperature_is_of_utterances_that_were_not_trained_on():
-    """Noise in many dimensions: training is learned by heart, so that only what was held out asks to be less sure."""
+    """Noise in many dimensions: training is learned by heart, so that what was held out asks to be less sure."""
     real = store.load("mfcc", "emodb", "pack")
     X = np.random.default_rng(0).normal(size=(len(real.utterances), 300)).astype(np.float32)
     made = dataclasses.replace(real, vectors=X)
@@ -76,3 +77,13 @@ def test_the_committed_table_is_whole():
     assert len(cells) == np.prod([len(side) for side in sides])
     assert facts["heads"] == list(temperatures.HEADS)
     assert pd.api.types.is_integer_dtype(table["n"])
+
+
+def test_a_panel_for_each_head_and_kind_of_cell(table):
+    fig = reliability_figures.reliability(temperatures.reliability(table))
+    assert [ax.get_title() for ax in fig.axes] == [
+        "logistic regression, within corpora",
+        "logistic regression, across corpora",
+    ]
+    assert all(len(ax.lines) == 3 for ax in fig.axes)  # each way, and as right as sure
+    assert len(reliability_figures.reliability(temperatures.reliability(table).iloc[:0]).axes) <= 1
