@@ -1,5 +1,7 @@
 """Figures of how often heads are right, by how sure they are."""
 
+import itertools
+
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
@@ -19,13 +21,15 @@ def reliability(bins: pd.DataFrame) -> Figure:
     """
     if not len(bins):
         return figures.nothing_to_draw("There is nothing to show: no predictions with probabilities.")
-    panels = list(bins.groupby(["cell", "head"], sort=False))
-    heads = bins["head"].nunique()
-    size = {"figsize": (3.0 * heads + 0.4, 6.2), "sharex": True, "sharey": True, "squeeze": False}
-    fig, axes = plt.subplots(-(-len(panels) // heads), heads, **size)
-    for ax, ((cell, head), part) in zip(axes.flat, panels, strict=True):
+    heads, cells, ways = (list(bins[column].unique()) for column in ("head", "cell", "way"))
+    width, height = 3.0 * len(heads) + 0.4, 2.8 * len(cells) + 0.6
+    fig, axes = plt.subplots(
+        len(cells), len(heads), figsize=(width, height), sharex=True, sharey=True, squeeze=False
+    )
+    for ax, (cell, head) in zip(axes.flat, itertools.product(cells, heads), strict=True):
         ax.plot([20, 100], [20, 100], color="#444444", linewidth=0.8)
-        for number, (way, line) in enumerate(part.groupby("way", sort=False)):
+        for number, way in enumerate(ways):
+            line = bins[(bins["cell"] == cell) & (bins["head"] == head) & (bins["way"] == way)]
             colour, marker, _ = figure_colours.style(number)
             ax.plot(line["sure"], line["right"], color=colour, linewidth=1.2, label=way)
             ax.scatter(line["sure"], line["right"], 200 * line["n"] / line["n"].sum(), color=colour, marker=marker)

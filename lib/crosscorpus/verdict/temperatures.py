@@ -144,9 +144,11 @@ def reliability(table: pd.DataFrame) -> pd.DataFrame:
     part = table.assign(cell=np.where(within, "within", "across"), tenth=(table["sure"] // 10).clip(upper=9))
     part = part.assign(sure=part["sure"] * part["n"], right=part["right"] * part["n"])
     sums = part.groupby(["head", "cell", "way", "tenth"], sort=False)[["sure", "right", "n"]].sum()
-    sums = sums.sort_index(level="tenth", sort_remaining=False, kind="stable")
     means = sums.assign(sure=sums["sure"] / sums["n"], right=sums["right"] / sums["n"])
-    return means.reset_index().drop(columns="tenth")
+    means = means.reset_index().sort_values("tenth", kind="stable")
+    places = [means[column].map(list(table[column].unique()).index) for column in ("way", "head")]
+    order = np.lexsort([places[0], means["cell"] == "across", places[1]])  # stable: bins stay in order
+    return means.iloc[order].drop(columns="tenth").reset_index(drop=True)
 
 
 def results() -> tuple[pd.DataFrame, dict[str, Any]]:
