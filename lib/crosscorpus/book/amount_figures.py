@@ -34,14 +34,12 @@ def by_size(table: pd.DataFrame, score: str, chance: float) -> Figure:
     )
     same = table["train_corpus"] == table["test_corpus"]
     for row, (tested, part) in enumerate((("itself", table[same]), ("the others", table[~same]))):
-        means = part.groupby(["train_corpus", "ptm", "n_train"], sort=False)[score].mean()
+        means = part.groupby(["train_corpus", "ptm", "n_train"])[score].mean().reset_index()
         for ax, corpus in zip(axes[row], corpora, strict=True):
             for number, ptm in enumerate(ptms):
-                if (corpus, ptm) not in means.index.droplevel("n_train"):
-                    continue
-                line = means[corpus, ptm]
+                line = means[(means["train_corpus"] == corpus) & (means["ptm"] == ptm)]
                 colour, marker, _ = figure_colours.style(number)
-                ax.plot(line.index, line, color=colour, marker=marker, markersize=4, linewidth=1.4)
+                ax.plot(line["n_train"], line[score], color=colour, marker=marker, markersize=4, linewidth=1.4)
             ax.axhline(chance, color="#444444", linewidth=0.8)
         axes[row, 0].set_ylabel(f"{shown_names.METRICS[score]},\ntested on {tested}")
     for column, corpus in enumerate(corpora):
