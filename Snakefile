@@ -116,7 +116,7 @@ rule added:
 
 
 # The chapters that need neither embeddings nor predictions.
-PLAIN = ["ambiguities", "audit", "cues", "data", "rivals-tables", "which-layer"]
+PLAIN = ["ambiguities", "audit", "cues", "data", "rivals-tables", "three-protocols", "which-layer"]
 for chapter in PLAIN:
 
     rule:
