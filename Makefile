@@ -14,7 +14,7 @@ SNAKEMAKE := snakemake --cores $(CORES) --nolock --rerun-incomplete --logger cro
 
 .DEFAULT_GOAL := help
 .PHONY: help env opensmile download book paper own smoke bundle merge verify pack picture pdf folds sensitivity layers \
-  protocols reruns scaling texts coverage bench-extraction bench-training bench-frames bench-layers bench-small test \
+  protocols reruns scaling texts amounts temperatures coverage bench-extraction bench-training bench-frames bench-layers bench-small test \
   test-site test-mutations test-faults audit-packages reference lint format lock clean
 
 help: ## list the targets
@@ -123,6 +123,12 @@ scaling: env ## measure what scaling by a corpus's or a speaker's own mean and v
 
 texts: env ## measure what texts that test and training share are worth; writes data/results/texts.csv
 	@python -m crosscorpus.verdict.text_leak
+
+amounts: env ## measure how scores grow with what is trained on; writes data/results/amounts.csv
+	@python -m crosscorpus.verdict.data_amounts
+
+temperatures: env ## fit temperatures on validation parts and see whether they carry over; writes data/results/temperatures.csv
+	@python -m crosscorpus.verdict.temperatures
 
 coverage: env ## simulate how often intervals over speakers hold the truth; writes data/results/coverage.csv
 	@python -m crosscorpus.verdict.interval_coverage

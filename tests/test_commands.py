@@ -60,6 +60,8 @@ NOT_HERE = {
     "make reruns": LONG,
     "make scaling": LONG,
     "make texts": LONG,
+    "make amounts": LONG,
+    "make temperatures": LONG,
     "make coverage": LONG,
     "make bench-extraction": LONG,
     "make bench-training": LONG,

@@ -47,3 +47,16 @@ def test_a_script_without_a_guard_is_not_run_by_its_workers(tmp_path):
     environment = os.environ | {"PYTHONPATH": str(paths.ROOT / "lib")}
     run = subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True, check=False)
     assert run.stdout == "[1, 2, 3]\n", run.stderr
+
+
+def test_a_module_that_runs_as_a_command_shares_its_own_functions(tmp_path):
+    """As `python -m` calls it `__main__`, which workers do not have."""
+    (tmp_path / "study.py").write_text(
+        "from crosscorpus.base import processes\n"
+        "def half(n):\n    return n // 2\n"
+        "if __name__ == '__main__':\n    print(sorted(processes.run(half, [(2,), (4,)], workers=2)))\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(paths.ROOT / "lib")}
+    command = [sys.executable, "-m", "study"]
+    run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert run.stdout == "[1, 2]\n", run.stderr

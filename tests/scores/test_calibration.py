@@ -40,3 +40,34 @@ def test_classes_that_a_head_does_not_know_are_no_number():
     made = table([0.75, 0.5], [1, 0]).assign(p_sadness=np.nan)
     assert calibration.confidence(made).tolist() == [0.75, 0.5]
     assert calibration.confidence(table([1.0, 1.0], [1, 1]).assign(emotion=["anger", "anger"])).tolist() == [1, 1]
+
+
+def drawn(n, sharper, seed=0):
+    """Probabilities of three classes, classes drawn from them, and the same with logits times `sharper`."""
+    rng = np.random.default_rng(seed)
+    p = rng.dirichlet([1, 1, 1], n)
+    y = np.array([rng.choice(3, p=row) for row in p])
+    raised = p**sharper
+    return p, y, raised / raised.sum(axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("sharper", [0.5, 1, 3])
+def test_a_temperature_undoes_what_made_a_head_too_sure(sharper):
+    p, y, given = drawn(20_000, sharper)
+    t = calibration.temperature(given, y)
+    assert t == pytest.approx(sharper, rel=0.05)
+    np.testing.assert_allclose(calibration.with_temperature(given, sharper), p, atol=1e-6)
+
+
+def test_a_temperature_changes_no_answer_and_takes_probabilities_of_nothing():
+    given = np.array([[1, 0, 0], [0.2, 0.5, 0.3]], dtype=np.float32)
+    soft = calibration.with_temperature(given, 4)
+    assert soft.argmax(axis=1).tolist() == given.argmax(axis=1).tolist()
+    np.testing.assert_allclose(soft.sum(axis=1), 1)
+    assert np.isfinite(calibration.temperature(given, np.array([1, 1])))
+    assert calibration.temperature(given[:0], np.array([], dtype=int)) == 1
+
+
+def test_bins_give_the_error_of_their_cell():
+    made = table([0.92] * 4 + [0.61] * 2, [1, 1, 0, 0, 1, 0])
+    assert calibration.ece(calibration.reliability(made)) == calibration.calibration(made)["ece"].item()

@@ -5,6 +5,7 @@ Nothing heavy is imported here: a worker reads the settings below before it load
 
 import concurrent.futures
 import contextlib
+import importlib
 import multiprocessing
 import os
 import sys
@@ -65,6 +66,7 @@ def run(
         for job in jobs:
             yield function(*job)
         return
+    function = _importable(function)
     own = pool or start(count)
     try:
         with _without_main():
@@ -101,6 +103,14 @@ def _end_with_parent() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
+
+
+def _importable(function: Callable[..., Any]) -> Callable[..., Any]:
+    # A module that runs as a command is called `__main__`, which workers do not have: it is imported by its name.
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    if function.__module__ != "__main__" or spec is None:
+        return function
+    return getattr(importlib.import_module(spec.name), function.__name__)
 
 
 @contextlib.contextmanager

@@ -10,6 +10,8 @@ Modules, in the order in which data flows through them:
 - `score_figures`: figures of scores: by pair, by model, by emotion, and ranks
 - `verdict_figures`: figures of the verdict: what fits the paper's table, and what open choices move
 - `layer_figures`: figures of layers: scores by layer, beside the untrained twin's
+- `amount_figures`: figures of scores by how much was trained on
+- `reliability_figures`: figures of how often heads are right, by how sure they are
 - `protocol_figures`: figures of protocols: how models rank under each, and what one changed part moves
 - `synthetic_vowels`: synthetic vowels that differ in what listeners hear emotion by, for the page that explains
   cues

@@ -1,7 +1,8 @@
-"""Whether a head is as often right as it is sure: reliability and expected calibration error."""
+"""Whether a head is as often right as it is sure: reliability, expected calibration error, temperature."""
 
 import numpy as np
 import pandas as pd
+from scipy import optimize
 
 from crosscorpus.scores import metrics
 
@@ -56,6 +57,50 @@ def calibration(predictions: pd.DataFrame) -> pd.DataFrame:
     for cell, part in predictions.groupby(metrics.CELL, sort=False):
         bins = reliability(part)
         share = bins["n"] / bins["n"].sum()
-        ece = ((bins["sure"] - bins["right"]).abs() * share).sum()
-        rows.append((*cell, (bins["sure"] * share).sum(), (bins["right"] * share).sum(), ece))
+        rows.append((*cell, (bins["sure"] * share).sum(), (bins["right"] * share).sum(), ece(bins)))
     return pd.DataFrame(rows, columns=[*metrics.CELL, "sure", "accuracy", "ece"])
+
+
+LEAST_P = 1e-30
+"""Probabilities are taken as no smaller: a class that float32 has at 0 is not out of the question."""
+TEMPERATURES = (0.05, 20.0)
+"""Between which a temperature is looked for."""
+
+
+def temperature(p: np.ndarray, y: np.ndarray) -> float:
+    """Return the temperature with which probabilities are most likely, of utterances that were not trained on.
+
+    Parameters
+    ----------
+    p, y
+        Class probabilities [utterances, classes], and classes [utterances].
+
+    Returns
+    -------
+    Above 1 for a head that is too sure (Guo et al. 2017, https://proceedings.mlr.press/v70/guo17a.html); 1 where
+    there are no utterances.
+    """
+    if not len(y):
+        return 1.0
+
+    def loss(log_t: float) -> float:
+        chosen = with_temperature(p, float(np.exp(log_t)))[np.arange(len(y)), y]
+        return -float(np.log(np.maximum(chosen, LEAST_P)).mean())
+
+    found = optimize.minimize_scalar(loss, bounds=tuple(np.log(TEMPERATURES)), method="bounded")
+    return float(np.exp(found.x))
+
+
+def with_temperature(p: np.ndarray, t: float) -> np.ndarray:
+    """Return class probabilities [utterances, classes] as they would be with logits divided by `t`.
+
+    The most probable class stays so. Probabilities tell logits but for a constant, which does not matter.
+    """
+    logits = np.log(np.maximum(p.astype(float), LEAST_P)) / t
+    raised = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return raised / raised.sum(axis=1, keepdims=True)
+
+
+def ece(bins: pd.DataFrame) -> float:
+    """Return the expected calibration error, in points, of what `reliability` returns."""
+    return float(((bins["sure"] - bins["right"]).abs() * bins["n"]).sum() / bins["n"].sum())

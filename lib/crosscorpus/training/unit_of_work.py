@@ -87,7 +87,7 @@ def train_and_test(unit: Unit, device: str = "cpu") -> tuple[pd.DataFrame, pd.Da
     """
     if unit.head in baselines.BASELINES:
         fitted = [_fitted_baseline(unit, task) for task in trainings(unit)]
-        return _tested(unit, [functools.partial(baselines.predict, one) for one in fitted]), _curves(unit, [])
+        return tested(unit, [functools.partial(baselines.predict, one) for one in fitted]), _curves(unit, [])
     from crosscorpus.training import engine
 
     return tested_heads(unit, engine.fit_many(trainings(unit), unit.settings, device))
@@ -110,7 +110,7 @@ def tested_heads(unit: Unit, fitted: Sequence["train.Fitted"]) -> tuple[pd.DataF
     """Return predictions and learning curves of a unit whose heads are trained."""
     from crosscorpus.training import train
 
-    predictions = _tested(unit, [functools.partial(train.predict, one) for one in fitted])
+    predictions = tested(unit, [functools.partial(train.predict, one) for one in fitted])
     return predictions, _curves(unit, [one.history for one in fitted])
 
 
@@ -132,7 +132,12 @@ def trainings(unit: Unit) -> list["train.Task"]:
     return tasks
 
 
-def _tested(unit: Unit, predictors: Sequence[Callable[[np.ndarray], np.ndarray]]) -> pd.DataFrame:
+def tested(unit: Unit, predictors: Sequence[Callable[[np.ndarray], np.ndarray]]) -> pd.DataFrame:
+    """Return the predictions of a unit (see `train_and_test`), by what has been trained on each of its folds.
+
+    `predictors` are as many as `trainings`, in their order: each takes embeddings, float32 [utterances, dim], and
+    returns class probabilities [utterances, classes].
+    """
     emotions = classes(unit.trained_on, unit.regime, unit.protocol)
     targets = [
         (test.corpus, *_scaled(unit, with_folds(test, unit.regime, emotions, unit.deal))) for test in unit.tests
