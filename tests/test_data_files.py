@@ -482,6 +482,7 @@ def test_the_profile_of_2024_has_five_models_and_the_languages_that_are_named():
         "your-corpus",
         "audit",
         "rivals-tables",
+        "three-protocols",
         "claims",
         "paper-and-ours",
         "leakage",

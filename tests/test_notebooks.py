@@ -64,6 +64,7 @@ def test_every_model_of_the_paper_has_a_page_and_all_pages_are_in_the_contents()
         "extraction",
         "audit",
         "rivals-tables",
+        "three-protocols",
         "ambiguities",
         "which-layer",
         "claims",

@@ -26,6 +26,7 @@ CHAPTERS = [
     "your-corpus",
     "audit",
     "rivals-tables",
+    "three-protocols",
     "ambiguities",
     "which-layer",
     "claims",

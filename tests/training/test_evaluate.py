@@ -35,7 +35,7 @@ def pair():
 def stored(pair, build_folder, monkeypatch):
     by_corpus = {e.corpus: e for e in pair}
 
-    def load(ptm, corpus, source="pack", pooling=""):
+    def load(ptm, corpus, source="pack", pooling="", layer="last"):
         if ptm != "whisper-base" or corpus not in by_corpus:
             raise store_folders.NotStoredError(corpus)
         return by_corpus[corpus]

@@ -444,7 +444,7 @@ def test_clusters_of_emotions(known, monkeypatch, spread, verdict):
     centres = {emotion: rng.standard_normal(16) for emotion in emotions}
     vectors = np.stack([centres[e] for e, _ in rows]) + spread * rng.standard_normal((len(rows), 16))
     made = store.Embeddings("trillsson4", "emodb", table, vectors.astype(np.float32), {})
-    monkeypatch.setattr(store, "load", lambda *_: made)
+    monkeypatch.setattr(store, "load", lambda *_, **__: made)
     stated = {"ptm": "trillsson4", "corpora": ["emodb"], "by": "emotion", "separated": True}
     assert claims.find(claim_with(stated, "clusters"), known).verdict == verdict
 

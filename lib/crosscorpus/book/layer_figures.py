@@ -1,6 +1,6 @@
 """Figures of layers: scores by layer, beside the untrained twin's."""
 
-from typing import Literal
+from typing import Any
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -33,8 +33,9 @@ def by_layer(table: pd.DataFrame, ptm: str, score: str, chance: float) -> Figure
     regimes = list(table["regime"].unique())
     fig, axes = plt.subplots(1, len(regimes), figsize=(3.7 * len(regimes), 3.4), sharey=True, squeeze=False)
     pairs = list(table[["train_corpus", "test_corpus"]].drop_duplicates().itertuples(index=False, name=None))
-    looks: dict[str, Literal["-", ":"]] = {ptm: "-"}
-    looks |= {key: ":" for key, model in model_registry.registry().items() if model.twin_of == ptm}
+    looks: dict[str, Any] = {ptm: "-"} | {
+        key: ":" for key, model in model_registry.registry().items() if model.twin_of == ptm
+    }
     for ax, regime in zip(axes[0], regimes, strict=True):
         for number, pair in enumerate(pairs):
             colour, marker, _ = figure_colours.style(number)

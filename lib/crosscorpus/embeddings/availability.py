@@ -3,6 +3,7 @@
 import importlib.util
 import itertools
 from collections.abc import Iterable
+from pathlib import Path
 
 import pandas as pd
 
@@ -46,6 +47,24 @@ def commands(ptm: str, corpus: str) -> list[str]:
     fetched = corpus if model.home == "none" else f"{ptm} {corpus}"
     package = [f"make {model.needs}"] if model.needs else []
     return [*package, f"python -m crosscorpus.embeddings.downloads {fetched}", make]
+
+
+def needed_root(corpus: str, mirror: str | None = None) -> Path:
+    """Return the folder with a corpus's audio; see `corpus_registry.find`.
+
+    Raises
+    ------
+    model_registry.NotAvailableError
+        It is not here; the message says what is needed.
+    """
+    root = corpus_registry.find(corpus, mirror)
+    if root is None:
+        entry = corpus_registry.get(corpus)
+        raise model_registry.NotAvailableError(
+            f"{entry.name}: no audio; `python -m crosscorpus.embeddings.downloads {corpus}` fetches it, or put it "
+            f"into corpora/{corpus}/ of the mirror folder ({entry.home})"
+        )
+    return root
 
 
 def can_extract(ptm: str, corpus: str, mirror: str | None = None) -> bool:

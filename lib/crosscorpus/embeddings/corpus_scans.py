@@ -27,7 +27,6 @@ from crosscorpus.corpora import (
     utterance_tables,
 )
 from crosscorpus.embeddings import store_folders
-from crosscorpus.models import model_registry
 
 NEAR_SILENCE_DBFS = -45.0
 
@@ -58,24 +57,6 @@ def audio_root(corpus: str, mirror: str | None = None) -> Path | None:
     if root is None or entry.table is None or not added_files.files(corpus=corpus):
         return root
     return root if any((root / facts["path"]).is_file() for facts in entry.table.values()) else None
-
-
-def needed_root(corpus: str, mirror: str | None = None) -> Path:
-    """Return the folder with a corpus's audio; see `corpus_registry.find`.
-
-    Raises
-    ------
-    model_registry.NotAvailableError
-        It is not here; the message says what is needed.
-    """
-    root = corpus_registry.find(corpus, mirror)
-    if root is None:
-        entry = corpus_registry.get(corpus)
-        raise model_registry.NotAvailableError(
-            f"{entry.name}: no audio; `python -m crosscorpus.embeddings.downloads {corpus}` fetches it, or put it "
-            f"into corpora/{corpus}/ of the mirror folder ({entry.home})"
-        )
-    return root
 
 
 def _from_elsewhere(corpus: str, source: str) -> utterance_tables.Scan | None:

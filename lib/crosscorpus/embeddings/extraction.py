@@ -70,7 +70,7 @@ def embed(
             ptm, corpus, pooling=pooling, device=device, mirror=mirror, workers=workers, dtype=dtype
         )
         return store.load(ptm, corpus, "audio", pooling, dtype, layer)
-    root = corpus_scans.needed_root(corpus, mirror)
+    root = availability.needed_root(corpus, mirror)
     pooling = pooling or model_registry.get(ptm).pooling
     scan = corpus_scans.fresh(corpus, root)
     identity = store.identity(ptm, pooling, scan.utterances, dtype)

@@ -16,6 +16,7 @@ import pandas as pd
 from crosscorpus.base import devices
 from crosscorpus.corpora import corpus_registry
 from crosscorpus.embeddings import (
+    availability,
     block_files,
     corpus_scans,
     disk_space,
@@ -83,7 +84,7 @@ def embed(
             f"{model.name} has no layers and no frames here ({model.layer or 'one vector an utterance'}); choose "
             "a model that runs a transformer"
         )
-    root = corpus_scans.needed_root(what.corpus, mirror)
+    root = availability.needed_root(what.corpus, mirror)
     utterances = corpus_scans.fresh(what.corpus, root).utterances
     asked = what.identity(kind, utterances)
     whole = store.states_path(kind, what.ptm, what.corpus, asked)

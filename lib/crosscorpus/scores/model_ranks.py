@@ -100,7 +100,8 @@ def mean_ranks(scores: pd.DataFrame, alpha: float = 0.05) -> Ranks:
 
     The p-value is that of exchanging ranks within blocks: exact where there are at most `MOST_EXACT` ways to do
     so, else of as many random ones. The usual chi-square is another matter with few blocks: three models in two
-    blocks have p = 1/6 at the least, and it says 0.14. With two models it is the sign test.
+    blocks have p = 1/6 at the least, and it says 0.14; it is used with more than `FEW_BLOCKS`. With two models it
+    is the sign test.
 
     Both take blocks as independent. Blocks that share a test corpus, a training corpus or a head are not quite,
     and p is then too small: fewer but more different blocks are safer ground.
@@ -149,6 +150,8 @@ def least_blocks(k: int, alpha: float = 0.05) -> int:
 
 MOST_EXACT = 20_000
 """Ways to exchange ranks that are all gone through; where there are more, so many are drawn."""
+FEW_BLOCKS = 30
+"""With more blocks than these, chi-square is as good, and tells smaller p-values than draws can."""
 
 
 def _friedman(scores: pd.DataFrame) -> tuple[float, float]:
@@ -170,13 +173,15 @@ def _exchanged(scores: pd.DataFrame) -> float:
         return np.round(((sums - n * (k + 1) / 2) ** 2).sum(axis=-1), 6)
 
     seen = unevenness(ranks.sum(axis=0))
+    if n > FEW_BLOCKS:
+        return float(stats.chi2.sf(stats.friedmanchisquare(*scores.to_numpy().T).statistic, k - 1))
     if (n - 1) * math.log(math.factorial(k)) <= math.log(MOST_EXACT):  # the first block may stay as it is
         ways = [[row[list(order)] for order in itertools.permutations(range(k))] for row in ranks[1:]]
         sums = ranks[0] + np.array([sum(way) for way in itertools.product(*ways)])
         return float((unevenness(sums) >= seen).mean())
     rng = np.random.default_rng(0)
     sums = np.zeros((MOST_EXACT, k))
-    for row in ranks:
+    for row in sorted(map(sorted, ranks.tolist())):  # so that the order of blocks and models does not matter
         sums += rng.permuted(np.tile(row, (MOST_EXACT, 1)), axis=1)
     return float(((unevenness(sums) >= seen).sum() + 1) / (MOST_EXACT + 1))
 

@@ -143,7 +143,7 @@ def made(facts: dict[str, Any]) -> pd.DataFrame:
         "commit": f"`{facts['commit']}`",
         "date": facts["date"],
         "libraries": ", ".join(f"{name} {version}" for name, version in facts["libraries"].items()),
-    }
+    } | ({"rows added later": facts["added"]} if "added" in facts else {})
     return pd.DataFrame(rows.items(), columns=["what", "value"])
 
 

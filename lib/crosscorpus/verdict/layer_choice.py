@@ -53,7 +53,9 @@ def made(facts: dict[str, Any]) -> pd.DataFrame:
             for e in facts["embeddings"]
         ),
         "pooling": ", ".join(dict.fromkeys(e["pooling"] for e in facts["embeddings"])),
-        "time of training": f"{facts['seconds'] / 60:.1f} min, {facts['workers']} processes side by side",
+        "time, beside what an earlier run had stored": (
+            f"{facts['seconds'] / 60:.1f} min, {facts['workers']} processes side by side"
+        ),
         "device": facts["device"],
         "commit": f"`{facts['commit']}`",
         "date": facts["date"],
