@@ -3,8 +3,9 @@
 import datetime
 import shlex
 import types
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+import pandas as pd
 from IPython.display import Markdown
 
 from crosscorpus.base import devices, versions
@@ -66,3 +67,29 @@ def footer(
 def commands(lines: Sequence[str]) -> Markdown:
     """Return commands as the block of a shell."""
     return Markdown("\n".join(["```sh", *lines, "```"]))
+
+
+def made(facts: Mapping[str, object]) -> pd.DataFrame:
+    """Return what made a study as a table for readers: what, value; facts that are empty are left out.
+
+    Parameters
+    ----------
+    facts
+        As in the file `.json` beside a table in data/results/: names, with values, lists, or versions by name.
+    """
+
+    def text(name: str, value: object) -> str:
+        if isinstance(value, Mapping):
+            return ", ".join(f"{key} {inner}" for key, inner in value.items())
+        if isinstance(value, list):
+            ids = {"ptms": model_registry.model_name, "corpora": corpus_registry.corpus_name}
+            return ", ".join(str(ids.get(name, str)(one)) for one in value)
+        if name == "seconds" and isinstance(value, int | float):
+            return f"{value / 60:.1f} min"
+        return f"`{value}`" if name == "commit" else str(value)
+
+    words = {"ptms": "models", "seconds": "time", "regimes": "folds"}
+    rows = [
+        (words.get(name, name), text(name, value)) for name, value in facts.items() if value not in ([], "", None)
+    ]
+    return pd.DataFrame(rows, columns=["what", "value"])
