@@ -192,6 +192,8 @@ def table(overrides: str | dict[str, Any] = "", file: Path | None = None) -> pd.
     for name, entry in entries(file).items():
         origin = "paper" if entry["stated"] else "this project"
         value = values[name] if isinstance(values[name], list) else [values[name]]
+        if isinstance(values[name], dict):
+            value = [f"{key}: {one}" for key, one in values[name].items()]
         # As text, all digits of it: a table rounds numbers, and a learning rate of 0.001 would be shown as 0.0.
         shown = ", ".join(str(one) for one in value)
         rows.append((name, shown, origin if values[name] == entry["value"] else "this run", entry["why"].strip()))
