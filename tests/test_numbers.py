@@ -111,7 +111,9 @@ def mean(of_folds, where, regime):
     return cells[same] if where == "same" else cells[~same]
 
 
-@pytest.mark.parametrize(("where", "regime"), list(itertools.product(["same", "cross"], ["speaker", "stratified"])))
+@pytest.mark.parametrize(
+    ("where", "regime"), list(itertools.product(["same", "cross"], ["speaker", "stratified"]))
+)
 def test_the_first_page_states_whose_means_and_of_which_folds(stated, of_folds, where, regime):
     assert stated[f"{where}_{regime}"] == pytest.approx(mean(of_folds, where, regime).mean())
 
