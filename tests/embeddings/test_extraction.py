@@ -185,6 +185,18 @@ def test_embed_resumes_where_it_was_stopped(small_mirror, monkeypatch):
     assert again.vectors.shape == (COUNT, 16)
 
 
+def test_parts_that_a_run_left_at_its_very_end_are_removed_by_the_next(small_mirror):
+    embed(small_mirror)
+    whole = only_file()
+    left = whole.with_suffix("") / "0123456789abcdef" / "00000.safetensors"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"of a run that was killed after it had joined its parts")
+    before = whole.stat().st_mtime_ns
+    embed(small_mirror)
+    assert not whole.with_suffix("").exists()
+    assert whole.stat().st_mtime_ns == before
+
+
 def test_a_damaged_part_is_made_again(small_mirror, monkeypatch):
     embed(small_mirror)
     whole = only_file().read_bytes()

@@ -86,6 +86,8 @@ def embed(
         folder = weights.fetch(ptm, mirror)
         load = (ptm, pooling, on, folder, dtype)
         _extract(load, corpus, workers, scan.utterances, root, identity, whole)
+    else:
+        shutil.rmtree(whole.with_suffix(""), ignore_errors=True)  # of a run that was stopped at its very end
     return store.load(ptm, corpus, "audio", pooling, dtype)
 
 

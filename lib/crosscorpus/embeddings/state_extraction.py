@@ -94,6 +94,8 @@ def embed(
         folder, on = weights.fetch(what.ptm, mirror), devices.choose_device(device)
         load = (what.ptm, what.pooling, on, folder, what.dtype)
         _extract(load, what.corpus, utterances, root, whole, workers, keep, asked)
+    else:
+        shutil.rmtree(whole.with_suffix(""), ignore_errors=True)  # of a run that was stopped at its very end
     return store.read_states(kind, what.ptm, what.corpus, asked, "python -m crosscorpus.embeddings")
 
 
