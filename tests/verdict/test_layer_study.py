@@ -9,7 +9,7 @@ import pytest
 from crosscorpus.base import paths
 from crosscorpus.embeddings import store, store_folders
 from crosscorpus.models import hidden_states, model_registry
-from crosscorpus.verdict import layer_choice, layer_study
+from crosscorpus.verdict import layer_choice, layer_study, study_files
 
 PTM = "whisper-base"
 CORPORA = ["emodb", "aesdd", "ravdess"]
@@ -206,7 +206,7 @@ def test_results_that_are_not_there_name_the_command(monkeypatch, tmp_path):
 def test_results_are_read_as_they_are_written(monkeypatch, tmp_path, two_layers):
     monkeypatch.setattr(layer_choice, "RESULTS", tmp_path / "layers.csv")
     table = by_hand({"emodb": (90.25, 50, 60), "aesdd": (40, 70, 60)})[layer_choice.COLUMNS]
-    layer_study.write(layer_choice.RESULTS, table, {"ptms": [PTM]})
+    study_files.write(layer_choice.RESULTS, table, {"ptms": [PTM]})
     found, facts = layer_choice.results()
     assert facts == {"ptms": [PTM]}
     assert list(found["layer"]) == list(table["layer"])

@@ -14,7 +14,7 @@ from crosscorpus.models import loading, model_registry
 from crosscorpus.protocols import protocol_settings
 from crosscorpus.scores import metrics
 from crosscorpus.training import baselines, evaluate, heads
-from crosscorpus.verdict import choice_effects, open_choices, published_tables, sensitivity
+from crosscorpus.verdict import choice_effects, open_choices, published_tables, sensitivity, study_files
 
 CHOICES = open_choices.register()["choices"]
 OPTIONS = [(choice, option) for choice, entry in CHOICES.items() for option in entry["options"]]
@@ -427,7 +427,7 @@ def test_no_results_name_the_command(monkeypatch, tmp_path):
 def test_what_is_written_is_read_again(monkeypatch, tmp_path):
     monkeypatch.setattr(choice_effects, "RESULTS", tmp_path / "sensitivity.csv")
     table, counts = run(["folds", "seed"])
-    choice_effects.write(choice_effects.RESULTS, table, counts)
+    study_files.write(choice_effects.RESULTS, table, counts)
     back, facts = choice_effects.results()
     pd.testing.assert_frame_equal(back, table.round(3), check_dtype=False)
     assert facts == counts

@@ -78,7 +78,7 @@ def embed(
     if (
         not whole.exists()
         or not embedding_files.is_protected(whole)
-        or _made_with_other_weights(ptm, whole, mirror)
+        or weights.are_others(ptm, embedding_files.read_embeddings(whole)[1].get("weights_sha256"), mirror)
     ):
         for other in store.others(whole, identity):
             logger.warning(other)
@@ -89,12 +89,6 @@ def embed(
     else:
         shutil.rmtree(whole.with_suffix(""), ignore_errors=True)  # of a run that was stopped at its very end
     return store.load(ptm, corpus, "audio", pooling, dtype)
-
-
-def _made_with_other_weights(ptm: str, whole: Path, mirror: str | None) -> bool:
-    here = weights.find(ptm, mirror)
-    made_with = embedding_files.read_embeddings(whole)[1].get("weights_sha256")
-    return here is not None and made_with != weights.fingerprint(here, model_registry.get(ptm).files)
 
 
 def _extract(

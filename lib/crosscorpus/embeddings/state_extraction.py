@@ -88,7 +88,9 @@ def embed(
     utterances = corpus_scans.fresh(what.corpus, root).utterances
     asked = what.identity(kind, utterances)
     whole = store.states_path(kind, what.ptm, what.corpus, asked)
-    if not whole.exists() or _made_with_other_weights(what.ptm, whole, mirror):
+    if not whole.exists() or weights.are_others(
+        what.ptm, block_files.read(whole).metadata.get("weights_sha256"), mirror
+    ):
         named = f"{model.name} on {corpus_registry.get(what.corpus).name}, {' '.join([kind, *what.more.values()])}"
         print(disk_space.check(named, size(utterances), utterances, whole))
         folder, on = weights.fetch(what.ptm, mirror), devices.choose_device(device)
@@ -97,12 +99,6 @@ def embed(
     else:
         shutil.rmtree(whole.with_suffix(""), ignore_errors=True)  # of a run that was stopped at its very end
     return store.read_states(kind, what.ptm, what.corpus, asked, "python -m crosscorpus.embeddings")
-
-
-def _made_with_other_weights(ptm: str, whole: Path, mirror: str | None) -> bool:
-    here = weights.find(ptm, mirror)
-    made_with = block_files.read(whole).metadata.get("weights_sha256")
-    return here is not None and made_with != weights.fingerprint(here, model_registry.get(ptm).files)
 
 
 def _extract(

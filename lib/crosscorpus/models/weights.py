@@ -105,6 +105,12 @@ def fingerprint(folder: Path, files: Iterable[str] = ()) -> str:
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
+def are_others(ptm: str, made_with: str | None, mirror: str | None = None) -> bool:
+    """Return whether a model's weights are here and have another `fingerprint` than those that made something."""
+    here = find(ptm, mirror)
+    return here is not None and made_with != fingerprint(here, model_registry.get(ptm).files)
+
+
 def sha256(file: Path) -> str:
     """Return the SHA-256 of a file; computed once a process while the file stays as it is."""
     stat = file.stat()

@@ -19,6 +19,7 @@ Modules, in the order in which data flows through them:
 - `reproduction`: what the same procedure prints when it is run again: single folds, and means over folds
 - `score_verdicts`: the paper's scores beside ours, cell by cell: which of them our procedure prints
 - `leakage`: what folds share between training and test, and what it is worth
+- `study_files`: committed tables of studies, with what made them
 - `open_choices`: what the paper leaves open
 - `sensitivity`: measure how far each open choice moves our results
 - `choice_effects`: how far each open choice moves our results

@@ -1,16 +1,12 @@
 """How far each open choice moves our results: `data/results/sensitivity.csv`, and what follows."""
 
-import functools
-import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from crosscorpus.base import known_names, paths, whole_files
-from crosscorpus.embeddings import store_folders
-from crosscorpus.verdict import published_tables
+from crosscorpus.base import known_names, paths
+from crosscorpus.verdict import published_tables, study_files
 
 RESULTS = paths.DATA / "results" / "sensitivity.csv"
 SCORES = ("accuracy", "macro_f1")
@@ -123,11 +119,9 @@ def results() -> tuple[pd.DataFrame, dict[str, Any]]:
     store_folders.NotStoredError
         It is not there.
     """
-    if not RESULTS.exists():
-        raise store_folders.NotStoredError(f"{paths.shown(RESULTS)}: not there; `make sensitivity` makes it")
     text = dict.fromkeys(["choice", "option", "seeds"], str)
-    table = pd.read_csv(RESULTS, dtype=text, keep_default_na=False, na_values={c: [""] for c in COLUMNS[-6:]})
-    return table, json.loads(RESULTS.with_suffix(".json").read_text(encoding="utf-8"))
+    empty = {c: [""] for c in COLUMNS[-6:]}
+    return study_files.read(RESULTS, "sensitivity", dtype=text, keep_default_na=False, na_values=empty)
 
 
 def made(facts: dict[str, Any]) -> pd.DataFrame:
@@ -145,11 +139,3 @@ def made(facts: dict[str, Any]) -> pd.DataFrame:
         "libraries": ", ".join(f"{name} {version}" for name, version in facts["libraries"].items()),
     } | ({"rows added later": facts["added"]} if "added" in facts else {})
     return pd.DataFrame(rows.items(), columns=["what", "value"])
-
-
-def write(path: Path, table: pd.DataFrame, facts: dict[str, Any]) -> None:
-    """Write a table of results as CSV, and what made it as JSON beside it."""
-    to_csv = functools.partial(table.to_csv, index=False, float_format="%.3f", lineterminator="\n")
-    whole_files.replace_file(path, to_csv)
-    text = json.dumps(facts, indent=2, sort_keys=True) + "\n"
-    whole_files.replace_file(path.with_suffix(".json"), lambda part: part.write_text(text, encoding="utf-8"))

@@ -1,8 +1,6 @@
 """How often intervals over speakers hold the truth: a simulation that can be run again (`make coverage`)."""
 
 import argparse
-import datetime
-import json
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -10,10 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from crosscorpus.base import paths, versions
-from crosscorpus.embeddings import store_folders
+from crosscorpus.base import paths
 from crosscorpus.scores import metrics
-from crosscorpus.verdict import choice_effects
+from crosscorpus.verdict import study_files
 
 RESULTS = paths.DATA / "results" / "coverage.csv"
 SPEAKERS = (6, 10, 24)
@@ -100,9 +97,7 @@ def results() -> tuple[pd.DataFrame, dict[str, Any]]:
     store_folders.NotStoredError
         It is not there.
     """
-    if not RESULTS.exists():
-        raise store_folders.NotStoredError(f"{paths.shown(RESULTS)}: not there; `make coverage` makes it")
-    return pd.read_csv(RESULTS), json.loads(RESULTS.with_suffix(".json").read_text(encoding="utf-8"))
+    return study_files.read(RESULTS, "coverage")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -115,12 +110,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     started = time.perf_counter()
     table = simulate(repetitions=given.repetitions)
     facts = {
-        "date": datetime.date.today().isoformat(),
-        "commit": versions.of_commit(),
-        "libraries": versions.of_libraries(),
-        "seconds": round(time.perf_counter() - started, 1),
+        **study_files.made_since(started),
     }
-    choice_effects.write(RESULTS, table, facts)
+    study_files.write(RESULTS, table, facts)
     print(table.to_string(index=False, float_format="{:.1f}".format))
 
 

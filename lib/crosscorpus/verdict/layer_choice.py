@@ -5,14 +5,13 @@ cells in which its test corpus has no part: within corpora by the other corpora'
 of the others.
 """
 
-import json
 from typing import Any
 
 import pandas as pd
 
 from crosscorpus.base import known_names, paths
-from crosscorpus.embeddings import store_folders
 from crosscorpus.models import hidden_states
+from crosscorpus.verdict import study_files
 
 RESULTS = paths.DATA / "results" / "layers.csv"
 SCORES = ("accuracy", "uar")
@@ -37,10 +36,7 @@ def results() -> tuple[pd.DataFrame, dict[str, Any]]:
     store_folders.NotStoredError
         It is not there.
     """
-    if not RESULTS.exists():
-        raise store_folders.NotStoredError(f"{paths.shown(RESULTS)}: not there; `make layers` makes it")
-    table = pd.read_csv(RESULTS, dtype={"layer": str})
-    return table, json.loads(RESULTS.with_suffix(".json").read_text(encoding="utf-8"))
+    return study_files.read(RESULTS, "layers", dtype={"layer": str})
 
 
 def made(facts: dict[str, Any]) -> pd.DataFrame:

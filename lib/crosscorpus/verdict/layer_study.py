@@ -7,27 +7,24 @@ tested one.
 
 import argparse
 import datetime
-import functools
 import itertools
-import json
 import math
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import joblib
 import pandas as pd
 import yaml
 
-from crosscorpus.base import devices, known_names, paths, versions, whole_files
+from crosscorpus.base import devices, known_names, paths, versions
 from crosscorpus.corpora import corpus_registry
 from crosscorpus.embeddings import layers, store, store_folders
 from crosscorpus.models import hidden_states, model_registry
 from crosscorpus.protocols import protocol_settings
 from crosscorpus.scores import metrics
 from crosscorpus.training import evaluate, profiles, unit_of_work
-from crosscorpus.verdict import layer_choice, sensitivity
+from crosscorpus.verdict import layer_choice, sensitivity, study_files
 
 PROFILE = paths.ROOT / "profiles" / "layers.yaml"
 MADE_BY = ("handle", "revision", "weights_sha256", "pooling", "dtype", "device", "commit")
@@ -183,17 +180,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "embeddings": made_from(ptms, corpus_ids, given.pooling),
     }
     path = layer_choice.RESULTS if not given.ptms else paths.BUILD / "layers.csv"
-    write(path, table, facts)
+    study_files.write(path, table, facts)
     print(layer_choice.worth(chosen).to_string(index=False, float_format="{:.1f}".format))
     print(f"{paths.shown(path)}: {len(table)} rows, in {facts['seconds']:.0f} s beside the extraction")
-
-
-def write(path: Path, table: pd.DataFrame, facts: Mapping[str, Any]) -> None:
-    """Write a table of results as CSV, and what made it as JSON beside it."""
-    to_csv = functools.partial(table.to_csv, index=False, float_format="%.3f", lineterminator="\n")
-    whole_files.replace_file(path, to_csv)
-    text = json.dumps(facts, indent=2, sort_keys=True) + "\n"
-    whole_files.replace_file(path.with_suffix(".json"), lambda part: part.write_text(text, encoding="utf-8"))
 
 
 if __name__ == "__main__":

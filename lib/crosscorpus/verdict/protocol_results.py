@@ -4,9 +4,7 @@ A table of cells has a row for each variant, regime, selection, adjustment, mode
 size of the test, and each score of all test utterances together with its interval over speakers, in percent.
 """
 
-import functools
 import itertools
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,10 +13,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from crosscorpus.base import paths, safe_yaml, whole_files
-from crosscorpus.embeddings import store_folders
+from crosscorpus.base import paths, safe_yaml
 from crosscorpus.scores import metrics
-from crosscorpus.verdict import published_tables
+from crosscorpus.verdict import published_tables, study_files
 
 CONDITION = ["variant", "regime", "selection", "adjustment"]
 KEY = [*CONDITION, "ptm", "train_corpus", "test_corpus"]
@@ -45,21 +42,17 @@ def results() -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
     store_folders.NotStoredError
         They are not there.
     """
-    if not RESULTS.exists():
-        raise store_folders.NotStoredError(f"{paths.shown(RESULTS)}: not there; `make protocols` makes it")
     text = dict.fromkeys([*KEY, "head", "way"], str)
-    cells = pd.read_csv(RESULTS, dtype=text, keep_default_na=False, na_values={c: [""] for c in COLUMNS[9:]})
+    empty = {c: [""] for c in COLUMNS[9:]}
+    cells, facts = study_files.read(RESULTS, "protocols", dtype=text, keep_default_na=False, na_values=empty)
     ranks = pd.read_csv(RESULTS.with_name("protocols_ranks.csv"))
-    return cells, ranks, json.loads(RESULTS.with_suffix(".json").read_text(encoding="utf-8"))
+    return cells, ranks, facts
 
 
 def write(path: Path, cells: pd.DataFrame, ranks: pd.DataFrame, facts: Mapping[str, Any]) -> None:
     """Write both tables as CSV, and what made them as JSON beside them."""
-    for file, table in ((path, cells), (path.with_name(f"{path.stem}_ranks.csv"), ranks)):
-        to_csv = functools.partial(table.to_csv, index=False, float_format="%.3f", lineterminator="\n")
-        whole_files.replace_file(file, to_csv)
-    text = json.dumps(dict(facts), indent=2, sort_keys=True) + "\n"
-    whole_files.replace_file(path.with_suffix(".json"), lambda part: part.write_text(text, encoding="utf-8"))
+    study_files.write_table(path.with_name(f"{path.stem}_ranks.csv"), ranks)
+    study_files.write(path, cells, facts)
 
 
 def made(facts: Mapping[str, Any]) -> pd.DataFrame:

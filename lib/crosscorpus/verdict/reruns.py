@@ -5,7 +5,6 @@ What the same procedure prints from one time to the next is what a published val
 """
 
 import argparse
-import datetime
 import functools
 import itertools
 import json
@@ -18,10 +17,11 @@ import pandas as pd
 import yaml
 
 from crosscorpus.base import devices, paths, table_files, versions, whole_files
-from crosscorpus.embeddings import store, store_folders
+from crosscorpus.embeddings import store
 from crosscorpus.protocols import protocol_settings
 from crosscorpus.scores import label_sets, metrics
 from crosscorpus.training import evaluate, profiles, unit_of_work
+from crosscorpus.verdict import study_files
 
 PROFILE = paths.ROOT / "profiles" / "reruns.yaml"
 RESULTS = paths.DATA / "results" / "reruns.parquet"
@@ -82,8 +82,7 @@ def results() -> tuple[pd.DataFrame, dict[str, Any]]:
     store_folders.NotStoredError
         It is not there.
     """
-    if not RESULTS.exists():
-        raise store_folders.NotStoredError(f"{paths.shown(RESULTS)}: not there; `make reruns` makes it")
+    study_files.check(RESULTS, "reruns")
     return pd.read_parquet(RESULTS), table_files.read_record(RESULTS)
 
 
@@ -102,12 +101,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     record = {
         **{key: profile[key] for key in ("profile", "ptms", "corpora", "heads", "regimes", "seeds", "overrides")},
         "deals": given.deals,
-        "date": datetime.date.today().isoformat(),
-        "commit": versions.of_commit(),
         "device": versions.of_device(devices.choose_device("auto")),
-        "libraries": versions.of_libraries(),
         "workers": given.workers or joblib.cpu_count(),
-        "seconds": round(time.perf_counter() - started, 1),
+        **study_files.made_since(started),
     }
     target = RESULTS if given.deals == DEALS else paths.BUILD / RESULTS.name
     small = table.astype({"deal": "int16", "seed": "int16", "fold": "int8", "n": "int16"})

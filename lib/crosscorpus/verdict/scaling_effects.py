@@ -1,8 +1,6 @@
 """How much of what does not carry over between corpora is a shift of mean and variance (`make scaling`)."""
 
 import argparse
-import datetime
-import json
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -11,11 +9,10 @@ import pandas as pd
 import yaml
 
 from crosscorpus.base import devices, paths, versions
-from crosscorpus.embeddings import store_folders
 from crosscorpus.protocols import protocol_settings
 from crosscorpus.scores import label_sets, metrics
 from crosscorpus.training import evaluate, profiles
-from crosscorpus.verdict import choice_effects
+from crosscorpus.verdict import study_files
 
 PROFILE = paths.ROOT / "profiles" / "scaling.yaml"
 RESULTS = paths.DATA / "results" / "scaling.csv"
@@ -103,9 +100,7 @@ def results() -> tuple[pd.DataFrame, dict[str, Any]]:
     store_folders.NotStoredError
         It is not there.
     """
-    if not RESULTS.exists():
-        raise store_folders.NotStoredError(f"{paths.shown(RESULTS)}: not there; `make scaling` makes it")
-    return pd.read_csv(RESULTS), json.loads(RESULTS.with_suffix(".json").read_text(encoding="utf-8"))
+    return study_files.read(RESULTS, "scaling")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -123,13 +118,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     facts = {
         **{key: profile[key] for key in ("profile", "ptms", "corpora", "baselines", "regimes", "seeds")},
         "heads": profile["heads"] if given.heads else [],
-        "date": datetime.date.today().isoformat(),
-        "commit": versions.of_commit(),
         "device": versions.of_device(devices.choose_device("auto")),
-        "libraries": versions.of_libraries(),
-        "seconds": round(time.perf_counter() - started, 1),
+        **study_files.made_since(started),
     }
-    choice_effects.write(RESULTS, table, facts)
+    study_files.write(RESULTS, table, facts)
     print(f"{paths.shown(RESULTS)}: {len(table)} rows in {facts['seconds']:.0f} s")
 
 

@@ -20,7 +20,7 @@ from crosscorpus.models import model_registry
 from crosscorpus.protocols import protocol_settings
 from crosscorpus.scores import metrics
 from crosscorpus.training import evaluate, profiles, unit_of_work
-from crosscorpus.verdict import choice_effects, open_choices
+from crosscorpus.verdict import choice_effects, open_choices, study_files
 
 PROFILE = paths.ROOT / "profiles" / "sensitivity.yaml"
 
@@ -226,7 +226,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "seconds": round(seconds, 1),
     }
     path = choice_effects.RESULTS if whole else paths.BUILD / "sensitivity.csv"
-    choice_effects.write(path, table, facts)
+    study_files.write(path, table, facts)
     print(choice_effects.ranges(table).to_string(index=False, float_format="{:.1f}".format))
     print(f"{paths.shown(path)}: {len(table)} rows; {counts['trained']} heads trained in {seconds:.0f} s")
 

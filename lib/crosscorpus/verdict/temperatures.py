@@ -1,9 +1,7 @@
 """Whether sureness carries over: temperatures fitted on validation parts (`make temperatures`)."""
 
 import argparse
-import datetime
 import functools
-import json
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -11,12 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from crosscorpus.base import paths, processes, progress, versions
-from crosscorpus.embeddings import store, store_folders
+from crosscorpus.base import paths, processes, progress
+from crosscorpus.embeddings import store
 from crosscorpus.protocols import protocol_settings
 from crosscorpus.scores import calibration, label_sets, metrics
 from crosscorpus.training import baselines, unit_of_work
-from crosscorpus.verdict import choice_effects
+from crosscorpus.verdict import study_files
 
 RESULTS = paths.DATA / "results" / "temperatures.csv"
 PTMS = ("whisper-base", "ecapa-tdnn", "egemaps", "mfcc")
@@ -159,9 +157,7 @@ def results() -> tuple[pd.DataFrame, dict[str, Any]]:
     store_folders.NotStoredError
         It is not there.
     """
-    if not RESULTS.exists():
-        raise store_folders.NotStoredError(f"{paths.shown(RESULTS)}: not there; `make temperatures` makes it")
-    return pd.read_csv(RESULTS), json.loads(RESULTS.with_suffix(".json").read_text(encoding="utf-8"))
+    return study_files.read(RESULTS, "temperatures")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -179,12 +175,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "regime": REGIME,
         "heads": list(HEADS),
         "seeds": [0],
-        "date": datetime.date.today().isoformat(),
-        "commit": versions.of_commit(),
-        "libraries": versions.of_libraries(),
-        "seconds": round(time.perf_counter() - started, 1),
+        **study_files.made_since(started),
     }
-    choice_effects.write(RESULTS, table, facts)
+    study_files.write(RESULTS, table, facts)
     print(f"{paths.shown(RESULTS)}: {len(table)} rows in {facts['seconds']:.0f} s")
 
 

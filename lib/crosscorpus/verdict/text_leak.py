@@ -1,8 +1,6 @@
 """What it is worth that test sentences are heard in training, beside test speakers (`make texts`)."""
 
 import argparse
-import datetime
-import json
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -10,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from crosscorpus.base import paths, processes, progress, versions
-from crosscorpus.embeddings import store, store_folders
+from crosscorpus.base import paths, processes, progress
+from crosscorpus.embeddings import store
 from crosscorpus.protocols import protocol_settings, text_disjoint
 from crosscorpus.training import baselines
-from crosscorpus.verdict import choice_effects
+from crosscorpus.verdict import study_files
 
 RESULTS = paths.DATA / "results" / "texts.csv"
 PTMS = ("whisper-base", "ecapa-tdnn", "egemaps", "mfcc")
@@ -142,9 +140,7 @@ def results() -> tuple[pd.DataFrame, dict[str, Any]]:
     store_folders.NotStoredError
         It is not there.
     """
-    if not RESULTS.exists():
-        raise store_folders.NotStoredError(f"{paths.shown(RESULTS)}: not there; `make texts` makes it")
-    return pd.read_csv(RESULTS), json.loads(RESULTS.with_suffix(".json").read_text(encoding="utf-8"))
+    return study_files.read(RESULTS, "texts")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -161,12 +157,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "ptms": list(PTMS),
         "head": HEAD,
         "deals": given.deals,
-        "date": datetime.date.today().isoformat(),
-        "commit": versions.of_commit(),
-        "libraries": versions.of_libraries(),
-        "seconds": round(time.perf_counter() - started, 1),
+        **study_files.made_since(started),
     }
-    choice_effects.write(RESULTS, table, facts)
+    study_files.write(RESULTS, table, facts)
     print(f"{paths.shown(RESULTS)}: {len(table)} rows in {facts['seconds']:.0f} s")
 
 
