@@ -3,11 +3,11 @@
 (() => {
   function answering(svg) {
     const marks = [...svg.querySelectorAll(".mark")];
-    const said = document.createElement("output");
-    said.className = "mark-said";
-    said.hidden = true;
     const box = svg.parentElement;
     box.classList.add("has-marks");
+    const said = box.querySelector(".mark-said") ?? document.createElement("output"); // one for all panels
+    said.className = "mark-said";
+    said.hidden = true;
     box.append(said);
 
     function show(mark) {
@@ -43,6 +43,44 @@
     });
   }
 
+  // On a phone, panels stand below each other: copies of the drawing, each with a window on one panel. An axis that a
+  // panel shares with its neighbour, who alone has its numbers, is copied to it.
+  function stack(svg) {
+    const groups = [...svg.querySelectorAll("g[id*='-axes_']")].filter((axes) => axes.querySelector("path"));
+    const places = groups.map((axes) => axes.querySelector("g[id*='-patch_']").getBBox());
+    const columns = new Set(places.map((place) => Math.round(place.x)));
+    if (columns.size < 2) return;
+    const axis = (axes, number) => axes.querySelectorAll(":scope > g[id*='-matplotlib.axis_']")[number];
+    const named = (axes, number) => axis(axes, number)?.querySelector("[id*='-text_']");
+    const lend = (place, number, alike, far) => {
+      if (!axis(groups[place], number) || named(groups[place], number)) return;
+      const lender = groups.find((axes, other) => named(axes, number) && Math.abs(places[other][alike] - places[place][alike]) < 1);
+      if (!lender) return;
+      const by = places[place][far] - places[groups.indexOf(lender)][far];
+      const copy = axis(lender, number).cloneNode(true);
+      copy.setAttribute("transform", far === "x" ? `translate(${by} 0)` : `translate(0 ${by})`);
+      groups[place].append(copy);
+    };
+    groups.forEach((_, place) => {
+      lend(place, 1, "y", "x");
+      lend(place, 0, "x", "y");
+    });
+    const legends = [...svg.querySelectorAll("g[id*='-figure_'] > g[id*='-legend_']")];
+    const windows = [...groups, ...legends].map((group) => {
+      const { x, y, width, height } = group.getBBox();
+      const copy = svg.cloneNode(true);
+      for (const other of copy.querySelectorAll("g[id*='-axes_'], g[id*='-legend_']")) if (other.id !== group.id && !other.closest(`[id="${group.id}"]`)) other.remove();
+      copy.setAttribute("viewBox", `${x - 3} ${y - 3} ${width + 6} ${height + 6}`);
+      copy.removeAttribute("height");
+      copy.setAttribute("width", `${width + 6}pt`);
+      return copy;
+    });
+    const box = document.createElement("div");
+    box.className = "panels";
+    box.append(...windows);
+    svg.replaceWith(box);
+  }
+
   // Twice the size on the page, on white, as a file.
   function savePng(figure, button) {
     const inline = figure.querySelector("svg.marked");
@@ -75,6 +113,7 @@
   }
 
   document.addEventListener("DOMContentLoaded", () => {
+    if (matchMedia("(max-width: 600px)").matches) document.querySelectorAll("svg.marked").forEach(stack);
     document.querySelectorAll("svg.marked").forEach(answering);
     document.querySelectorAll("figure button.png").forEach((button) => {
       button.addEventListener("click", () => savePng(button.closest("figure"), button));
