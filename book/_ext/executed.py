@@ -4,8 +4,9 @@ The sources, `notebooks/<name>.ipynb`, hold no outputs; `make book` leaves execu
 `_build/<profile>/notebooks/`, with the profile in the environment variable CROSSCORPUS_PROFILE. A copy that is
 missing, stopped, failed or out of date ends the build: a page never shows its source without results. Pages are
 read again when a copy that they show, or glue values from, has changed. In the text of a notebook and in the
-captions of its figures, `{{ name }}` stands for the value of that parameter: so one source, executed for several
-models, gives pages with titles of their own.
+captions of its figures, `{{ name }}` stands for the value of that parameter, and `{{ model }}` for the name of
+the model whose id is the parameter `ptm`: so one source, executed for several models, gives pages with titles of
+their own.
 """
 
 import ast
@@ -22,6 +23,8 @@ from myst_nb.ext.glue.utils import PendingGlueReference
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.errors import ExtensionError
+
+from crosscorpus.models import model_registry
 
 PROFILE_SETTING = "CROSSCORPUS_PROFILE"
 DEFAULT_PROFILE = "demo"
@@ -70,7 +73,10 @@ def swap(app: Sphinx, docname: str, source: list[str]) -> None:
         raise fail(copy, "is not a whole notebook") from None
     check(copy, cells, run)
     check_same(copy, cells, json.loads(source_of(app, docname, cells) or source[0])["cells"])
-    fill_in(cells, parameters(cells))
+    values = parameters(cells)
+    if "ptm" in values:
+        values.setdefault("model", model_registry.model_name(str(values["ptm"])))
+    fill_in(cells, values)
     out_of_sight = any({"parameters", "remove-input"} <= set(tags(cell)) for cell in cells)
     for cell in cells:
         collapse_parameters(cell, "remove-input" if out_of_sight else "hide-input")
@@ -86,10 +92,15 @@ def source_of(app: Sphinx, docname: str, cells: list[dict[str, Any]]) -> str:
 
     A model that has run and one that has not have notebooks of their own; the ids of cells begin with their names.
     """
-    stem = str(cells[0].get("id", "")).rpartition("-")[0] if cells else ""
+    stem = made_from(cells)
     if not docname.startswith(f"{FOLDER}models/") or stem not in ("model", "model-to-run"):
         return ""
     return (Path(app.srcdir) / FOLDER / f"{stem}.ipynb").read_text(encoding="utf-8")
+
+
+def made_from(cells: list[dict[str, Any]]) -> str:
+    """Return the notebook that cells are of, which their ids begin with; "" where there is none."""
+    return str(cells[0].get("id", "")).rpartition("-")[0] if cells else ""
 
 
 def check(copy: Path, cells: list[dict[str, Any]], run: dict[str, Any]) -> None:

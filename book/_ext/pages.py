@@ -5,10 +5,12 @@
 - The download button of a chapter gives the executed notebook.
 - Where the site will be published (environment variable CROSSCORPUS_REPOSITORY, the address of the public
   repository), chapters have a button that opens them on Binder.
+- The contents at the left have a mark for each model: full where it has run, empty where it has not.
 - Small repairs of the markup for readers who listen to pages or use a keyboard: formulas scroll on a phone.
 """
 
 import html
+import json
 import math
 import os
 import re
@@ -45,7 +47,10 @@ def finish(app: Sphinx, docname: str, template: str, context: dict[str, Any], do
     """Finish a page before it is written (event html-page-context)."""
     toctree = context.get("generate_toctree_html")
     if toctree is not None:
-        context["generate_toctree_html"] = lambda *args, **options: name_toggles(toctree(*args, **options))
+        run = models_run(app)
+        context["generate_toctree_html"] = lambda *args, **options: mark_models(
+            name_toggles(toctree(*args, **options)), run
+        )
     if doctree is None:
         return
     body = plain_citations(context["body"]).replace('<div class="math ', '<div tabindex="0" class="math ')
@@ -97,6 +102,31 @@ def offer(app: Sphinx, docname: str, link: str) -> str:
 def name_toggles(toctree: str) -> str:
     """Name the arrows that open a part of the table of contents."""
     return str(toctree).replace("<summary>", '<summary aria-label="Pages of this chapter">')
+
+
+def models_run(app: Sphinx) -> dict[str, bool]:
+    """Return model -> whether its page is of a model that has run, for all models that have a page."""
+    known = vars(app).setdefault("models_that_ran", {})
+    pages = [name for name in app.env.found_docs if name.startswith(f"{executed.FOLDER}models/")]
+    for docname in pages if not known else []:
+        copy = executed.copy_of(app, docname)
+        cells = json.loads(copy.read_text(encoding="utf-8"))["cells"] if copy is not None else []
+        known[docname.rpartition("/")[2]] = executed.made_from(cells) == "model"
+    return known
+
+
+def mark_models(toctree: str, run: dict[str, bool]) -> str:
+    """Put a mark after the name of each model in the contents; a link of the page itself has no file in it."""
+
+    def marked(link: re.Match[str]) -> str:
+        sign, says = ("●", "run") if run[link[2]] else ("○", "not yet run")
+        mark = f'<span class="run-mark" title="{says}" aria-hidden="true">{sign}</span>'
+        return f'{link[1]}{mark}<span class="visually-hidden"> ({says})</span></a>'
+
+    names = "|".join(map(re.escape, sorted(run, key=len, reverse=True)))
+    return (
+        re.sub(rf'(<a [^>]*href="(?:[^"]*/)?({names})\.html"[^>]*>[^<]*)</a>', marked, toctree) if run else toctree
+    )
 
 
 def plain_citations(body: str) -> str:

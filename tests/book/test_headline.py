@@ -70,14 +70,6 @@ def test_what_the_paper_does_not_have_is_not_among_its_cells():
     assert facts["models_paper"] == "Whisper"
 
 
-def test_the_first_page_pictures_no_control_where_there_is_a_model():
-    made = table()
-    assert headline.pictured(made, "whisper-base") == "whisper-base"
-    assert headline.pictured(made, "whisper-base-untrained") == "whisper-base"
-    controls = made[made["ptm"] == "whisper-base-untrained"]
-    assert headline.pictured(controls, "whisper-base-untrained") == "whisper-base-untrained"
-
-
 def test_the_papers_cells_count_once_and_verdicts_are_those_of_one_regime():
     stated = judged(score_verdicts.MEANS, score_verdicts.FOLDS, score_verdicts.FOLDS, score_verdicts.ABOVE)
     facts = headline.facts(table(), pd.concat([stated, judged(score_verdicts.MEANS, regime="speaker")]))

@@ -9,6 +9,7 @@ Modules, in the order in which data flows through them:
 - `figures`: figures of corpora, embeddings and learning curves
 - `score_figures`: figures of scores: by pair, by model, by emotion, and ranks
 - `verdict_figures`: figures of the verdict: what fits the paper's table, and what open choices move
+- `claim_figure`: the first page's figure: the paper's claim, and what was found here
 - `layer_figures`: figures of layers: scores by layer, beside the untrained twin's
 - `amount_figures`: figures of scores by how much was trained on
 - `reliability_figures`: figures of how often heads are right, by how sure they are

@@ -83,12 +83,6 @@ def facts(table: pd.DataFrame, cells: pd.DataFrame, emotions: Sequence[str] = ()
     }
 
 
-def pictured(table: pd.DataFrame, ptm: str) -> str:
-    """Return the model of the first page's figure: `ptm`, or the first that is no control where `ptm` is one."""
-    models = model_registry.without_controls(table["ptm"].unique())
-    return ptm if ptm in models else next(iter(models), ptm)
-
-
 def _list(names: Iterable[str]) -> str:
     *first, last = [*names] or ["none"]
     return f"{', '.join(first)} and {last}" if first else last

@@ -250,3 +250,16 @@ def offer(table: pd.DataFrame, name: str) -> HTML:
             links.append(f"{label} (too large for a page, {shown}: <code>{html.escape(address)}</code>)")
     rows = f"{len(table):,} rows"
     return HTML(f'<p class="downloads">Download {file.replace("-", " ")}, {rows}: {", ".join(links)}</p>')
+
+
+def marks(table: pd.DataFrame, full: str) -> HTML:
+    """Show a table of words as a grid of marks: a full one for one of the words, an empty one for any other.
+
+    A mark has its word as its name, for readers who listen or point at it.
+    """
+
+    def mark(word: str) -> str:
+        name, sign = html.escape(word), "●" if word == full else "○"
+        return f'<span role="img" aria-label="{name}" title="{name}">{sign}</span>'
+
+    return rendered(table.style.format(mark))

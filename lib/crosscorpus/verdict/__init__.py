@@ -18,6 +18,7 @@ Modules, in the order in which data flows through them:
 - `reruns`: train the paper's cells again and again, with other seeds and with other folds
 - `reproduction`: what the same procedure prints when it is run again: single folds, and means over folds
 - `score_verdicts`: the paper's scores beside ours, cell by cell: which of them our procedure prints
+- `first_findings`: what the first page says of the paper's claim: means across corpora, and four findings
 - `leakage`: what folds share between training and test, and what it is worth
 - `study_files`: committed tables of studies, with what made them
 - `open_choices`: what the paper leaves open
