@@ -3,6 +3,7 @@
 - A line below the title: how long the page takes to read and, for a chapter, how long it took to run.
 - The tables that a chapter offers (`tables.offer`) stand beside the pages, and links lead there.
 - The download button of a chapter gives the executed notebook.
+- The page with the explorer loads its scripts, and no other page does.
 - Where the site will be published (environment variable CROSSCORPUS_REPOSITORY, the address of the public
   repository), chapters have a button that opens them on Binder.
 - Small repairs of the markup for readers who listen to pages or use a keyboard: formulas scroll on a phone.
@@ -28,6 +29,8 @@ import executed
 REPOSITORY_SETTING = "CROSSCORPUS_REPOSITORY"
 WORDS_PER_MINUTE = 200
 NOT_READ = (nodes.literal_block, nodes.raw, nodes.math_block, nodes.comment)
+EXPLORER = '<div class="explorer">'
+EXPLORER_FILES = ("datatables/dataTables.min.js", "explorer.js")
 OFFERED = re.compile(r'href="(_build/[^"]+/downloads/[^"]+)"')
 
 
@@ -48,6 +51,10 @@ def finish(app: Sphinx, docname: str, template: str, context: dict[str, Any], do
         context["generate_toctree_html"] = lambda *args, **options: name_toggles(toctree(*args, **options))
     if doctree is None:
         return
+    if EXPLORER in context["body"]:  # what no other page needs to load
+        for file in EXPLORER_FILES:
+            app.add_js_file(file, priority=900)  # after interactive.js
+        app.add_css_file("explorer.css")
     body = plain_citations(context["body"]).replace('<div class="math ', '<div tabindex="0" class="math ')
     if app.builder.name == "html":
         body = body.replace("</h1>", f'</h1>\n<p class="page-facts">{facts(app, docname, doctree)}</p>', 1)

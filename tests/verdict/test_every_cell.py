@@ -16,7 +16,18 @@ def predictions(ptms=("whisper-base", "a/strange name"), heads=("cnn", "majority
     """Two folds of unequal size; a corpus with two emotions, so that its pairs are another task."""
     rng = np.random.default_rng(5)
     rows = [
-        (ptm, head, "speaker", seed, train, test, fold, f"{test}-{emotion}-{i}", emotion, str(rng.choice(FIVE[:2])))
+        (
+            ptm,
+            head,
+            "speaker",
+            seed,
+            train,
+            test,
+            fold,
+            f"{test}-{emotion}-{i}",
+            emotion,
+            str(rng.choice(FIVE[:2])),
+        )
         for ptm in ptms
         for head in heads
         for seed in seeds
@@ -98,3 +109,14 @@ def test_one_speaker_gives_scores_without_intervals():
     found = every_cell.table(predictions(seeds=(0,)), utterances(speakers=1))
     assert found["uar_low"].isna().all()
     assert found["uar_pooled"].notna().all()
+
+
+def test_a_grid_of_which_nothing_is_here_has_no_rows():
+    nothing = every_cell.of_grid(["trillsson4"], ["cremad"], ["fcn"], ["speaker"], [0], protocol_settings.load())
+    assert len(nothing) == 0
+    assert list(nothing) == every_cell.COLUMNS
+    assert len(every_cell.means(nothing)) == 0
+
+
+def test_all_columns_of_a_run_are_the_ones_that_are_named(cells):
+    assert [*cells, "guard"] == every_cell.COLUMNS

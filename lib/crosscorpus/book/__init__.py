@@ -18,6 +18,7 @@ Modules, in the order in which data flows through them:
 - `tables`: every table of the book, in one style
 - `score_tables`: tables of scores, ours and the paper's
 - `interactive`: views that a reader can turn
+- `explorer`: all scores as one view to filter, rank, compare and draw
 - `corpus_table`: all corpora of the registry: what they are, who may have them, who uses them, what was run
 - `model_table`: all models of the registry: what they are and take, what they have heard, what was run
 - `corpus_portraits`: a corpus that is not the paper's, in tables

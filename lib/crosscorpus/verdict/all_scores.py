@@ -1,4 +1,4 @@
-"""All scores in one tidy table: every published cell, the rivals' on the same corpora, the study's, and a run's own."""
+"""All scores in one tidy table: every published cell, rivals' on the same corpora, a study's, and a run's own."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -60,7 +60,9 @@ def table(cells: pd.DataFrame | None = None, changes: Mapping[str, Any] | None =
     ours = [part for part in (_study(), _run(cells, changes or {})) if len(part)]
     here = [_paper(), *ours]
     corpora = {corpus for part in here for side in ("train_corpus", "test_corpus") for corpus in part[side]}
-    rivals = [rows[rows[["train_corpus", "test_corpus"]].isin(corpora).all(axis=1)] for rows in (_emobox(), _ser())]
+    rivals = [
+        rows[rows[["train_corpus", "test_corpus"]].isin(corpora).all(axis=1)] for rows in (_emobox(), _ser())
+    ]
     found = pd.concat([here[0], *rivals, *ours], ignore_index=True)
     found = found[found["value"].notna()].reset_index(drop=True)
     is_ours = found["source"].isin(OURS)
@@ -96,7 +98,7 @@ def _paper() -> pd.DataFrame:
     rows = _long(published_tables.table1(), {"accuracy": "accuracy", "macro_f1": "macro_f1"})
     labels = protocol_settings.load()["emotions"]
     rows = rows.assign(emotions=label_sets.text(labels), n_emotions=len(labels), note="")
-    return _published(PAPER, PAPERS_PROTOCOL, rows, "five, not said how dealt")
+    return _published(PAPER, PAPERS_PROTOCOL, rows, "not said")
 
 
 def _emobox() -> pd.DataFrame:
@@ -105,7 +107,7 @@ def _emobox() -> pd.DataFrame:
         train_corpus=within["corpus"], test_corpus=within["corpus"],
         emotions=[_labels(EMOBOX, corpus, corpus) for corpus in within["corpus"]],
     ).drop(columns="corpus")  # fmt: skip
-    across = _in_our_names("ma2024_table5").assign(emotions="the four that EmoBox has across corpora", n_emotions=4)
+    across = _in_our_names("ma2024_table5").assign(emotions="the four of EmoBox across corpora", n_emotions=4)
     rows = pd.concat(
         [
             _long(within, {"wa": "accuracy", "ua": "uar", "macro_f1": "macro_f1"}),

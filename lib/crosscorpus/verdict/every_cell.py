@@ -1,17 +1,59 @@
-"""Every cell of a run in one table, with the published value beside it, and the means that a grid's reader looks for."""
+"""Every cell of a run in one table, published values beside, and the means that a grid's reader looks for."""
+
+from collections.abc import Sequence
 
 import pandas as pd
 
+from crosscorpus.embeddings import store_folders
 from crosscorpus.models import model_registry
+from crosscorpus.protocols.protocol_settings import Protocol
 from crosscorpus.scores import guards, label_sets, metrics
+from crosscorpus.training import evaluate
 from crosscorpus.verdict import published_tables
 
 OWN, OTHER, ROW, COLUMN = "own corpus", "other corpora", "trained on", "tested on"
 """What means are over: cells of a corpus with itself, cells of two corpora, and of these a row or a column."""
 SYSTEM = ["ptm", "head", "regime"]
+COLUMNS = [
+    *metrics.CELL, *label_sets.COLUMNS, "n_folds", "n_seeds", "n_utterances", "n_clusters", "clusters", "heard",
+    *(f"{metric}{end}" for metric in metrics.METRICS
+      for end in ("", "_sd", "_seed_sd", "_pooled", "_low", "_high", "_difference")
+      if (metric, end) != ("uar", "_difference")),
+    "paper_accuracy", "paper_macro_f1", "other_labels", "guard",
+]  # fmt: skip
 
 
-def table(predictions: pd.DataFrame, utterances: pd.DataFrame, tripped: pd.DataFrame | None = None) -> pd.DataFrame:
+def of_grid(
+    ptms: Sequence[str],
+    corpora: Sequence[str],
+    heads: Sequence[str],
+    regimes: Sequence[str],
+    seeds: Sequence[int],
+    settings: Protocol,
+    *,
+    source: str = "pack",
+    workers: int = 0,
+) -> pd.DataFrame:
+    """Return `table` of a grid, every corpus with every corpus; without rows where nothing of it can be run here.
+
+    Parameters are those of `evaluate.grid`, which says what it raises; missing embeddings are no error here.
+    """
+    try:
+        predictions, history = evaluate.grid(
+            ptms, corpora, corpora, heads, regimes, seeds, settings, source=source, workers=workers,
+            may_be_empty=True,
+        )  # fmt: skip
+    except store_folders.NotStoredError:
+        return pd.DataFrame(columns=COLUMNS)
+    if not len(predictions):
+        return pd.DataFrame(columns=COLUMNS)
+    utterances = evaluate.utterances(predictions["test_corpus"].unique(), source)
+    return table(predictions, utterances, guards.check_results(predictions, history, utterances))
+
+
+def table(
+    predictions: pd.DataFrame, utterances: pd.DataFrame, tripped: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """Return all scores of all cells, of heads and baselines, within and across corpora.
 
     Parameters
@@ -28,24 +70,21 @@ def table(predictions: pd.DataFrame, utterances: pd.DataFrame, tripped: pd.DataF
     For each of `metrics.METRICS`, in percent: `<metric>`, the mean over folds; `<metric>_sd` and
     `<metric>_seed_sd`, its spread over folds and seeds; `<metric>_pooled`, of all test utterances together, with
     the ends of its interval, `<metric>_low` and `<metric>_high`. For accuracy and macro-F1 `paper_<metric>`, and
-    `<metric>_difference`, our mean over folds minus the paper's; both are missing where the paper has no such cell,
-    and where ours has other emotions, as `other_labels` tells.
+    `<metric>_difference`, our mean over folds minus the paper's; both are missing where the paper has no such
+    cell, and where ours has other emotions, as `other_labels` tells.
     """
     means = metrics.summary(metrics.per_fold(predictions))
     intervals = metrics.interval(predictions, utterances)
     pooled = published_tables.beside(intervals, means).drop(columns=["n_seeds", *label_sets.COLUMNS])
     pooled = pooled.rename(columns={metric: f"{metric}_pooled" for metric in metrics.METRICS})
-    found = means.merge(pooled.drop(columns=list(pooled.filter(like="_of_folds"))), on=metrics.CELL, validate="1:1")
+    found = means.merge(
+        pooled.drop(columns=list(pooled.filter(like="_of_folds"))), on=metrics.CELL, validate="1:1"
+    )
     found["heard"] = [
         model_registry.heard(*pair) if pair[0] in model_registry.registry() else model_registry.UNKNOWN
         for pair in zip(found["ptm"], found["test_corpus"], strict=True)
     ]
-    sizes = ["n_folds", "n_seeds", "n_utterances", "n_clusters", "clusters", "heard"]
-    ends = ("", "_sd", "_seed_sd", "_pooled", "_low", "_high", "_difference")
-    scores = [f"{metric}{end}" for metric in metrics.METRICS for end in ends]
-    papers = [f"paper_{metric}" for metric in metrics.METRICS]
-    order = [*metrics.CELL, *label_sets.COLUMNS, *sizes, *scores, *papers, "other_labels"]
-    found = found[[column for column in order if column in found]]
+    found = found[[column for column in COLUMNS if column in found]]
     return found if tripped is None else guards.mark(found, tripped)
 
 
@@ -59,10 +98,10 @@ def means(cells: pd.DataFrame) -> pd.DataFrame:
 
     Returns
     -------
-    A row for each model, head, regime, label set (`emotions`) and part of the grid: `SYSTEM`, emotions, n_emotions,
-    `over` (`OWN`, `OTHER`, `ROW` or `COLUMN`), `corpus` (that of a row or column, else ""), n_cells, and in percent
-    each of `metrics.METRICS`, the mean over cells of means over folds. `paper_<metric>`, of accuracy and macro-F1,
-    is the paper's mean over the same cells; it is missing unless the paper has them all.
+    A row for each model, head, regime, label set (`emotions`) and part of the grid: `SYSTEM`, emotions,
+    n_emotions, `over` (`OWN`, `OTHER`, `ROW` or `COLUMN`), `corpus` (that of a row or column, else ""), n_cells,
+    and in percent each of `metrics.METRICS`, the mean over cells of means over folds. `paper_<metric>`, of
+    accuracy and macro-F1, is the paper's mean over the same cells; it is missing unless the paper has them all.
     """
     own = cells["train_corpus"] == cells["test_corpus"]
     across = cells[~own]
