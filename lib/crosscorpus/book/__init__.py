@@ -25,6 +25,7 @@ Modules, in the order in which data flows through them:
 - `provenance`: the line at a chapter's end that says where its numbers come from, and the command that makes
   them again
 - `headline`: the few figures that the first page states, and the README's picture
+- `source_archive`: the source of a book as one archive, without the pack's vectors
 - `pdf`: the book as one PDF: all pages in the order of the contents, printed by a Chromium
 - `timings`: what each step of the workflow took
 - `ending`: what a run says at its end: where to look, what was left out and why
