@@ -34,7 +34,7 @@ REPOSITORY_SETTING = "CROSSCORPUS_REPOSITORY"
 WORDS_PER_MINUTE = 200
 NOT_READ = (nodes.literal_block, nodes.raw, nodes.math_block, nodes.comment)
 EXPLORER = '<div class="explorer">'
-EXPLORER_FILES = ("datatables/dataTables.min.js", "explorer.js")
+EXPLORER_FILES = ("datatables/dataTables.min.js", "explorer_scores.js", "explorer_views.js", "explorer.js")
 SOURCE = "_build/source/downloads/" + source_archive.NAME  # where pages link to it
 COMMIT = "COMMIT-OF-THIS-BOOK"  # stands in pages for it
 OFFERED = re.compile(r'href="(_build/[^"]+/downloads/[^"]+)"')
