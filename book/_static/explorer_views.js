@@ -22,7 +22,7 @@ window.crosscorpus.views = (data, scores, page) => {
     data: (row) => text(column, row.i),
     render: DataTable.render.text(),
   });
-  const figures = (title, value, show = shown) => ({
+  const figures = (title, value, show = (one) => shown(one)) => ({
     title: escaped(title),
     type: "num",
     className: "figures",
@@ -126,7 +126,7 @@ window.crosscorpus.views = (data, scores, page) => {
   function means(kept) {
     const sections = new Map();
     for (const i of kept) {
-      const title = ["source", "protocol", "folds"].map((column) => text(column, i)).join(" · ");
+      const title = `${text("source", i)} · protocol: ${text("protocol", i)} · folds: ${text("folds", i)}`;
       if (!sections.has(title)) sections.set(title, []);
       sections.get(title).push(i);
     }

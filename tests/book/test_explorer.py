@@ -189,6 +189,14 @@ def test_it_is_driven_by_the_keyboard_alone(opened):
     assert "of 8 models on this task" in note
 
 
+def test_values_are_shown_with_their_decimals(opened):
+    table = all_scores.table()
+    page = opened(table, "#source=" + all_scores.PAPER.replace(" ", "+"))
+    first = table[(table["source"] == all_scores.PAPER) & (table["score"] == "accuracy")].head(25)
+    assert page.locator("tbody td:nth-child(2)").all_inner_texts() == [f"{value:.2f}" for value in first["value"]]
+    assert page.locator("tbody td:nth-child(9)").first.inner_text() == f"{first['rank'].iloc[0]} of 8"
+
+
 def test_the_address_gives_the_same_view_again(opened):
     page = opened(all_scores.table())
     choose(page, "source", all_scores.PAPER)
