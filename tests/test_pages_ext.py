@@ -1,6 +1,7 @@
 """The Sphinx extension that finishes pages, on a tiny project; the whole site is the matter of test_site.py."""
 
 import json
+import tarfile
 import types
 
 import pytest
@@ -59,6 +60,47 @@ def test_a_table_that_is_offered_but_gone_stops_the_build(project):
     (project.root / "_build" / "demo" / "downloads" / "scores.csv").unlink()
     with pytest.raises(ExtensionError, match=r"scores.csv.*not there; delete .*one.ipynb"):
         shown(project)
+
+
+def test_the_source_of_the_book_is_written_where_a_page_links_to_it(project):
+    shown(project)
+    archive = project.root / "_build" / "html" / "_downloads" / "crosscorpus-source.tar.gz"
+    assert not archive.exists()
+    copy = executed("one")
+    link = '<a href="_build/source/downloads/crosscorpus-source.tar.gz" download>source</a>'
+    copy.cells[-1]["outputs"].append(new_output("display_data", data={"text/html": link}))
+    project.put("one", copy)
+    page = shown(project)["notebooks/one"]
+    target = project.root / "_build" / "html" / "notebooks" / page.find("a", download=True)["href"]
+    assert target.resolve() == archive
+    with tarfile.open(archive) as whole:
+        assert any(name.endswith("/Makefile") for name in whole.getnames())
+    archive.write_text("of an earlier build")
+    shown(project)  # no page has changed
+    assert tarfile.is_tarfile(archive)
+
+
+def test_a_page_that_shows_the_commit_is_read_again_when_it_changes(project, monkeypatch):
+    import pages
+
+    copy = executed("one")
+    copy.cells[-1]["outputs"].append(new_output("stream", text="commit COMMIT-OF-THIS-BOOK"))
+    project.put("one", copy)
+    for commit in ("0123abcd", "4567ef01+"):
+        monkeypatch.setattr(pages.versions, "of_commit", lambda commit=commit: commit)
+        assert f"commit {commit}" in shown(project)["notebooks/one"].text
+
+
+def test_the_explorer_loads_its_scripts_on_its_own_page_alone(project):
+    copy = executed("one")
+    copy.cells[-1]["outputs"].append(
+        new_output("display_data", data={"text/html": '<div class="explorer"></div>'})
+    )
+    project.put("one", copy)
+    pages = shown(project)
+    loaded = {name: str(page.find_all("script")) for name, page in pages.items()}
+    assert "explorer.js" in loaded["notebooks/one"]
+    assert "explorer.js" not in loaded["index"]
 
 
 def test_the_source_of_a_page_is_the_executed_notebook(project):

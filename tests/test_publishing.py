@@ -69,3 +69,12 @@ def test_citation_archive_and_package_agree():
     assert paper["title"] in reference
     assert paper["title"].rstrip("?") in archive["description"].replace("?", "")
     assert all(author.get("family-names", author.get("name")) in reference for author in paper["authors"])
+
+
+def test_the_bibtex_entry_of_this_book_agrees_with_its_citation():
+    citation = yaml.safe_load((paths.ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    entry = (paths.ROOT / "book" / "crosscorpus.bib").read_text(encoding="utf-8")
+    assert f"title = {{{citation['title']}}}" in entry
+    assert citation["authors"][0]["name"] in entry
+    assert f"Version {citation['version']}, commit COMMIT-OF-THIS-BOOK" in entry  # filled in by book/_ext/pages.py
+    assert citation["license"] in entry

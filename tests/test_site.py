@@ -450,6 +450,33 @@ def test_on_a_phone_panels_stand_below_each_other(site, browser):
     assert found == []
 
 
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_each_view_of_all_scores_can_be_used_by_everyone(site, browser, mode):
+    page_file = site / "notebooks" / "explorer.html"
+    assert page_file.stat().st_size < MOST_PAGE
+    found = []
+    with watched(browser, found, mode=mode) as page:
+        for view in ("table", "means", "two", "map"):
+            page.goto("about:blank")
+            page.goto(f"{page_file.as_uri()}#view={view}&source=Phukan+et+al.+2025")
+            assert page.locator(".explorer .count").inner_text().startswith("400 rows")
+            assert page.locator(".explorer .stage table").first.is_visible()
+            page.locator("details.facet summary").nth(2).click()
+            found += violations(page)
+    assert found == []
+
+
+def test_all_scores_fit_a_phone_in_each_view(site, browser):
+    found = []
+    with watched(browser, found, width=360) as page:
+        for view in ("table", "means", "two", "map"):
+            page.goto("about:blank")
+            page.goto(f"{(site / 'notebooks' / 'explorer.html').as_uri()}#view={view}")
+            page.locator("details.facet summary").nth(4).click()
+            assert page.evaluate("document.documentElement.scrollWidth") == 360, view
+    assert found == []
+
+
 def test_without_scripts_the_views_are_tables(site, browser):
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()

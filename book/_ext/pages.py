@@ -3,6 +3,8 @@
 - A line below the title: how long the page takes to read and, for a chapter, how long it took to run.
 - The tables that a chapter offers (`tables.offer`) stand beside the pages, and links lead there.
 - The download button of a chapter gives the executed notebook.
+- The source of the book stands beside the pages as one archive, where a page links to it.
+- The page with the explorer loads its scripts, and no other page does.
 - Where the site will be published (environment variable CROSSCORPUS_REPOSITORY, the address of the public
   repository), chapters have a button that opens them on Binder.
 - The contents at the left have a mark for each model: full where it has run, empty where it has not.
@@ -23,13 +25,20 @@ import pandas as pd
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.config import Config
+from sphinx.environment import BuildEnvironment
 from sphinx.util.osutil import relative_uri
 
 import executed
+from crosscorpus.base import versions
+from crosscorpus.book import source_archive
 
 REPOSITORY_SETTING = "CROSSCORPUS_REPOSITORY"
 WORDS_PER_MINUTE = 200
 NOT_READ = (nodes.literal_block, nodes.raw, nodes.math_block, nodes.comment)
+EXPLORER = '<div class="explorer">'
+EXPLORER_FILES = ("datatables/dataTables.min.js", "explorer_scores.js", "explorer_views.js", "explorer.js")
+SOURCE = "_build/source/downloads/" + source_archive.NAME  # where pages link to it
+COMMIT = "COMMIT-OF-THIS-BOOK"  # stands in pages for it
 OFFERED = re.compile(r'href="(_build/[^"]+/downloads/[^"]+)"')
 
 
@@ -53,6 +62,12 @@ def finish(app: Sphinx, docname: str, template: str, context: dict[str, Any], do
         )
     if doctree is None:
         return
+    if COMMIT in context["body"]:
+        context["body"] = context["body"].replace(COMMIT, versions.of_commit())
+    if EXPLORER in context["body"] and app.builder.name == "html":  # what no other page needs to load
+        for file in EXPLORER_FILES:
+            app.add_js_file(file, priority=900)  # after interactive.js
+        app.add_css_file("explorer.css")
     body = plain_citations(context["body"]).replace('<div class="math ', '<div tabindex="0" class="math ')
     if app.builder.name == "html":
         body = body.replace("</h1>", f'</h1>\n<p class="page-facts">{facts(app, docname, doctree)}</p>', 1)
@@ -90,6 +105,8 @@ def seconds_to_run(app: Sphinx, docname: str) -> float | None:
 def offer(app: Sphinx, docname: str, link: str) -> str:
     """Copy a table that a chapter offers beside the pages, and return the address of the copy."""
     source = Path(app.srcdir) / unquote(html.unescape(link))
+    if link == SOURCE and not source.exists():
+        source_archive.write(source)
     if not source.exists():
         copy = executed.copy_of(app, docname)
         raise executed.fail(source, f"{docname} offers it, but it is not there; delete {copy}")
@@ -146,8 +163,31 @@ def give_executed(app: Sphinx, exception: Exception | None) -> None:
                 shutil.copyfile(copy, target)
 
 
+def give_source(app: Sphinx, exception: Exception | None) -> None:
+    """Write the archive of the source anew where a page links to it (event build-finished)."""
+    target = Path(app.outdir) / "_downloads" / source_archive.NAME
+    if exception is None and target.exists():  # the page that links to it need not have been written again
+        source_archive.write(target)
+
+
+def note_commit(app: Sphinx, doctree: nodes.document) -> None:
+    """Note which commit a page shows (event doctree-read)."""
+    if COMMIT in doctree.astext():
+        vars(app.env).setdefault("commit_shown", {})[app.env.docname] = versions.of_commit()
+
+
+def of_other_commit(app: Sphinx, env: BuildEnvironment, *pages: set[str]) -> list[str]:
+    """Return the pages that show another commit than this one (event env-get-outdated)."""
+    shown = vars(env).get("commit_shown", {})
+    now = versions.of_commit()
+    return [docname for docname, commit in shown.items() if commit != now and docname in env.found_docs]
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("config-inited", launch)
     app.connect("html-page-context", finish, priority=900)  # after the theme's
+    app.connect("doctree-read", note_commit)
+    app.connect("env-get-outdated", of_other_commit)
     app.connect("build-finished", give_executed)
+    app.connect("build-finished", give_source)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -16,13 +16,15 @@
     return made;
   }
 
-  // A shade for 0 to 1 from white to blue, and black or white on it, whichever can be read.
-  function paint(cell, share) {
-    const rgb = DARK.map((end) => Math.round(255 + (end - 255) * Math.min(1, Math.max(0, share))));
+  // A shade for 0 to 1 from white to a dark colour, and black or white on it, whichever can be read.
+  function paint(cell, share, dark = DARK) {
+    const rgb = dark.map((end) => Math.round(255 + (end - 255) * Math.min(1, Math.max(0, share))));
     const [r, g, b] = rgb.map((c) => (c / 255 <= 0.04045 ? c / 255 / 12.92 : ((c / 255 + 0.055) / 1.055) ** 2.4));
     cell.style.backgroundColor = `rgb(${rgb})`;
     cell.style.color = 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.18 ? "#000" : "#fff";
   }
+
+  window.crosscorpus = { element, paint }; // for explorer.js
 
   function selectors(choices, changed) {
     const form = element("form", { className: "choices" });

@@ -12,6 +12,7 @@ from crosscorpus.training import run_parameters
 
 CHAPTERS = [
     "index",
+    "explorer",
     "cues",
     "data",
     "corpora",

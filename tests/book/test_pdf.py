@@ -26,3 +26,17 @@ def test_a_page_is_printed_with_chapters_apart_and_without_menus(tmp_path):
     assert printed.startswith(b"%PDF-")
     assert len(re.findall(rb"/Type /Page\b", printed)) == 2  # a chapter each, and no menu
     assert b"/Outlines" in printed
+
+
+def test_the_pdf_is_linked_from_pages_that_have_a_place_for_it(tmp_path):
+    site, place = tmp_path / "html", '<p>Take it. <span class="book-as-pdf"></span></p>'
+    (site / "deep").mkdir(parents=True)
+    for page, text in {"index.html": place, "deep/page.html": place, "other.html": "<p>none</p>"}.items():
+        (site / page).write_text(text, encoding="utf-8")
+    (tmp_path / "book.pdf").write_bytes(b"%PDF-")
+    for _ in range(2):  # printing again replaces the link
+        assert pdf.offer(tmp_path / "book.pdf", site) == 2
+    for page in (site / "index.html", site / "deep" / "page.html"):
+        (link,) = re.findall(r'href="([^"]+)"', page.read_text(encoding="utf-8"))
+        assert (page.parent / link).read_bytes() == b"%PDF-"
+    assert (site / "other.html").read_text(encoding="utf-8") == "<p>none</p>"

@@ -314,7 +314,21 @@ def test_what_is_too_large_is_named_but_not_linked(build_folder, monkeypatch):
     html = tables.offer(pd.DataFrame({"x": [1]}), "by hand/x").data
     assert "href" not in html
     assert "too large" in html
+    assert "_build" not in html  # no path that a reader of the site does not have
     assert (build_folder / "by hand" / "downloads" / "x.csv").exists()
+
+
+def test_a_large_csv_is_compressed_and_the_same_table_gives_the_same_bytes(build_folder, monkeypatch):
+    table, folder = pd.DataFrame({"x": np.arange(1000) / 3}), build_folder / "demo" / "downloads"
+    tables.offer(table, "demo/numbers")
+    monkeypatch.setattr(tables, "PLAIN_MEGABYTES", 0.001)
+    html = tables.offer(table, "demo/numbers").data
+    first = (folder / "numbers.csv.gz").read_bytes()
+    assert tables.offer(table, "demo/numbers").data == html
+    assert (folder / "numbers.csv.gz").read_bytes() == first
+    assert 'href="_build/demo/downloads/numbers.csv.gz" download>CSV, compressed</a>' in html
+    pd.testing.assert_frame_equal(pd.read_csv(folder / "numbers.csv.gz"), table, check_exact=True)
+    assert not (folder / "numbers.csv").exists()  # the one of the earlier run
 
 
 def test_a_shown_table_may_be_offered_whole(build_folder):

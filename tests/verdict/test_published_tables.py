@@ -134,7 +134,9 @@ def test_every_table_has_a_file_and_every_file_a_table():
 @pytest.mark.parametrize("name", ["phukan2025_table1", *OTHERS])
 def test_a_table_names_its_source(name):
     facts = published_tables.tables()[name]
-    assert set(facts) == {"citation", "what", "place", "unit", "decimals", "remarks"}
+    assert set(facts) - {"models"} == {"citation", "what", "place", "unit", "decimals", "remarks"}
+    assert set(facts.get("models", {}).values()) <= set(model_registry.registry())
+    assert not facts.get("models") or set(facts["models"]) <= set(published_tables.load(name)["model"])
     assert f"{{{facts['citation']}," in (paths.ROOT / "book" / "references.bib").read_text(encoding="utf-8")
 
 

@@ -19,12 +19,14 @@ Modules, in the order in which data flows through them:
 - `tables`: every table of the book, in one style
 - `score_tables`: tables of scores, ours and the paper's
 - `interactive`: views that a reader can turn
+- `explorer`: all scores as one view to filter, rank, compare and draw
 - `corpus_table`: all corpora of the registry: what they are, who may have them, who uses them, what was run
 - `model_table`: all models of the registry: what they are and take, what they have heard, what was run
 - `corpus_portraits`: a corpus that is not the paper's, in tables
 - `provenance`: the line at a chapter's end that says where its numbers come from, and the command that makes
   them again
 - `headline`: the few figures that the first page states, and the README's picture
+- `source_archive`: the source of a book as one archive, without the pack's vectors
 - `pdf`: the book as one PDF: all pages in the order of the contents, printed by a Chromium
 - `timings`: what each step of the workflow took
 - `ending`: what a run says at its end: where to look, what was left out and why

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -26,6 +27,8 @@ figure, tr { break-inside: avoid; }
 h1, h2, h3 { break-after: avoid; }
 h1 { break-before: page; }
 """
+PLACE = re.compile(r'(<span class="book-as-pdf">).*?(</span>)', re.DOTALL)
+"""Where a page of the site has a link to the PDF, once there is one."""
 FOOTER = '<div style="font-size:8px;width:100%;text-align:center"><span class="pageNumber"></span></div>'
 
 
@@ -90,12 +93,31 @@ def print_page(page: Path, to: Path) -> None:
         browser.close()
 
 
+def offer(printed: Path, site: Path) -> int:
+    """Put the PDF among a site's downloads, link it from the pages that have a `PLACE`, and return how many do."""
+    target = site / "_downloads" / printed.name
+    target.parent.mkdir(exist_ok=True)
+    shutil.copyfile(printed, target)
+    linked = 0
+    for page in site.rglob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        address = os.path.relpath(target, page.parent)
+        link = f'<a href="{address}" download>The whole book as PDF</a> ({target.stat().st_size / 1e6:.1f} MB).'
+        changed, found = PLACE.subn(rf"\g<1>{link}\g<2>", text)
+        if found:
+            page.write_text(changed, encoding="utf-8")
+            linked += 1
+    return linked
+
+
 def main() -> None:
-    """Write `_build/crosscorpus.pdf`."""
+    """Write `_build/crosscorpus.pdf`, and link it in the site in `_build/html/`."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("profile", nargs="?", default="demo")
-    target = paths.BUILD / "crosscorpus.book.pdf"
+    target = paths.BUILD / "crosscorpus.pdf"
     print_page(single_page(parser.parse_args().profile), target)
+    if (paths.BUILD / "html").is_dir():
+        offer(target, paths.BUILD / "html")
     print(f"The book as PDF: {target.as_uri()} ({target.stat().st_size / 1e6:.1f} MB)")
 
 

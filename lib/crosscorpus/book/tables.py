@@ -1,10 +1,12 @@
 """Every table of the book, in one style."""
 
 import functools
+import gzip
 import hashlib
 import html
 import re
 from collections.abc import Callable
+from pathlib import Path
 from urllib.parse import quote
 
 import pandas as pd
@@ -22,6 +24,8 @@ P_VALUES = ("p", "p_adjusted")  # columns that need three decimals
 WORDS, SENTENCES = 20, 80
 # A file for download is not larger than this: a page's reader waits for it, and the site holds them all.
 MOST_MEGABYTES = 10
+# Up to this a CSV is not compressed: it opens with a click.
+PLAIN_MEGABYTES = 1
 # Columns of identifiers: how their values are shown.
 VALUES: dict[str, Callable[[str], str]] = {
     "corpus": lambda corpus: corpus_registry.get(corpus).name,
@@ -218,8 +222,9 @@ def offer(table: pd.DataFrame, name: str) -> HTML:
     """Write a table for download, as CSV and as Parquet, and return the links.
 
     The files are `_build/<profile>/downloads/<table>.csv` and `.parquet`, and have the table's own names of
-    columns and all digits. Links are relative to the project's root, where notebooks are executed; in the book
-    they lead to copies beside the pages. Above `MOST_MEGABYTES` a file is written but not linked.
+    columns and all digits; a CSV of more than `PLAIN_MEGABYTES` is compressed, `.csv.gz`. Links are relative to
+    the project's root, where notebooks are executed; in the book they lead to copies beside the pages. Above
+    `MOST_MEGABYTES` a file is written but not linked.
 
     Parameters
     ----------
@@ -241,13 +246,16 @@ def offer(table: pd.DataFrame, name: str) -> HTML:
     for kind, write in (("csv", table.to_csv), ("parquet", smaller)):
         path = paths.BUILD / profile / "downloads" / f"{file}.{kind}"
         whole_files.replace_file(path, functools.partial(write, index=False))
+        if kind == "csv":
+            path = _compressed(path)
         size, label = path.stat().st_size / 1e6, {"csv": "CSV", "parquet": "Parquet"}[kind]
+        label += ", compressed" if path.suffix == ".gz" else ""
         shown = f"{size:.1f} MB" if size >= 1 else f"{max(1, 1000 * size):.0f} kB"
         address = f"_build/{quote(profile)}/downloads/{path.name}"
         if size <= MOST_MEGABYTES:
             links.append(f'<a href="{address}" download>{label}</a> ({shown})')
         else:
-            links.append(f"{label} (too large for a page, {shown}: <code>{html.escape(address)}</code>)")
+            links.append(f"{label} (too large for a site, {shown}: the command at the end of this page writes it)")
     rows = f"{len(table):,} rows"
     return HTML(f'<p class="downloads">Download {file.replace("-", " ")}, {rows}: {", ".join(links)}</p>')
 
@@ -263,3 +271,15 @@ def marks(table: pd.DataFrame, full: str) -> HTML:
         return f'<span role="img" aria-label="{name}" title="{name}">{sign}</span>'
 
     return rendered(table.style.format(mark))
+
+
+def _compressed(path: Path) -> Path:
+    """Compress a file in its place if it is large, always to the same bytes; return the one that is left."""
+    small = path.with_name(f"{path.name}.gz")
+    if path.stat().st_size <= 1e6 * PLAIN_MEGABYTES:
+        small.unlink(missing_ok=True)  # of an earlier run
+        return path
+    data = gzip.compress(path.read_bytes(), mtime=0)
+    whole_files.replace_file(small, lambda part: part.write_bytes(data))
+    path.unlink()
+    return small
