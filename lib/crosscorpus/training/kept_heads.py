@@ -30,8 +30,8 @@ FOLDER = "kept-heads"
 class KeptHead:
     """A trained head with its emotions, in the order of its classes.
 
-    `temperature` was fitted on the part that was held out for early stopping, `n_held_out` utterances of the corpora
-    that it was trained on; `is_new` says that it was not found among those that are kept.
+    `temperature` was fitted on the part that was held out for early stopping, `n_held_out` utterances of the
+    corpora that it was trained on; `is_new` says that it was not found among those that are kept.
     """
 
     emotions: tuple[str, ...]
@@ -41,7 +41,7 @@ class KeptHead:
     is_new: bool = False
 
     def probabilities(self, X: np.ndarray) -> np.ndarray:
-        """Return class probabilities as trained, float32 [recordings, classes], of embeddings [recordings, dim]."""
+        """Return class probabilities as trained, [recordings, classes], of embeddings [recordings, dim]."""
         from crosscorpus.training import train  # Keras takes seconds to import
 
         with train.without_tensorflow():

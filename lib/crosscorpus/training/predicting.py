@@ -18,7 +18,7 @@ LAST = ["unlike", *unlikeness.MEASURES, "problem", "remedy"]
 
 
 @dataclass(frozen=True)
-class Worker:
+class Ready:
     """A head that is ready to predict, and all that is known of it.
 
     Attributes
@@ -56,7 +56,7 @@ def ready(
     *,
     source: str = "any",
     mirror: str | None = None,
-) -> Worker:
+) -> Ready:
     """Find or train a head and its like for corpora that it never heard.
 
     Parameters
@@ -93,8 +93,8 @@ def ready(
     evidence = unheard.gather(head, given, every, settings)
     t, fitted_on = unheard.temperature(evidence)
     counts = pd.crosstab(given.rows["corpus"], given.rows["emotion"])
-    known = unlikeness.know(given.X, training_sets.with_quality(given, source))
-    return Worker(
+    known = unlikeness.know(given.X, training_sets.with_levels(given, source))
+    return Ready(
         ptm,
         head,
         given.corpora,
@@ -111,8 +111,8 @@ def ready(
 def _check_weights(e: store.Embeddings, mirror: str | None) -> None:
     if weights.are_others(e.ptm, e.metadata.get("weights_sha256"), mirror):
         raise store_folders.StoredWrongError(
-            f"{model_registry.get(e.ptm).name}: its weights in {weights.find(e.ptm, mirror)} are others than those "
-            f"that made the stored embeddings of {e.corpus}, so that recordings would not be comparable with them; "
+            f"{model_registry.get(e.ptm).name}: its weights in {weights.find(e.ptm, mirror)} are others than "
+            f"those that made the stored embeddings of {e.corpus}: recordings would not be comparable with them; "
             f"fetch the model again (python -m crosscorpus.embeddings.downloads {e.ptm})"
         )
 
@@ -134,6 +134,22 @@ def candidates(corpora: Sequence[str] = (), mirror: str | None = None) -> list[s
     ]
 
 
+def check_can_run(ptm: str, mirror: str | None = None) -> None:
+    """Check that recordings can be read with a model here, before anything long begins.
+
+    Raises
+    ------
+    known_names.UnknownNameError
+        There is no such model.
+    model_registry.NotAvailableError
+        It cannot be run here; the message says what it needs.
+    """
+    if needs := availability.needs_of_model(ptm, mirror):
+        raise model_registry.NotAvailableError(
+            f"{model_registry.get(ptm).name} cannot be run here; it needs {needs}"
+        )
+
+
 def best(
     corpora: Sequence[str] = (),
     head: str = "fcn",
@@ -141,7 +157,7 @@ def best(
     *,
     mirror: str | None = None,
     workers: int = 0,
-) -> tuple[Worker, pd.DataFrame]:
+) -> tuple[Ready, pd.DataFrame]:
     """Return the head on the best model of `candidates`, and how they compare: ptm, uar, n (corpora), chosen.
 
     Best is the highest mean UAR over corpora that the heads never heard; where none can be compared, the first.
@@ -166,13 +182,13 @@ def best(
 
 
 def of_recordings(
-    worker: Worker, scan: Scan, root: Path, folder: Path, *, mirror: str | None = None, workers: int = 0
+    head: Ready, scan: Scan, root: Path, folder: Path, *, mirror: str | None = None, workers: int = 0
 ) -> pd.DataFrame:
     """Return what a head says of recordings.
 
     Parameters
     ----------
-    worker
+    head
         See `ready`.
     scan, root
         Recordings and the folder that paths count from; see `loose_recordings`.
@@ -188,22 +204,22 @@ def of_recordings(
     """
     bad = scan.problems.rename(columns={"path": "recording", "reason": "problem"}).drop(columns="corpus")
     good = scan.utterances.merge(scan.quality, on=["corpus", "utterance"], validate="one_to_one")
-    X = loose_embeddings.embed(worker.ptm, scan.utterances, root, folder, mirror=mirror, workers=workers)
+    X = loose_embeddings.embed(head.ptm, scan.utterances, root, folder, mirror=mirror, workers=workers)
     finite = np.isfinite(X).all(axis=1)
     lost = good.loc[~finite, ["utterance"]].rename(columns={"utterance": "recording"})
     lost = lost.assign(problem="the model gives it no finite embedding", remedy="listen to it, or leave it out")
     good, X = good[finite].reset_index(drop=True), X[finite]
-    columns = [*FIRST, *(f"p_{emotion}" for emotion in worker.emotions), *LAST]
+    columns = [*FIRST, *(f"p_{emotion}" for emotion in head.emotions), *LAST]
     parts = [bad, lost]
     if len(good):
-        p = calibration.with_temperature(worker.evidence.head.probabilities(X), worker.temperature)
-        table = pd.DataFrame(p, columns=[f"p_{emotion}" for emotion in worker.emotions])
+        p = calibration.with_temperature(head.evidence.head.probabilities(X), head.temperature)
+        table = pd.DataFrame(p, columns=[f"p_{emotion}" for emotion in head.emotions])
         said = {
             "recording": good["utterance"],
-            "emotion": np.array(worker.emotions)[p.argmax(axis=1)],
+            "emotion": np.array(head.emotions)[p.argmax(axis=1)],
             "sure": 100 * p.max(axis=1),
         }
-        parts.append(pd.concat([table.assign(**said), unlikeness.measured(worker.known, X, good)], axis=1))
+        parts.append(pd.concat([table.assign(**said), unlikeness.measured(head.known, X, good)], axis=1))
     whole = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
     text = dict.fromkeys(["emotion", "unlike", "problem", "remedy"], "")
     return whole.reindex(columns=columns).fillna(text).sort_values("recording", ignore_index=True)

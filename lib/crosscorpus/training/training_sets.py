@@ -108,8 +108,8 @@ def stored(ptm: str, corpora: Sequence[str], source: str) -> list[store.Embeddin
     return found
 
 
-def with_quality(given: TrainingSet, source: str) -> pd.DataFrame:
-    """Return the rows of a training set with `peak_dbfs` and `level_dbfs`, missing where audio was never read."""
+def with_levels(given: TrainingSet, source: str) -> pd.DataFrame:
+    """Return the rows of a training set with `level_dbfs`, missing where audio was never read."""
     scans = corpus_scans.stored(given.corpora, source)
-    found = [scan.quality[["corpus", "utterance", "peak_dbfs", "level_dbfs"]] for scan in scans.values()]
+    found = [scan.quality[["corpus", "utterance", "level_dbfs"]] for scan in scans.values()]
     return given.rows.merge(pd.concat(found, ignore_index=True), on=["corpus", "utterance"], how="left")

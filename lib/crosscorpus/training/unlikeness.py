@@ -4,11 +4,8 @@
   duration. Each corpus in turn is left out (each speaker, where there is one corpus), and its utterances are measured
   against the others: the limit is what nearly all of them stay below. So speech of a corpus that was not heard passes,
   on which the head's accuracy was measured too; noise and tones do not.
-- peak: how far its largest sample is above its level (dB). Steady noise and tones have little, clicks much.
-- level: root mean square relative to full scale (dB).
-- seconds: its duration.
-
-Peaks are compared with utterances of about the same duration, level and duration with all.
+- level: root mean square relative to full scale (dB), beside that of all training utterances.
+- seconds: its duration, beside all of them.
 """
 
 from dataclasses import dataclass
@@ -21,14 +18,14 @@ ALIKE = 300
 RANGE = 0.98
 """Share of those utterances that a dimension's range has inside."""
 WITHIN = 0.99
-"""Share of utterances that the limits of peak and level leave inside."""
+"""Share of utterances that the limits of the level leave inside."""
 UNHEARD = 0.95
 """Share of utterances of corpora that were left out which are below the limit of `outside`."""
 DRAWN = 400
 """Utterances that are left out to find that limit, the same number of each corpus, at most."""
 SMALLEST = 20
 """With fewer training utterances than this, an embedding's ranges mean nothing, and have no limit."""
-MEASURES = ["outside", "peak", "level", "seconds"]
+MEASURES = ["outside", "level", "seconds"]
 
 
 @dataclass(frozen=True)
@@ -48,7 +45,7 @@ def know(X: np.ndarray, rows: pd.DataFrame) -> Known:
     X
         Embeddings, float32 [utterances, dim].
     rows
-        `corpus`, `group` (a speaker), `seconds`, and `peak_dbfs` and `level_dbfs`, which may be missing.
+        `corpus`, `group` (a speaker), `seconds`, and `level_dbfs`, which may be missing.
     """
     column = "corpus" if rows["corpus"].nunique() > 1 else "group"
     parts = rows[column].to_numpy()
@@ -67,7 +64,6 @@ def know(X: np.ndarray, rows: pd.DataFrame) -> Known:
 
 def _of_sound(rows: pd.DataFrame) -> dict[str, np.ndarray]:
     return {
-        "peak": (rows["peak_dbfs"] - rows["level_dbfs"]).to_numpy(dtype=float),
         "level": rows["level_dbfs"].to_numpy(dtype=float),
         "seconds": rows["seconds"].to_numpy(dtype=float),
     }
@@ -94,7 +90,7 @@ def measured(known: Known, X: np.ndarray, rows: pd.DataFrame) -> pd.DataFrame:
     X
         Embeddings, float32 [recordings, dim], finite.
     rows
-        `seconds`, `peak_dbfs` and `level_dbfs` of each.
+        `seconds` and `level_dbfs` of each.
 
     Returns
     -------
@@ -107,8 +103,8 @@ def measured(known: Known, X: np.ndarray, rows: pd.DataFrame) -> pd.DataFrame:
     for n, row in enumerate(table.to_dict("records")):
         alike = _alike(known.table["seconds"].to_numpy(), row["seconds"])
         row["outside"] = table.loc[n, "outside"] = _outside(X[n], known.X, alike)
-        limits = {"outside": (0.0, known.limit), "peak": _ends(known.table["peak"].iloc[alike])}
-        said.append(_said(row, limits | {"level": level, "seconds": duration}))
+        limits = {"outside": (0.0, known.limit), "level": level, "seconds": duration}
+        said.append(_said(row, limits))
     return table.assign(unlike=said)
 
 
@@ -122,9 +118,6 @@ SAID = {
     "outside": "{value:.0f} % of its embedding is outside the range of training utterances of like duration, where "
     f"{100 * UNHEARD:.0f} % of utterances of a corpus that was left out stay below "
     "{high:.0f} %",
-    "peak": "its largest sample is {value:.1f} dB above its level, "
-    f"where {100 * WITHIN:.0f} % of training utterances of like duration are between "
-    "{low:.1f} and {high:.1f} dB",
     "level": "its level is {value:.1f} dB, "
     f"where {100 * WITHIN:.0f} % of training utterances are between "
     "{low:.1f} and {high:.1f} dB",
