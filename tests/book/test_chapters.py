@@ -24,6 +24,7 @@ CHAPTERS = [
     "cross-corpus",
     "visualization",
     "your-corpus",
+    "own-recordings",
     "audit",
     "rivals-tables",
     "three-protocols",

@@ -11,11 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
+import soundfile
 
 from crosscorpus.base import paths, processes, shown_names, whole_files
-from crosscorpus.book import figure_colours, prediction_figures
+from crosscorpus.book import figure_colours, prediction_figures, synthetic_vowels
 from crosscorpus.corpora import corpus_registry, loose_recordings
+from crosscorpus.embeddings import availability
 from crosscorpus.models import model_registry
 from crosscorpus.training import predicting, unheard, unlikeness
 from crosscorpus.training.predicting import Ready
@@ -87,6 +90,39 @@ def answer(
     return Answer(found, recordings, compared, folder)
 
 
+def with_embeddings(corpora: Sequence[str], model: str) -> list[str]:
+    """Return those of some corpora that a model's embeddings are stored of."""
+    return [corpus for corpus in corpora if availability.is_stored(model, corpus, "any")]
+
+
+def synthetic() -> Path:
+    """Write synthetic clips, speech of nobody, for a page that has no recordings, and return their folder."""
+    folder = paths.BUILD / "recordings" / "synthetic-clips"
+    clips = {name: synthetic_vowels.synthesise(manner) for name, manner in synthetic_vowels.MANNERS.items()}
+    clips["noise"] = 0.1 * np.random.default_rng(0).standard_normal(2 * synthetic_vowels.RATE)
+    for name, clip in clips.items():
+        write_clip = functools.partial(soundfile.write, data=clip, samplerate=synthetic_vowels.RATE, format="WAV")
+        whole_files.replace_file(folder / f"synthetic {name}.wav", write_clip)
+    data = "This is text, and no audio.\n".encode()
+    whole_files.replace_file(folder / "text, no audio.wav", functools.partial(Path.write_bytes, data=data))
+    return folder
+
+
+def in_short(of: Answer) -> str:
+    """Return two sentences for the head of a page."""
+    used, means = of.recordings[of.recordings["problem"] == ""], unheard.mean(of.ready.scores, of.ready.emotions)
+    n = int((used["unlike"] != "").sum())
+    worth = (
+        f"Heads like this one have a mean UAR of {means['uar']:.1f} % on corpora that they never heard, where chance "
+        f"is {means['chance']:.1f} %."
+        if means
+        else "What such a head is worth on other corpora is not known: there was none to leave out."
+    )
+    return (
+        f"Of {len(used)} recordings that could be used, {n} are unlike all that the head was trained on. {worth}"
+    )
+
+
 def folder_of(audio: str) -> Path:
     """Return the folder for what is said of a folder or file: named like it, and told apart by where it is."""
     place = Path(audio).expanduser().resolve()
@@ -143,7 +179,7 @@ def _worth(ready: Ready) -> list[str]:
         )
     return [
         f"{said}Each corpus was left out of training in turn, and all of it was tested: {'; '.join(each)}. In "
-        "brackets are 95 % intervals over speakers."
+        "brackets are 95 % intervals over speakers (over utterances where a corpus names none)."
     ]
 
 
@@ -165,9 +201,9 @@ def _sureness(ready: Ready) -> str:
     )
     named = ", ".join(corpus_registry.corpus_name(corpus) for corpus in ready.fitted_on)
     return (
-        f"{t}, which fits what heads like it said of corpora that they had not heard ({named}). On a corpus that the "
-        f"temperature was not fitted on either, sureness and accuracy still differ by {after:.1f} points on average "
-        f"(expected calibration error), {verdict}. Do not take a probability for the odds of being right."
+        f"{t}, which fits what heads like it said of corpora that they had not heard ({named}). On a corpus that "
+        f"the temperature was not fitted on either, sureness and accuracy still differ by {after:.1f} points on "
+        f"average (expected calibration error), {verdict}. Do not take a probability for the odds of being right."
     )
 
 
@@ -177,14 +213,14 @@ def _unlike(recordings: pd.DataFrame) -> str:
     if used.empty:
         return "No recording could be used."
     measure = (
-        f"by the share of its embedding that is outside the range of {unlikeness.ALIKE} training utterances of the "
-        "nearest durations, by its level, or by its duration"
+        f"by the share of its embedding that is outside the range of {unlikeness.ALIKE} training utterances of "
+        "the nearest durations, by its level, or by its duration"
     )
     if not n:
         return f"None of {len(used)} recordings is unlike all training data, {measure}."
     return (
-        f"WARNING: {n} of {len(used)} recordings are unlike all training data, {measure}. What is said of their emotion "
-        "means little, and the accuracy above is not theirs."
+        f"WARNING: {n} of {len(used)} recordings are unlike all training data, {measure}. What is said of their "
+        "emotion means little, and the accuracy above is not theirs."
     )
 
 
@@ -259,7 +295,7 @@ EXPECTED = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print what recordings sound like, and return 0; 1 where none could be used, 2 where nothing could be begun."""
+    """Print what is said of recordings; return 0, 1 where none could be used, or 2 where nothing could begin."""
     parser = argparse.ArgumentParser(prog="python -m crosscorpus.book.own_recordings", description=__doc__)
     parser.add_argument("audio", help="a folder with audio in it, or one audio file")
     parser.add_argument("--model", default="", help="id of a model; default: the best that needs no download")

@@ -84,8 +84,8 @@ def gather(embedded: Sequence[store.Embeddings], emotions: Sequence[str]) -> Tra
     if len(found) < 2:
         named = ", ".join(e.corpus for e in embedded)
         raise guard_parts.GuardError(
-            f"{named}: of {', '.join(emotions)} these corpora have {', '.join(found) or 'none'}; a head needs two or "
-            "more to tell apart: train on other corpora"
+            f"{named}: of {', '.join(emotions)} these corpora have {', '.join(found) or 'none'}; a head needs "
+            "two or more to tell apart: train on other corpora"
         )
     return TrainingSet(embedded[0].ptm, tuple(e.corpus for e in embedded), found, np.concatenate(vectors), rows)
 
