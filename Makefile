@@ -13,7 +13,7 @@ export HF_HUB_DISABLE_TELEMETRY := 1
 SNAKEMAKE := snakemake --cores $(CORES) --nolock --rerun-incomplete --logger crosscorpus
 
 .DEFAULT_GOAL := help
-.PHONY: help env opensmile download book paper own smoke bundle merge verify pack picture listen pdf folds sensitivity layers \
+.PHONY: help env opensmile download book paper own predict smoke bundle merge verify pack picture listen pdf folds sensitivity layers \
   protocols reruns scaling texts amounts temperatures coverage bench-extraction bench-training bench-frames bench-layers bench-small test \
   test-site test-mutations test-faults audit-packages reference lint format lock clean
 
@@ -76,6 +76,14 @@ own: env ## your corpora in the grid beside the pack's: make own CORPUS=<id>; pa
 	  'corpora=["emodb", "ravdess"$(foreach id,$(filter-out emodb ravdess,$(IDS)),$(comma) "$(id)")]' \
 	  $(if $(OVERRIDES),'overrides="$(OVERRIDES)"') -- $(or $(GOAL),$(GRID))
 	@python -m crosscorpus.book.ending $(OWN)
+
+# By the environment, so that a name may have blanks, quotes and all else that a shell would read.
+export AUDIO
+
+predict: env ## emotions of your recordings: make predict AUDIO=<folder or file> [MODEL=<id>] [TRAINED_ON=<ids>] [HEAD=fcn]
+	@test -n "$$AUDIO" || { echo "Name your recordings: make predict AUDIO=<folder or file> (not: '$(AUDIO)')"; exit 2; }
+	@python -m crosscorpus.book.own_recordings $(if $(MODEL),--model '$(MODEL)') \
+	  $(if $(TRAINED_ON),--trained-on '$(TRAINED_ON)') $(if $(HEAD),--head '$(HEAD)') -- "$$AUDIO"
 
 smoke: env ## every chapter in seconds, results without meaning
 	@$(SNAKEMAKE) --configfile profiles/smoke.yaml -- chapters

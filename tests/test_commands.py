@@ -49,6 +49,7 @@ NOT_HERE = {
     "make opensmile": NETWORK,
     "make audit-packages": NETWORK,
     "make lock": NETWORK,
+    "make predict AUDIO=my-recordings": "needs recordings; `tests/book/test_own_recordings.py` calls what it calls",
     "make bundle": STORE,
     "make merge BUNDLE=their.zip": STORE,
     "make verify": STORE,

@@ -25,6 +25,7 @@ CHAPTERS = [
     "cross-corpus",
     "visualization",
     "your-corpus",
+    "own-recordings",
     "audit",
     "rivals-tables",
     "three-protocols",

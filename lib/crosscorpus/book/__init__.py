@@ -14,6 +14,7 @@ Modules, in the order in which data flows through them:
 - `amount_figures`: figures of scores by how much was trained on
 - `reliability_figures`: figures of how often heads are right, by how sure they are
 - `protocol_figures`: figures of protocols: how models rank under each, and what one changed part moves
+- `prediction_figures`: the picture of what a head says of recordings
 - `synthetic_vowels`: synthetic vowels that differ in what listeners hear emotion by, for the page that explains
   cues
 - `tables`: every table of the book, in one style
@@ -25,6 +26,7 @@ Modules, in the order in which data flows through them:
 - `corpus_portraits`: a corpus that is not the paper's, in tables
 - `provenance`: the line at a chapter's end that says where its numbers come from, and the command that makes
   them again
+- `own_recordings`: emotions of recordings of one's own: a table, a picture and what they are worth
 - `headline`: the few figures that the first page states, and the README's picture
 - `source_archive`: the source of a book as one archive, without the pack's vectors
 - `pdf`: the book as one PDF: all pages in the order of the contents, printed by a Chromium

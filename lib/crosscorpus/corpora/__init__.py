@@ -14,6 +14,7 @@ Modules, in the order in which data flows through them:
 - `recordings`: audio files of a corpus
 - `utterance_tables`: tables of utterances
 - `scanning`: the table of utterances of a folder of audio, with the quality of each and what could not be read
+- `loose_recordings`: recordings that belong to no corpus: of a folder or one file, without labels
 - `file_lists`: official lists of utterances: read, checked, counted, and compared with what was found
 - `parquet_audio`: audio files out of Parquet tables
 - `home_files`: what a home of a corpus gives, in a folder

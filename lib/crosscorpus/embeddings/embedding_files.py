@@ -39,11 +39,16 @@ def write_embeddings(
         tensors["rows"] = np.ascontiguousarray(rows, dtype=np.int64)
     if utterances is not None:
         tensors["utterances"] = np.frombuffer("\n".join(utterances).encode(), dtype=np.uint8)
+    write_tensors(path, tensors, metadata)
+
+
+def write_tensors(path: Path, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> None:
+    """Write arrays by name and what made them, atomically, each with a hash that `read_tensors` checks."""
     facts = {**metadata, "sha256": _sha256(tensors)}
     facts[FACTS_HASH] = _sha256_of_facts(facts)
     # One text, because safetensors writes several in an order that changes from run to run.
     text = {"made_by": json.dumps(facts, sort_keys=True)}
-    whole_files.replace_file(path, lambda part: save_file(tensors, part, metadata=text))
+    whole_files.replace_file(path, lambda part: save_file(dict(tensors), part, metadata=text))
 
 
 FACTS_HASH = "sha256_of_facts"
@@ -72,7 +77,7 @@ def read_embeddings(path: Path) -> tuple[np.ndarray, dict[str, str]]:
     StoredWrongError
         The file is cut short, is no safetensors file, or was changed.
     """
-    tensors, metadata = _read(path)
+    tensors, metadata = read_tensors(path, needed="embeddings")
     return tensors["embeddings"].astype(np.float32, copy=False), metadata
 
 
@@ -90,13 +95,13 @@ def is_protected(path: Path) -> bool:
 
 def read_part(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Read a part of a corpus: vectors, and their positions in its table of utterances; as `read_embeddings`."""
-    tensors, _ = _read(path)
+    tensors, _ = read_tensors(path, needed="embeddings")
     return tensors["embeddings"], tensors["rows"]
 
 
 def read_named(path: Path, again: str) -> tuple[np.ndarray, list[str], dict[str, str]]:
     """Read vectors, names of their utterances, and metadata; as `read_embeddings`, with a remedy of its own."""
-    tensors, metadata = _read(path, again)
+    tensors, metadata = read_tensors(path, again, "embeddings")
     names = tensors.get("utterances", np.zeros(0, np.uint8)).tobytes().decode().split("\n")
     if len(names) != len(tensors["embeddings"]):
         raise store_folders.StoredWrongError(
@@ -105,7 +110,8 @@ def read_named(path: Path, again: str) -> tuple[np.ndarray, list[str], dict[str,
     return tensors["embeddings"].astype(np.float32, copy=False), names, metadata
 
 
-def _read(path: Path, again: str = AGAIN) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+def read_tensors(path: Path, again: str = AGAIN, needed: str = "") -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Read what `write_tensors` wrote, an array of the name `needed` among it; raises as `read_embeddings`."""
     if not path.exists():
         raise store_folders.NotStoredError(f"{paths.shown(path)}: not there")
     try:
@@ -121,7 +127,7 @@ def _read(path: Path, again: str = AGAIN) -> tuple[dict[str, np.ndarray], dict[s
             f"{path}: written by another version of this project or by something else; {again}"
         )
     facts_changed = protected is not None and protected != _sha256_of_facts(metadata)
-    if "embeddings" not in tensors or metadata.pop("sha256", None) != _sha256(tensors) or facts_changed:
+    if (needed and needed not in tensors) or metadata.pop("sha256", None) != _sha256(tensors) or facts_changed:
         raise store_folders.StoredWrongError(
             f"{path}: its content is not what was written (its SHA-256 differs); {again}"
         )

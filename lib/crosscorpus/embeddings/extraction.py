@@ -101,7 +101,7 @@ def _extract(
     whole: Path,
 ) -> None:
     model, parts = model_registry.get(load[0]), whole.with_suffix("")
-    files, made_by, speed = sharding.run(load, corpus, utterances, root, parts, workers, _is_done)
+    files, made_by, speed = sharding.run(load, corpus, utterances, root, parts, workers, sharding.holds)
     vectors = np.empty((len(utterances), model.dimension), dtype=np.float32)
     try:
         for file in files:
@@ -117,13 +117,6 @@ def _extract(
     if speed:
         embedding_files.write_run(whole, speed)
     shutil.rmtree(parts, ignore_errors=True)
-
-
-def _is_done(file: Path, shard: list[np.ndarray]) -> bool:
-    try:
-        return np.array_equal(embedding_files.read_part(file)[1], np.concatenate(shard))
-    except (store_folders.NotStoredError, store_folders.StoredWrongError):
-        return False
 
 
 def collect(

@@ -15,7 +15,7 @@ import pandas as pd
 from crosscorpus.base import processes, sound, versions
 from crosscorpus.base.progress import Progress
 from crosscorpus.corpora import decoding, recordings
-from crosscorpus.embeddings import embedding_files
+from crosscorpus.embeddings import embedding_files, store_folders
 from crosscorpus.models import extractor_types, loading, model_registry, model_sizes, weights
 
 SHARD = {"cpu": 32, "cuda": 512}
@@ -124,6 +124,14 @@ def run(
     facts = {"corpus": corpus, "dim": str(model.dimension), "device": device, "commit": versions.of_commit()}
     facts |= used | {"libraries": libraries}
     return files, facts, speed if len(to_do) == len(shards) else {}
+
+
+def holds(file: Path, shard: list[np.ndarray]) -> bool:
+    """Tell whether a file holds one vector for each utterance of a shard."""
+    try:
+        return np.array_equal(embedding_files.read_part(file)[1], np.concatenate(shard))
+    except (store_folders.NotStoredError, store_folders.StoredWrongError):
+        return False
 
 
 def on_cpu(

@@ -27,6 +27,11 @@ def folder(source: str) -> Path:
     return paths.PACK if known_names.check(source, SOURCES[:2], "source") == "pack" else paths.BUILD / "embeddings"
 
 
+def packed_corpora() -> list[str]:
+    """Return the ids of the corpora of the pack."""
+    return sorted(file.stem for file in (paths.PACK / "utterances").glob("*.csv"))
+
+
 def may_hold(ptm: str, corpus: str) -> bool:
     """Return whether a file of embeddings has the names of a model and a corpus: a quick look that reads none."""
     folders = (paths.PACK / ptm, *paths.BUILD.glob(f"*/{ptm}"), added_files.folder() / ptm)

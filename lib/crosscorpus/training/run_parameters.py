@@ -67,6 +67,7 @@ KNOWN: dict[str, tuple[str, Callable[[], Iterable[str]]]] = {
     "train_corpora": ("corpus", lambda: corpus_registry.ids()),
     "ptms": ("model", lambda: model_registry.registry()),
     "ptm": ("model", lambda: model_registry.registry()),
+    "model": ("model", lambda: model_registry.registry()),
     "heads": ("head", _heads),
     "head": ("head", _heads),
     "baselines": ("baseline", _baselines),
