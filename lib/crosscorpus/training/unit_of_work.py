@@ -86,11 +86,20 @@ def train_and_test(unit: Unit, device: str = "cpu") -> tuple[pd.DataFrame, pd.Da
         Learning curves: `UNIT`, fold, and the columns of `train.Fitted.history`; without rows for a baseline.
     """
     if unit.head in baselines.BASELINES:
-        fitted = [_fitted_baseline(unit, task) for task in trainings(unit)]
-        return tested(unit, [functools.partial(baselines.predict, one) for one in fitted]), _curves(unit, [])
+        return tested(unit, predictors(unit)), _curves(unit, [])
     from crosscorpus.training import engine
 
     return tested_heads(unit, engine.fit_many(trainings(unit), unit.settings, device))
+
+
+def predictors(unit: Unit, device: str = "cpu") -> list[Callable[[np.ndarray], np.ndarray]]:
+    """Train a unit's head on every fold; return what `tested` takes, for whichever embeddings are tested."""
+    if unit.head in baselines.BASELINES:
+        return [functools.partial(baselines.predict, _fitted_baseline(unit, task)) for task in trainings(unit)]
+    from crosscorpus.training import engine, train
+
+    fitted = engine.fit_many(trainings(unit), unit.settings, device)
+    return [functools.partial(train.predict, one) for one in fitted]
 
 
 def _fitted_baseline(unit: Unit, task: "train.Task") -> Pipeline:
