@@ -130,10 +130,12 @@ def trainings(unit: Unit) -> list["train.Task"]:
     emotions = classes(unit.trained_on, unit.regime, unit.protocol)
     rows, X = _scaled(unit, with_folds(unit.trained_on, unit.regime, emotions, unit.deal))
     y = rows["emotion"].map(emotions.index).to_numpy()
-    together = folds.groups(unit.trained_on.corpus, rows, unit.regime).to_numpy()
+    # Where texts are parted from those of the test, too, early stopping still watches other speakers.
+    kept = "speaker" if unit.regime in folds.CROSSED else unit.regime
+    together = folds.groups(unit.trained_on.corpus, rows, kept).to_numpy()
     tasks = []
     for fold in range(1, rows["fold"].max() + 1):
-        training, validation, _ = folds.parts(rows["fold"], fold)
+        training, validation, _ = folds.parts(rows["fold"], fold, unit.regime)
         rest = training | validation
         held_out = validation[rest] if validation[rest].any() else None
         seed = 1000 * unit.seed + fold

@@ -26,8 +26,6 @@ HEADS = ("logistic", "fcn")
 REGIME = "speaker"
 EACH = 1
 """Utterances of each speaker and emotion that are tested."""
-POOLING = "exact"
-"""Of models that have it: what is asked for unless told otherwise, because it takes a fraction of the time."""
 SCORES = ("uar", "accuracy")
 COLUMNS = ["ptm", "pooling", "head", "regime", "train_corpus", "test_corpus", "condition", "n_utterances"]
 COLUMNS += ["n_speakers", *SCORES, "loss", "low", "high"]
@@ -186,7 +184,7 @@ def of_models(
 
 
 def run(
-    ptms: Sequence[str], corpus_ids: Sequence[str], pooling: str = POOLING, each: int = EACH, workers: int = 0,
+    ptms: Sequence[str], corpus_ids: Sequence[str], pooling: str = "", each: int = EACH, workers: int = 0,
     conditions: Sequence[str] = disturbances.CONDITIONS, heads: Sequence[str] = HEADS,
 ) -> tuple[pd.DataFrame, pd.DataFrame, list[dict[str, str]]]:  # fmt: skip
     """Extract what is not stored, train and test.
@@ -196,7 +194,7 @@ def run(
     ptms, corpus_ids
         Models and corpora; all corpora are to be here as audio, with speakers named.
     pooling
-        Of the models that have it, for clean and for disturbed speech.
+        Of the models that have it, for clean and for disturbed speech; "" for each model's own.
     each
         See `sample`.
     workers
@@ -276,7 +274,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         prog="python -m crosscorpus.verdict.noise_study", description=__doc__.split("\n")[0]
     )
     parser.add_argument("--ptms", help=f"models, with commas; default: {','.join(PTMS)}")
-    parser.add_argument("--pooling", default=POOLING, help=f"of models that have it; default: {POOLING}")
+    parser.add_argument("--pooling", default="", help="of models that have it; default: each model's own")
     parser.add_argument(
         "--each", type=int, default=EACH, help=f"utterances of a speaker and emotion; 0: all ({EACH})"
     )
