@@ -161,7 +161,7 @@ def test_embed_resumes_where_it_was_stopped(small_mirror, monkeypatch):
     whole = only_file().read_bytes()
     only_file().unlink()
     encoded = []
-    original = sharding._write_shard
+    original = sharding.write_shard
 
     def stops_after_one(*arguments):
         if encoded:
@@ -169,7 +169,7 @@ def test_embed_resumes_where_it_was_stopped(small_mirror, monkeypatch):
         encoded.append(arguments[-1])
         return original(*arguments)
 
-    monkeypatch.setattr(sharding, "_write_shard", stops_after_one)
+    monkeypatch.setattr(sharding, "write_shard", stops_after_one)
     with pytest.raises(KeyboardInterrupt):
         embed(small_mirror)
     assert encoded[0].exists()
@@ -178,7 +178,7 @@ def test_embed_resumes_where_it_was_stopped(small_mirror, monkeypatch):
         encoded.append(arguments[-1])
         return original(*arguments)
 
-    monkeypatch.setattr(sharding, "_write_shard", counts)
+    monkeypatch.setattr(sharding, "write_shard", counts)
     again = embed(small_mirror)
     assert len(encoded) == 3
     assert only_file().read_bytes() == whole
@@ -245,13 +245,13 @@ def test_other_weights_under_the_same_name_are_noticed(small_mirror, tmp_path, t
 
 
 def test_an_embedding_that_is_not_finite_stops_with_the_utterances_name(small_mirror, monkeypatch):
-    original = sharding._read
+    original = sharding.read
 
     def read(row, root):
         waveform = original(row, root)
         return waveform * np.float32("nan") if row.utterance == "03a04Nc" else waveform
 
-    monkeypatch.setattr(sharding, "_read", read)
+    monkeypatch.setattr(sharding, "read", read)
     with pytest.raises(
         store_folders.StoredWrongError, match=r"Whisper on emodb: 1 embeddings .* of utterance 03a04Nc"
     ):

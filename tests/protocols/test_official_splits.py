@@ -215,7 +215,7 @@ def test_folds_are_test_parts_however_many(n_folds, toys):
     assert list(dealt.columns) == folds.COLUMNS
     assert folds.count("toys", table, "official") == n_folds
     for fold in range(1, n_folds + 1):
-        train, validation, test = folds.parts(dealt["fold"], fold)
+        train, validation, test = folds.parts(dealt["fold"], fold, "official")
         assert (train ^ test).all()
         assert not validation.any()
         assert test.sum() == 60 // n_folds
@@ -223,7 +223,7 @@ def test_folds_are_test_parts_however_many(n_folds, toys):
 
 def test_a_published_validation_part_is_neither_trained_on_nor_tested(toys):
     table = toys([1, 1, 1, 0, 0, 0, -1, -1])
-    train, validation, test = folds.parts(folds.load("toys", table, "official")["fold"], 1)
+    train, validation, test = folds.parts(folds.load("toys", table, "official")["fold"], 1, "official")
     assert [part.tolist() for part in (train, validation, test)] == [
         [False] * 3 + [True] * 3 + [False] * 2,
         [False] * 6 + [True] * 2,

@@ -48,6 +48,7 @@ class Corpus:
     tables: tuple[Mapping[str, str], ...] = ()
     called: str = ""
     folds_keep_together: str = "speaker"
+    texts: Mapping[str, str] = field(default_factory=dict)
     renamed: Mapping[str, str] = field(default_factory=dict)
     not_used: Mapping[str, str] = field(default_factory=dict)
     same_audio: tuple[tuple[str, ...], ...] = ()
@@ -114,6 +115,7 @@ def checked(key: str, entry: Mapping[str, Any], file: str) -> Corpus:
     for name in ("n_speakers", "n_utterances"):
         if name in entry and not (type(entry[name]) is int and entry[name] > 0):
             raise ValueError(f"{what}: {name} is {entry[name]!r}; write a number above 0, or leave it out")
+    _check_texts(entry.get("texts", {}), what)
     pack = entry.get("pack", {"carry": False, "why": "not decided"})
     if set(pack) != {"carry", "why"} or type(pack["carry"]) is not bool or not pack["why"]:
         raise ValueError(f"{what}: pack is {pack}; write `carry: yes` or `carry: no`, and `why: ...`")
@@ -121,6 +123,19 @@ def checked(key: str, entry: Mapping[str, Any], file: str) -> Corpus:
     given |= {"emotions": emotions, "pack": pack, "file": file}
     given["no_emotion"] = tuple(native for native, emotion in entry["emotions"].items() if emotion is None)
     return Corpus(id=key, **given)
+
+
+def _check_texts(texts: Mapping[str, str], what: str) -> None:
+    for name in texts:
+        known_names.check(name, ("pattern", "note"), f"field of `texts` of {what}")
+    try:
+        groups = re.compile(texts.get("pattern", "(?P<text>)")).groupindex
+    except re.error as error:
+        raise ValueError(f"{what}: the pattern of `texts` is no regular expression ({error})") from error
+    for group in groups:
+        known_names.check(group, ("text", "voice"), f"group in `texts` of {what}")
+    if "text" not in groups:
+        raise ValueError(f"{what}: the pattern of `texts` has no group `text`")
 
 
 def harmonised(corpus: Corpus, native: str) -> str | None:

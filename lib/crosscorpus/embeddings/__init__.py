@@ -24,6 +24,7 @@ Modules, in the order in which data flows through them:
 - `frames`: all hidden states of one layer for every utterance of a corpus, read by slice from disk
 - `extraction`: embed the utterances of a corpus: from audio files, through an extractor, into the store
 - `loose_embeddings`: embeddings of recordings that belong to no corpus
+- `disturbed`: embeddings of utterances in noise or in a telephone's band, stored apart
 - `pack`: the pack: the embeddings that the repository carries
 - `embedding_checks`: sanity checks of embeddings: whether they hold what they should, and nothing odd
 - `projection`: embeddings in the plane, by t-SNE

@@ -85,13 +85,13 @@ def embed(
         on = devices.choose_device(device)
         folder = weights.fetch(ptm, mirror)
         load = (ptm, pooling, on, folder, dtype)
-        _extract(load, corpus, workers, scan.utterances, root, identity, whole)
+        extract_into(load, corpus, workers, scan.utterances, root, identity, whole)
     else:
         shutil.rmtree(whole.with_suffix(""), ignore_errors=True)  # of a run that was stopped at its very end
     return store.load(ptm, corpus, "audio", pooling, dtype)
 
 
-def _extract(
+def extract_into(
     load: sharding.Load,
     corpus: str,
     workers: int,
@@ -99,9 +99,21 @@ def _extract(
     root: Path,
     identity: dict[str, str],
     whole: Path,
+    keep: sharding.Keep | None = None,
 ) -> None:
+    """Extract embeddings of utterances, and write them to a file with what made them.
+
+    Parameters
+    ----------
+    load, corpus, workers, utterances, root, keep
+        See `sharding.run`.
+    identity
+        What decides what they are; see `store.identity`.
+    whole
+        The file.
+    """
     model, parts = model_registry.get(load[0]), whole.with_suffix("")
-    files, made_by, speed = sharding.run(load, corpus, utterances, root, parts, workers, sharding.holds)
+    files, made_by, speed = sharding.run(load, corpus, utterances, root, parts, workers, sharding.holds, keep)
     vectors = np.empty((len(utterances), model.dimension), dtype=np.float32)
     try:
         for file in files:

@@ -165,7 +165,7 @@ def on_gpu(
     model_sizes.fitting(load[0], load[4], 1)  # weights go through the machine's memory to the GPU's
 
     def start(shard: list[np.ndarray]) -> list[concurrent.futures.Future]:
-        return [pool.submit(_read, row, root) for row in utterances.iloc[np.concatenate(shard)].itertuples()]
+        return [pool.submit(read, row, root) for row in utterances.iloc[np.concatenate(shard)].itertuples()]
 
     with concurrent.futures.ThreadPoolExecutor(READERS) as pool:
         ahead = start(tasks[0][0]) if tasks else []
@@ -173,7 +173,7 @@ def on_gpu(
             waveforms = [future.result() for future in ahead]
             ahead = start(tasks[number + 1][0]) if number + 1 < len(tasks) else []
             rows = utterances.iloc[np.concatenate(shard)]
-            bar.update((keep or _write_shard)(load, rows, waveforms, shard, file))
+            bar.update((keep or write_shard)(load, rows, waveforms, shard, file))
     return {"workers": "1"}
 
 
@@ -186,8 +186,8 @@ def _embed_shard(
     import torch  # seconds to import, and not needed to look up what is stored
 
     torch.set_num_threads(1)
-    waveforms = [_read(row, root) for row in rows.itertuples()]
-    return (keep or _write_shard)(load, rows, waveforms, shard, file)
+    waveforms = [read(row, root) for row in rows.itertuples()]
+    return (keep or write_shard)(load, rows, waveforms, shard, file)
 
 
 def loaded(load: Load) -> extractor_types.Extractor:
@@ -255,9 +255,10 @@ def _is_out_of_memory(error: Exception) -> bool:
     return type(error).__name__ == "ResourceExhaustedError" or "DefaultCPUAllocator" in str(error)
 
 
-def _write_shard(
+def write_shard(
     load: Load, rows: pd.DataFrame, waveforms: list[np.ndarray], shard: list[np.ndarray], file: Path
 ) -> int:
+    """Encode a shard and write its vectors, one an utterance; see `Keep`."""
     extractor = loaded(load)
     divide = load[1] != "padded"
     together = np.concatenate([encode(extractor.extract, b, divide) for b in batches(waveforms, shard)])
@@ -268,7 +269,8 @@ def _write_shard(
     return len(together)
 
 
-def _read(row: object, root: Path) -> np.ndarray:
+def read(row: object, root: Path) -> np.ndarray:
+    """Return the audio of a row of a table as extractors take it: float32, mono, 16 kHz."""
     path = root / row.path  # type: ignore[attr-defined]
     samples, rate = decoding.read(path, *recordings.span(row.start, row.end))  # type: ignore[attr-defined]
     if sound.fingerprint(samples, rate) != row.sha256:  # type: ignore[attr-defined]

@@ -56,7 +56,7 @@ def left_out(
     for regime in regimes:
         usable = {c: _usable(c, utterances[c], regime, protocol) for c in {*trained, *tested}}
         no_test = {c: _why_not_tested(c, utterances[c], usable[c], regime, protocol) for c in usable}
-        no_training = {c: no_test[c] or _why_not_trained(usable[c]) for c in trained}
+        no_training = {c: no_test[c] or _why_not_trained(usable[c], regime) for c in trained}
         rows += [(regime, c, "", why) for c, why in no_training.items() if why]
         rows += [(regime, "", c, no_test[c]) for c in tested if no_test[c]]
         for source in (c for c in trained if not no_training[c]):
@@ -127,9 +127,9 @@ def _too_few(emotions: list[str], who: str, protocol: Protocol) -> str:
     return f"{who} one emotion alone, {emotions[0]}, so that every answer would be right"
 
 
-def _why_not_trained(usable: pd.DataFrame) -> str:
+def _why_not_trained(usable: pd.DataFrame, regime: str) -> str:
     tested = sorted(set(usable.loc[usable["fold"] > 0, "fold"]))
-    counted = {n: usable["emotion"][folds.parts(usable["fold"], n)[0]].value_counts() for n in tested}
+    counted = {n: usable["emotion"][folds.parts(usable["fold"], n, regime)[0]].value_counts() for n in tested}
     rest = pd.DataFrame(counted, sorted(set(usable["emotion"]))).fillna(0).astype(int)
     if (rest >= LEAST).to_numpy().all():
         return ""

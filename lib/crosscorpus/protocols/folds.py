@@ -1,8 +1,9 @@
-"""Folds of a corpus for cross-validation, in three regimes.
+"""Folds of a corpus for cross-validation, in five regimes.
 
 ``stratified`` deals the utterances of each emotion evenly over the folds, whoever speaks: the likely reading of
 the paper. ``speaker`` never has a speaker in two folds, so a test speaker was never heard in training; a corpus of
 two to four speakers has a fold for each. Folds are numbered from 1 and committed in `data/folds/<corpus>.csv`.
+``speaker-text`` and ``speaker-matched`` part texts as well, or are the control of that; see `text_disjoint`.
 ``official`` is not dealt: it is the split that was published, whose folds are test parts, see `official_splits`.
 """
 
@@ -17,10 +18,12 @@ from scipy.sparse.csgraph import connected_components
 
 from crosscorpus.base import known_names, paths
 from crosscorpus.corpora import corpus_registry, file_lists, utterance_tables
-from crosscorpus.protocols import dealing, official_splits, protocol_settings
+from crosscorpus.protocols import dealing, official_splits, protocol_settings, text_disjoint
 
 COLUMNS = ["corpus", "utterance", "regime", "fold"]
 DEALT = protocol_settings.DEALT
+CROSSED = protocol_settings.CROSSED
+PUBLISHED = "official"
 
 
 class FoldError(ValueError):
@@ -62,24 +65,27 @@ def groups(corpus: str, utterances: pd.DataFrame, regime: str) -> pd.Series:
     return _joined(utterances[column], audio_groups(corpus, utterances))
 
 
-def parts(fold: "pd.Series[int]", number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def parts(fold: "pd.Series[int]", number: int, regime: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return who is trained on, who is watched for early stopping and who is tested in one fold.
 
     Three boolean arrays, [utterances], of the column `fold` of a table. Without a published validation part the
     second is all False, and training splits off one of its own.
     """
+    if regime in CROSSED:
+        training, tested = text_disjoint.parts(fold.to_numpy(), number)
+        return training, np.zeros_like(tested), tested
     test, validation = (fold == n for n in (number, official_splits.VALIDATION))
     return (~test & ~validation).to_numpy(), validation.to_numpy(), test.to_numpy()
 
 
 def numbers(regime: str, n_folds: int) -> range:
     """Return what may stand in the column `fold`: 1 to the count; of a published split, what is untested, too."""
-    return range(1 if regime in DEALT else official_splits.VALIDATION, n_folds + 1)
+    return range(official_splits.VALIDATION if regime == PUBLISHED else 1, n_folds + 1)
 
 
 def published(corpus: str, regime: str) -> "pd.Series[int] | None":
     """Return the fold of each utterance, by name, as it was published; None for a regime whose folds are dealt."""
-    split = None if regime in DEALT else official_splits.read(corpus)
+    split = official_splits.read(corpus) if regime == PUBLISHED else None
     return None if split is None else split.set_index("utterance")["fold"]
 
 
@@ -119,8 +125,10 @@ def possible(corpus: str, utterances: pd.DataFrame, regime: str) -> bool:
 
 def why_not(corpus: str, utterances: pd.DataFrame, regime: str) -> str:
     """Return why a corpus has no folds in a regime, "" where it has: one speaker cannot be kept from others."""
-    if regime not in DEALT:
+    if regime == PUBLISHED:
         return official_splits.why_not(corpus, utterances)
+    if regime in CROSSED:
+        return text_disjoint.why_not(corpus, utterances, protocol_settings.load()["n_folds"])
     if count(corpus, utterances, regime) > 1:
         return ""
     if regime == "stratified":
@@ -134,7 +142,10 @@ def count(corpus: str, utterances: pd.DataFrame, regime: str) -> int:
 
     Of a published split, its test parts; none where there is no split.
     """
-    if regime not in DEALT:
+    if regime in CROSSED:
+        dealt = text_disjoint.deal(corpus, _in_folds(corpus, utterances), protocol_settings.load()["n_folds"], 0)
+        return dealt.n**2 if dealt else 0
+    if regime == PUBLISHED:
         fold = published(corpus, regime)
         return 0 if fold is None else int(fold.max())
     return min(protocol_settings.load()["n_folds"], groups(corpus, utterances, regime).nunique())
@@ -196,8 +207,10 @@ def load(corpus: str, utterances: pd.DataFrame, regime: str | None = None) -> pd
     FoldError
         Committed folds cannot be read, or put apart what turned out to be identical audio; or `check` fails.
     """
-    if regime is not None and known_names.check(regime, protocol_settings.REGIMES, "regime") not in DEALT:
+    if regime is not None and known_names.check(regime, protocol_settings.REGIMES, "regime") == PUBLISHED:
         return _published(corpus, utterances, regime)
+    if regime in CROSSED:
+        return _crossed(corpus, utterances, str(regime))
     committed: list[str] = []  # regimes whose folds are as the file has them
     if path(corpus).exists():
         table = read(corpus)
@@ -249,6 +262,27 @@ def _published(corpus: str, utterances: pd.DataFrame, regime: str) -> pd.DataFra
     # Folds of tests are numbered above that of training, which is above that of validation.
     highest = table.groupby(audio_groups(corpus, ordered))["fold"].transform("max")
     table = table[table["fold"] == highest].reset_index(drop=True)
+    check(corpus, table, utterances, [regime])
+    return table
+
+
+def _in_folds(corpus: str, utterances: pd.DataFrame) -> pd.DataFrame:
+    """Return the utterances that have folds where speakers and texts do not matter, in the order of their names."""
+    names = load(corpus, utterances, "stratified")["utterance"]
+    return utterances[utterances["utterance"].isin(names)].sort_values("utterance", ignore_index=True)
+
+
+def _crossed(corpus: str, utterances: pd.DataFrame, regime: str) -> pd.DataFrame:
+    if why_not(corpus, utterances, regime):
+        return pd.DataFrame(columns=COLUMNS).astype({"fold": int})
+    ordered = _in_folds(corpus, utterances)
+    dealt = text_disjoint.deal(corpus, ordered, protocol_settings.load()["n_folds"], 0)
+    assert dealt is not None  # else `why_not` said so
+    fold = dealt.fold(control=regime == CROSSED[1])
+    table = pd.DataFrame({"corpus": corpus, "utterance": ordered["utterance"], "regime": regime, "fold": fold})
+    # Identical audio that is said to be of two texts stays in the first one's fold.
+    first = table.groupby(audio_groups(corpus, ordered))["fold"].transform("first")
+    table = table[table["fold"] == first].reset_index(drop=True)
     check(corpus, table, utterances, [regime])
     return table
 
@@ -327,13 +361,13 @@ def overview(corpus: str, utterances: pd.DataFrame, emotions: list[str]) -> pd.D
 
     Returns
     -------
-    One row per regime that is `possible`: utterances of the given emotions that each fold tests (`fold 1` ...),
+    One row per regime that is `possible`, without those that part texts: utterances of the given emotions that each fold tests (`fold 1` ...),
     the smallest class in any fold, and `shared`: the share (percent) of test utterances whose group in the regime
     ``speaker`` (a speaker, or what stands for one) is also trained on.
     """
     rows = []
     chosen = utterances[utterances["emotion"].isin(emotions)]
-    for regime in (r for r in protocol_settings.REGIMES if possible(corpus, utterances, r)):
+    for regime in (r for r in (*DEALT, PUBLISHED) if possible(corpus, utterances, r)):
         part = chosen.merge(load(corpus, utterances, regime)[["utterance", "fold"]], on="utterance")
         tested = part[part["fold"] > 0]
         sizes = tested["fold"].value_counts().sort_index()

@@ -201,6 +201,8 @@ def table(overrides: str | dict[str, Any] = "", file: Path | None = None) -> pd.
 
 
 DEALT = ("stratified", "speaker")
-"""Regimes whose folds this project deals."""
-REGIMES = (*DEALT, "official")
+"""Regimes whose folds this project deals, and commits."""
+CROSSED = ("speaker-text", "speaker-matched")
+"""Regimes that part speakers and texts at once, and their control of equal size; see `text_disjoint`."""
+REGIMES = (*DEALT, *CROSSED, "official")
 """All regimes: the last has the split that was published of a corpus, see `official_splits`."""

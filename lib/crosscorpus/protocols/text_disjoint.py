@@ -1,84 +1,109 @@
-"""Training without the speakers and without the texts of what is tested.
+"""Folds without the speakers and without the texts of what is tested, and the control of equal size.
 
-Speakers and texts are dealt at random into groups. What is tested has a group of either; what is trained on has
-neither. The same without regard to texts, whole and with as few utterances, tells what texts cost beside data.
+Speakers and texts are dealt into as many groups each. A fold is a pair of groups: the utterances of those speakers
+with those texts are tested, and trained on is what has neither. In the control (`speaker-matched`) the groups of
+texts change places at random among the utterances of a group of speakers and an emotion: every fold has as many
+of each emotion to test and to train on, no test speaker is heard, and texts are. So the two differ in texts alone.
 """
 
-from dataclasses import dataclass
+import math
+import re
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-CONDITIONS = ("speaker-disjoint", "matched", "speaker-text")
-"""Training without the test speakers; the same with as few utterances as the last; and without the texts, too."""
+from crosscorpus.corpora import corpus_registry
+from crosscorpus.protocols import dealing
 
 
-@dataclass(frozen=True)
-class Split:
-    """One test part, and what is trained on in each of `CONDITIONS`: indices of a table's rows."""
+class Groups(NamedTuple):
+    """Groups of speakers, of texts, and of texts that changed places: whole numbers from 0, [utterances] each."""
 
-    test: np.ndarray
-    train: dict[str, np.ndarray]
+    speaker: np.ndarray
+    text: np.ndarray
+    control: np.ndarray
+
+    @property
+    def n(self) -> int:
+        """How many groups there are of speakers, and of texts."""
+        return int(self.speaker.max()) + 1
+
+    def fold(self, control: bool) -> np.ndarray:
+        """Return the fold of each utterance, from 1, [utterances]; see `parts`."""
+        return self.speaker * self.n + (self.control if control else self.text) + 1
 
 
-def why_not(utterances: pd.DataFrame) -> str:
-    """Return why a corpus cannot be dealt so, "" where it can: it takes two speakers and two texts, all known."""
-    for column, what in (("speaker", "speakers"), ("text_id", "texts")):
-        values = utterances[column].fillna("")
-        if (values == "").any():
-            return f"its table does not name all {what}"
-        if values.nunique() < 2:
-            return f"all utterances share {what}"
+def parts(fold: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return who is trained on and who is tested in one fold, two boolean arrays [utterances].
+
+    `fold` is what `Groups.fold` returns: of n groups, 1 to n² (every group has utterances, so n follows).
+    """
+    n = math.isqrt(int(fold.max()) - 1) + 1
+    speaker, text = np.divmod(fold - 1, n)
+    mine = divmod(number - 1, n)
+    return (speaker != mine[0]) & (text != mine[1]), fold == number
+
+
+def speakers_and_texts(corpus: str, utterances: pd.DataFrame) -> pd.DataFrame:
+    """Return who says which text, "" where it is not known: columns speaker and text, in the table's order.
+
+    The text is the column `text_id`, or what the registry's `texts` says that it tells; so is the speaker.
+    """
+    known = utterances[["speaker", "text_id"]].fillna("").astype(str).set_axis(["speaker", "text"], axis=1)
+    pattern = corpus_registry.get(corpus).texts.get("pattern")
+    if pattern:
+        told = [match.groupdict() if (match := re.fullmatch(pattern, one)) else {} for one in known["text"]]
+        known["text"] = [one.get("text", "") for one in told]
+        if "voice" in re.compile(pattern).groupindex:
+            known["speaker"] = [one.get("voice", "") for one in told]
+    return known
+
+
+def why_not(corpus: str, utterances: pd.DataFrame, n_folds: int) -> str:
+    """Return why a corpus cannot be dealt so, "" where it can."""
+    known = speakers_and_texts(corpus, utterances)
+    if not len(known):
+        return "it has no utterance that can be used"
+    for column, what, where in (("speaker", "speaker", "speaker"), ("text", "text", "text_id")):
+        named = set(known[column])
+        if "" in named:
+            some = "no utterance" if named == {""} else "not every utterance"
+            return f"{some} has a {what} that is known ({where})"
+        if len(named) == 1:
+            return f"all is of one {what}, {min(named)}"
+    if deal(corpus, utterances, n_folds, 0) is None:
+        return "its speakers say too few texts in common to be parted into groups that all say all groups of texts"
     return ""
 
 
-def splits(utterances: pd.DataFrame, n_groups: int, seed: int) -> list[Split]:
-    """Return the splits of one deal; together they test every utterance once.
+def deal(corpus: str, utterances: pd.DataFrame, n_folds: int, seed: int) -> Groups | None:
+    """Deal speakers and texts into groups.
 
     Parameters
     ----------
+    corpus
+        Id in the registry.
     utterances
-        Table with `speaker`, `text_id` and `emotion`.
-    n_groups
-        Into how many groups speakers, and texts, are dealt; as many as there are, where these are fewer.
+        Table with `speaker`, `text_id` and `emotion`, all speakers and texts of it known; see `why_not`.
+    n_folds
+        How many groups of either, at most: there are no more than speakers or texts, and so few that every group
+        of speakers says texts of every group.
     seed
-        Of the deal, and of the draw of the matched training sets.
+        Of the deal, and of the control.
 
     Returns
     -------
-    A split for each pair of groups that has utterances and leaves something to train on. The matched training set
-    has as many utterances of each emotion as the one without speakers and texts, of those without the speakers.
-
-    Raises
-    ------
-    ValueError
-        It cannot be dealt, see `why_not`.
+    The groups, or None where not even two are possible.
     """
-    if reason := why_not(utterances):
-        raise ValueError(f"no text-disjoint folds: {reason}")
-    rng = np.random.default_rng(seed)
-    speaker, text = (_dealt(utterances[column], n_groups, rng) for column in ("speaker", "text_id"))
-    emotion = utterances["emotion"].to_numpy()
-    found = []
-    for i in range(speaker.max() + 1):
-        for j in range(text.max() + 1):
-            test = np.flatnonzero((speaker == i) & (text == j))
-            others = np.flatnonzero(speaker != i)
-            apart = others[text[others] != j]
-            if len(test) and len(apart):
-                matched = np.concatenate(
-                    [
-                        rng.permutation(others[emotion[others] == one])[: (emotion[apart] == one).sum()]
-                        for one in np.unique(emotion[apart])
-                    ]
-                )
-                train = {"speaker-disjoint": others, "matched": np.sort(matched), "speaker-text": apart}
-                found.append(Split(test, train))
-    return found
-
-
-def _dealt(values: "pd.Series[str]", n_groups: int, rng: np.random.Generator) -> np.ndarray:
-    names = sorted(values.unique())
-    group = np.arange(len(names)) % n_groups
-    of = dict(zip(names, rng.permutation(group), strict=True))
-    return values.map(of).to_numpy()
+    table = utterances.reset_index(drop=True)
+    known = speakers_and_texts(corpus, table)
+    for n in range(min(n_folds, *known.nunique()), 1, -1):
+        speaker, text = (dealing.by_group(table, known[column], n, seed) - 1 for column in known)
+        if len(set(speaker * n + text)) == n * n:
+            rng, control = np.random.default_rng(seed), text.copy()
+            alike = table.groupby([speaker, table["emotion"]]).indices
+            for rows in alike.values():
+                control[rows] = rng.permutation(text[rows])
+            return Groups(speaker, text, control)
+    return None

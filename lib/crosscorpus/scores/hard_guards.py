@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 
 import pandas as pd
 
-from crosscorpus.protocols import folds
+from crosscorpus.protocols import folds, text_disjoint
 from crosscorpus.scores import guard_parts, guards_of_scores
 
 
@@ -86,7 +86,7 @@ def check_overlap(trained_on: pd.DataFrame, tested_on: pd.DataFrame, regime: str
     """Check that nothing is in training and in test at once: no utterance, no recording, no speaker.
 
     Recordings are compared across corpora as well; speakers (or what stands for them, see `folds.groups`) within
-    one corpus in the regime ``speaker``. If it trips, the head is tested on what it was trained on, and its score
+    one corpus in the regime ``speaker``, speakers and texts in the regimes that part them. If it trips, the head is tested on what it was trained on, and its score
     is not one of generalisation. Correct the folds; where two corpora share a recording, leave it out of one
     (`not_used` in `data/corpora.yaml`).
 
@@ -131,6 +131,15 @@ def check_overlap(trained_on: pd.DataFrame, tested_on: pd.DataFrame, regime: str
             f"{where}: {len(shared)} recordings are in training and in test, first {copy} of {source}, which is "
             f"{first['utterance']} of {target} (sha256 {first['sha256'][:12]}); {remedy}"
         )
+    if regime in folds.CROSSED and source == target:
+        heard, tested = (text_disjoint.speakers_and_texts(source, table) for table in (trained_on, tested_on))
+        for column in ("speaker", "text") if regime == folds.CROSSED[0] else ("speaker",):
+            known = tested[column][tested[column].isin(heard[column])]
+            if len(known):
+                raise guard_parts.GuardError(
+                    f"{where}: {column} {known.iloc[0]!r} is in training and in test ({len(known)} utterances "
+                    "tested); this regime keeps them apart: report it"
+                )
     if regime == "speaker" and source == target:
         heard, tested = (folds.groups(source, table, regime) for table in (trained_on, tested_on))
         known = tested[tested.isin(heard)]
@@ -172,7 +181,7 @@ def check_overlaps(utterances: pd.DataFrame, fold_table: pd.DataFrame) -> None:
             tests = [test for table in tables if len(test := table[table["fold"] == fold])]
             for table in tables:
                 kept_out = guard_parts.training_fold(fold, int(table["fold"].max()))
-                training, validation, _ = folds.parts(table["fold"], kept_out)
+                training, validation, _ = folds.parts(table["fold"], kept_out, str(regime))
                 for test in tests:
                     check_overlap(table[training | validation], test, str(regime), fold)
 

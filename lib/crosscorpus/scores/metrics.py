@@ -14,7 +14,7 @@ are scikit-learn's `accuracy_score`, `balanced_accuracy_score`, and `f1_score` w
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -296,7 +296,7 @@ def check_tested_once(predictions: pd.DataFrame) -> None:
 
 def bootstrap(
     statistic: Callable[[np.ndarray], np.ndarray],
-    n_clusters: int,
+    n_clusters: int | Sequence[int],
     *,
     confidence: float = 0.95,
     n_resamples: int = 2000,
@@ -319,7 +319,9 @@ def bootstrap(
         Gets weights, float [resamples, n_clusters], whole numbers that say how often a cluster was drawn; returns
         [numbers, resamples].
     n_clusters
-        How many there are; with fewer than two the intervals are NaN.
+        How many there are; with fewer than two the intervals are NaN. Of several kinds, which are drawn each by
+        itself (speakers of two corpora, or speakers and texts), the number of each: weights then stand side by
+        side, in this order, and the level is raised as for the fewest.
     confidence
         Share of such intervals that should hold the truth.
     n_resamples
@@ -331,22 +333,29 @@ def bootstrap(
     -------
     Lower and upper ends, each [numbers].
     """
-    if n_clusters < 2:
-        missing = np.full(len(statistic(np.ones((1, n_clusters)))), np.nan)
+    sizes = [n_clusters] if isinstance(n_clusters, int) else list(n_clusters)
+    fewest = min(sizes)
+    if fewest < 2:
+        missing = np.full(len(statistic(np.ones((1, sum(sizes))))), np.nan)
         return missing, missing
-    t = stats.t.ppf((1 + confidence) / 2, n_clusters - 1)
-    expanded = 1 - 2 * stats.norm.sf(t * np.sqrt(n_clusters / (n_clusters - 1)))
+    t = stats.t.ppf((1 + confidence) / 2, fewest - 1)
+    expanded = 1 - 2 * stats.norm.sf(t * np.sqrt(fewest / (fewest - 1)))
 
-    def of_draws(draws: np.ndarray, axis: int) -> np.ndarray:
-        row = n_clusters * np.arange(len(draws))[:, np.newaxis]
-        weights = np.bincount((draws + row).ravel(), minlength=draws.size).reshape(draws.shape)
-        return statistic(weights.astype(float))
+    def of_draws(*draws: np.ndarray, axis: int) -> np.ndarray:
+        weights = [_weights(drawn, n) for drawn, n in zip(draws, sizes, strict=True)]
+        return statistic(np.concatenate(weights, axis=1))
 
     ends = stats.bootstrap(
-        (np.arange(n_clusters),), of_draws, vectorized=True, method="percentile", confidence_level=expanded,
+        [np.arange(n) for n in sizes], of_draws, vectorized=True, method="percentile", confidence_level=expanded,
         n_resamples=n_resamples, batch=500, rng=np.random.default_rng(seed),
     ).confidence_interval  # fmt: skip
     return ends.low, ends.high
+
+
+def _weights(draws: np.ndarray, n: int) -> np.ndarray:
+    """Return how often each of n clusters was drawn, float [resamples, n], from draws [resamples, n]."""
+    row = n * np.arange(len(draws))[:, np.newaxis]
+    return np.bincount((draws + row).ravel(), minlength=draws.size).reshape(draws.shape).astype(float)
 
 
 # -- confusions ------------------------------------------------------------------------

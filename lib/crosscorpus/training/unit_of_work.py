@@ -86,11 +86,20 @@ def train_and_test(unit: Unit, device: str = "cpu") -> tuple[pd.DataFrame, pd.Da
         Learning curves: `UNIT`, fold, and the columns of `train.Fitted.history`; without rows for a baseline.
     """
     if unit.head in baselines.BASELINES:
-        fitted = [_fitted_baseline(unit, task) for task in trainings(unit)]
-        return tested(unit, [functools.partial(baselines.predict, one) for one in fitted]), _curves(unit, [])
+        return tested(unit, predictors(unit)), _curves(unit, [])
     from crosscorpus.training import engine
 
     return tested_heads(unit, engine.fit_many(trainings(unit), unit.settings, device))
+
+
+def predictors(unit: Unit, device: str = "cpu") -> list[Callable[[np.ndarray], np.ndarray]]:
+    """Train a unit's head on every fold; return what `tested` takes, for whichever embeddings are tested."""
+    if unit.head in baselines.BASELINES:
+        return [functools.partial(baselines.predict, _fitted_baseline(unit, task)) for task in trainings(unit)]
+    from crosscorpus.training import engine, train
+
+    fitted = engine.fit_many(trainings(unit), unit.settings, device)
+    return [functools.partial(train.predict, one) for one in fitted]
 
 
 def _fitted_baseline(unit: Unit, task: "train.Task") -> Pipeline:
@@ -121,10 +130,12 @@ def trainings(unit: Unit) -> list["train.Task"]:
     emotions = classes(unit.trained_on, unit.regime, unit.protocol)
     rows, X = _scaled(unit, with_folds(unit.trained_on, unit.regime, emotions, unit.deal))
     y = rows["emotion"].map(emotions.index).to_numpy()
-    together = folds.groups(unit.trained_on.corpus, rows, unit.regime).to_numpy()
+    # Where texts are parted from those of the test, too, early stopping still watches other speakers.
+    kept = "speaker" if unit.regime in folds.CROSSED else unit.regime
+    together = folds.groups(unit.trained_on.corpus, rows, kept).to_numpy()
     tasks = []
     for fold in range(1, rows["fold"].max() + 1):
-        training, validation, _ = folds.parts(rows["fold"], fold)
+        training, validation, _ = folds.parts(rows["fold"], fold, unit.regime)
         rest = training | validation
         held_out = validation[rest] if validation[rest].any() else None
         seed = 1000 * unit.seed + fold

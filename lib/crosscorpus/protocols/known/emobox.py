@@ -58,7 +58,7 @@ def partition(
     fold = utterances["utterance"].map(dealt)
     there, found = used & fold.notna().to_numpy(), []
     for number in range(1, int(fold.max()) + 1):
-        training, validation, test = (there & part for part in folds.parts(fold, number))
+        training, validation, test = (there & part for part in folds.parts(fold, number, regime))
         found.append(_with_validation(settings, training, validation, test, labels, 1000 * seed + number))
     return found
 

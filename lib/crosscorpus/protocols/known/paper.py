@@ -50,7 +50,7 @@ def partition(corpus: str, utterances: pd.DataFrame, labels: pd.Series, regime: 
     fold, used = _fold(corpus, utterances, regime), labels.notna().to_numpy()
     there = used & fold.notna().to_numpy()
     each = range(1, int(fold.max()) + 1)
-    return [Fold(*(there & part for part in folds.parts(fold, number))) for number in each]
+    return [Fold(*(there & part for part in folds.parts(fold, number, regime))) for number in each]
 
 
 def across(
