@@ -13,7 +13,7 @@ export HF_HUB_DISABLE_TELEMETRY := 1
 SNAKEMAKE := snakemake --cores $(CORES) --nolock --rerun-incomplete --logger crosscorpus
 
 .DEFAULT_GOAL := help
-.PHONY: help env opensmile download book paper own smoke bundle merge verify pack picture pdf folds sensitivity layers \
+.PHONY: help env opensmile download book paper own smoke bundle merge verify pack picture listen pdf folds sensitivity layers \
   protocols reruns scaling texts amounts temperatures coverage bench-extraction bench-training bench-frames bench-layers bench-small test \
   test-site test-mutations test-faults audit-packages reference lint format lock clean
 
@@ -99,6 +99,10 @@ pack: env ## make data/embeddings/ again from audio and weights, and compare
 
 picture: book ## draw the README's picture again
 	@python -m crosscorpus.book.headline
+
+listen: env ## the book with the recordings of your mirror to be heard, for this machine alone: _build/listen/
+	@$(SNAKEMAKE) --configfile profiles/demo.yaml --config profile=listen listen=true
+	@python -m crosscorpus.book.ending listen
 
 pdf: book ## print the book to _build/crosscorpus.pdf, with a Chromium on this machine
 	@python -m crosscorpus.book.pdf

@@ -62,7 +62,10 @@ def tasks(frames: frame_inputs.Ragged, y: np.ndarray, epochs: int) -> list[frame
         test, validation, rest = np.split(
             np.random.default_rng(fold).permutation(len(y)), [len(y) // 5, len(y) // 5 + len(y) * 4 // 25]
         )
-        watched = {"validation": np.sort(validation), "test": np.sort(test)}
+        watched = {
+            name: frame_heads.Watched(frames, scaling, y, np.sort(rows))
+            for name, rows in (("validation", validation), ("test", test))
+        }
         found += [
             frame_heads.Task(v.head, v.recipe, frames, scaling, y, rest, watched, CLASSES, fold)
             for v in protocol.sweep

@@ -7,6 +7,7 @@ import collections
 import contextlib
 import functools
 import http.server
+import io
 import itertools
 import json
 import os
@@ -18,11 +19,13 @@ import threading
 from pathlib import Path
 from urllib.parse import unquote
 
+import matplotlib.pyplot as plt
+import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 
 from crosscorpus.base import paths
-from crosscorpus.book import pdf
+from crosscorpus.book import marks, pdf
 
 ROOT = paths.ROOT
 MOVED = {
@@ -31,7 +34,6 @@ MOVED = {
 """Pages that lead from an old name to the new one."""
 KEPT = Path(__file__).parent / "notebooks"
 KEPT_MODELS = {file.stem for file in (KEPT / "models").iterdir()}
-PICTURE = '<svg xmlns="http://www.w3.org/2000/svg" width="10" height="10"/>'
 CONTENTS = re.findall(r"(?:root|file): (\S+)", (ROOT / "_toc.yml").read_text(encoding="utf-8"))
 MEGABYTE = 1_000_000
 MOST_PAGE, MOST_SITE = 3 * MEGABYTE, 40 * MEGABYTE
@@ -69,7 +71,7 @@ def build(folder):
         for cell in notebook["cells"]:
             for output in cell.get("outputs", []):
                 if "<Figure" in "".join(output.get("data", {}).get("text/plain", "")):
-                    output["data"]["image/svg+xml"] = PICTURE
+                    output["data"]["image/svg+xml"] = picture()
         (executed / name).write_text(json.dumps(notebook), encoding="utf-8")
         for offered in re.findall(r"_build/smoke/downloads/[\w.-]+", text):  # files are not kept
             (folder / offered).parent.mkdir(exist_ok=True)
@@ -81,6 +83,23 @@ def build(folder):
     run = subprocess.run([*command, "--quiet"], capture_output=True, text=True, env=environment, check=False)
     assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
     return folder / "_build" / "html"
+
+
+@functools.cache
+def picture():
+    """Return a drawing of two panels with marks."""
+    fig, axes = plt.subplots(1, 2, sharey=True, figsize=(6, 2))
+    for ax in axes:
+        ax.plot([60, 70], [0, 1], "o", label="ours")
+        said = [
+            {"tested on": corpus, "accuracy": 60.0, "low": 50.0, "high": 70.0} for corpus in ("Emo-DB", "AESDD")
+        ]
+        marks.put(ax, [60, 70], [0, 1], said)
+    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center")
+    text = io.StringIO()
+    fig.savefig(text, format="svg")
+    plt.close(fig)
+    return text.getvalue()
 
 
 def pages(site):
@@ -415,6 +434,46 @@ def test_all_scores_fit_a_phone_in_each_view(site, browser):
             page.goto(f"{(site / 'notebooks' / 'explorer.html').as_uri()}#view={view}")
             page.locator("details.facet summary").nth(4).click()
             assert page.evaluate("document.documentElement.scrollWidth") == 360, view
+    assert found == []
+
+
+def test_figures_answer_to_keyboard_and_pointer(site, browser):
+    found = []
+    with watched(browser, found) as page:
+        page.goto((site / "notebooks" / "same-corpus.html").as_uri())
+        figure = page.locator("figure#fig-same")
+        marks, said = figure.locator(".mark"), figure.locator("output.mark-said")
+        assert not said.is_visible()
+        marks.first.focus()
+        first = said.inner_text()
+        assert re.search(r"tested on: .*; accuracy: [\d.]+; low: [\d.]+; high: [\d.]+", first)
+        page.keyboard.press("ArrowRight")
+        assert said.inner_text() != first
+        assert figure.locator(".mark[tabindex='0']").count() == 1  # a figure is one stop of the Tab key
+        page.keyboard.press("Escape")
+        assert not said.is_visible()
+        marks.first.hover(force=True)
+        assert said.inner_text() == first
+        with page.expect_download() as saved:
+            figure.get_by_role("button", name="PNG").click()
+        assert saved.value.path().read_bytes().startswith(b"\x89PNG")
+        data = pd.read_csv(site / "notebooks" / figure.get_by_role("link", name="data").get_attribute("href"))
+        assert len(data) == marks.count()
+        assert first.startswith(f"tested on: {data['tested on'][0]}")
+    assert found == []
+
+
+def test_on_a_phone_panels_stand_below_each_other(site, browser):
+    found = []
+    with watched(browser, found, width=390) as page:
+        page.goto((site / "notebooks" / "same-corpus.html").as_uri())
+        panels = page.locator("figure#fig-same .panels svg.marked")
+        boxes = [panel.bounding_box() for panel in panels.all()]
+        assert len(boxes) >= 3  # two panels and the legend at least
+        assert all(a["y"] + a["height"] <= b["y"] + 1 for a, b in itertools.pairwise(boxes))
+        assert max(box["x"] + box["width"] for box in boxes) <= 390
+        panels.nth(1).locator(".mark").first.focus()
+        assert "tested on" in page.locator("figure#fig-same output.mark-said").inner_text()
     assert found == []
 
 

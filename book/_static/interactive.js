@@ -91,8 +91,9 @@
     const by = data.choices.colour[chosen[1]];
     const panel = data.panels[title];
     const groups = Object.keys(data.colours[by]).filter((group) => panel[by].includes(group));
-    const picture = drawn("svg", { viewBox: "-20 -20 1040 1040", role: "img" });
+    const picture = drawn("svg", { viewBox: "-20 -20 1040 1040", role: panel.audio ? "group" : "img" });
     picture.setAttribute("aria-label", `${title}: ${panel.x.length} points, coloured by ${by}`);
+    const player = panel.audio && element("audio", { controls: true });
     const mark = (group, x, y, size) => drawn("path", {
       d: SHAPES[groups.indexOf(group) % SHAPES.length], fill: data.colours[by][group], stroke: data.colours[by][group],
       transform: `translate(${x} ${y}) scale(${size})`,
@@ -100,18 +101,37 @@
     panel.x.forEach((x, i) => {
       const point = mark(panel[by][i], x, 1000 - panel.y[i], 1.2);
       const speaker = panel.speaker[i] && `, speaker ${panel.speaker[i]}`;
-      const said = `${panel.corpus[i]} ${panel.name[i]}: ${panel.emotion[i]}${speaker}`;
+      const text = panel.text[i] && `, text ${panel.text[i]}`;
+      const said = `${panel.corpus[i]} ${panel.name[i]}: ${panel.emotion[i]}${speaker}${text}`;
       point.append(Object.assign(document.createElementNS(SVG, "title"), { textContent: said }));
       point.addEventListener("mouseenter", () => (note.textContent = said));
+      if (player) {
+        // With recordings at hand each point is a button: a click, or Enter, plays it; arrow keys go on.
+        for (const [name, value] of Object.entries({ tabindex: i ? -1 : 0, role: "button", "aria-label": `play ${said}` })) point.setAttribute(name, value);
+        const play = () => {
+          note.textContent = panel.audio[i] ? said : `${said}: its audio is not on this machine`;
+          player.src = panel.audio[i];
+          if (panel.audio[i]) player.play().catch(() => (note.textContent = `${said}: this browser cannot play it`));
+        };
+        point.addEventListener("click", play);
+        point.addEventListener("focus", () => (note.textContent = said));
+        point.addEventListener("keydown", (event) => {
+          const to = { ArrowRight: point.nextElementSibling, ArrowLeft: point.previousElementSibling }[event.key];
+          if (event.key === "Enter" || event.key === " ") play();
+          else if (!to) return;
+          else to.focus();
+          event.preventDefault();
+        });
+      }
       picture.append(point);
     });
     const legend = element("ul", { className: "legend" });
     for (const group of groups) {
       const sign = drawn("svg", { viewBox: "-9 -9 18 18", "aria-hidden": "true" });
       sign.append(mark(group, 0, 0, 1));
-      legend.append(element("li", {}, sign, `${group} (${panel[by].filter((value) => value === group).length})`));
+      legend.append(element("li", {}, sign, `${group || "not named"} (${panel[by].filter((value) => value === group).length})`));
     }
-    return element("div", { className: "plane" }, picture, legend);
+    return element("div", { className: "plane" }, picture, ...(player ? [player] : []), legend);
   }
 
   document.addEventListener("DOMContentLoaded", () => {

@@ -154,7 +154,8 @@ def test_chance_and_the_most_frequent_emotion_are_those_of_each_row():
     table = table.assign(paper_accuracy=np.nan, chance=[20.0, 50.0], majority=[30.0, 75.0])
     fig = score_figures.scores_beside_paper(table)
     (ax,) = panels(fig)
-    ends = [segment.tolist() for lines in ax.collections for segment in lines.get_segments()]
+    lines = [found for found in ax.collections if hasattr(found, "get_segments")]  # the others are marks
+    ends = [segment.tolist() for line in lines for segment in line.get_segments()]
     assert [[20.0, 0.5], [20.0, 1.5]] in ends
     assert [[50.0, -0.5], [50.0, 0.5]] in ends
     assert [[75.0, -0.5], [75.0, 0.5]] in ends

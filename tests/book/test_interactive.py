@@ -53,7 +53,7 @@ def test_predictions_are_counted_true_by_predicted():
 
 def test_points_keep_their_utterance_and_their_shape():
     table = pd.DataFrame({"x": [0.0, 2.0], "y": [1.0, 2.0], "utterance": ["a", "b"], "emotion": EMOTIONS,
-                          "corpus": "emodb", "speaker": ["03", None]})  # fmt: skip
+                          "corpus": "emodb", "speaker": ["03", None], "text_id": ["a01", "a02"]})  # fmt: skip
     data = data_of(interactive.points({"one": table}))
     panel = data["panels"]["one"]
     assert (panel["x"], panel["y"]) == ([0, 1000], [0, 500])  # one scale for both axes
@@ -61,6 +61,30 @@ def test_points_keep_their_utterance_and_their_shape():
     assert panel["speaker"] == ["03", ""]
     assert set(panel["emotion"]) <= set(data["colours"]["emotion"])
     assert set(panel["corpus"]) <= set(data["colours"]["corpus"])
+
+
+def test_speakers_and_texts_are_those_of_a_corpus():
+    table = pd.DataFrame({"x": [0.0, 2.0, 3.0], "y": 1.0, "utterance": list("abc"), "emotion": "anger",
+                          "corpus": ["emodb", "mesd", "mesd"], "speaker": ["03", "03", None]})  # fmt: skip
+    data = data_of(interactive.points({"all": table.assign(text_id="")}))
+    assert data["panels"]["all"]["speaker"] == ["Emo-DB 03", "MESD 03", ""]
+    assert list(data["colours"]["speaker"]) == ["Emo-DB 03", "MESD 03", ""]
+    assert data["choices"]["colour"] == ["emotion", "corpus", "speaker"]  # no text is named
+    assert "audio" not in data["panels"]["all"]
+
+
+def test_a_point_plays_what_is_on_this_machine(tmp_path, monkeypatch):
+    folder = tmp_path / "corpora" / "emodb"
+    folder.mkdir(parents=True)
+    (folder / "ä b.wav").write_bytes(b"RIFF")
+    monkeypatch.setenv("CROSSCORPUS_MIRROR", str(tmp_path))
+    table = pd.DataFrame({"x": [0.0, 2.0, 3.0], "y": 1.0, "utterance": list("abc"), "emotion": "anger",
+                          "speaker": "", "corpus": "emodb", "text_id": "",
+                          "path": ["ä b.wav", "ä b.wav", "gone.wav"],
+                          "start": [float("nan"), 1.5, 0], "end": [float("nan"), 2, 1]})  # fmt: skip
+    found = data_of(interactive.points({"one": table}, listen=True))["panels"]["one"]["audio"]
+    address = (folder / "ä b.wav").resolve().as_uri()
+    assert found == [address, f"{address}#t=1.5,2.0", ""]
 
 
 def test_a_view_has_a_static_version():
@@ -73,7 +97,7 @@ def test_a_view_has_a_static_version():
 
 def test_no_name_ends_the_data():
     table = pd.DataFrame({"x": [0.0, 1], "y": [0.0, 1], "utterance": ["</script><b>", "b"], "emotion": "anger",
-                          "corpus": "emodb", "speaker": ""})  # fmt: skip
+                          "corpus": "emodb", "speaker": "", "text_id": ""})  # fmt: skip
     view = interactive.points({"one": table})
     assert view.data.count("</script>") == 1
     assert data_of(view)["panels"]["one"]["name"][0] == "</script><b>"

@@ -1,5 +1,6 @@
 """Heads on frames: the engine against the plain loop, reading by slice, and what the loop alone can train."""
 
+import dataclasses
 import pickle
 
 import numpy as np
@@ -27,7 +28,8 @@ def tasks(frames, y, name, overrides, seed=1):
     protocol = known_protocols.load(name, overrides)
     training = np.arange(60)
     scaling = frame_inputs.scaling(frames, protocol.representation.normalisation, training)
-    watched = {"validation": np.arange(60, 75), "test": np.arange(75, 90)}
+    sets = {"validation": np.arange(60, 75), "test": np.arange(75, 90)}
+    watched = {name: frame_heads.Watched(frames, scaling, y, rows) for name, rows in sets.items()}
     return [
         frame_heads.Task(v.head, v.recipe, frames, scaling, y, training, watched, CLASSES, seed)
         for v in protocol.sweep
@@ -94,10 +96,24 @@ def test_the_best_epoch_is_kept_by_each_watched_set():
     frames, y = made(apart=0.3)
     (task,) = tasks(frames, y, "emobox", {"epochs": 8, "widths": [16], "learning_rates": [0.03]})
     fitted = frame_engine.fit_stack([task])[0]
-    for name, rows in task.watched.items():
-        logits = frame_engine.predict(fitted, name, frames, task.scaling, rows)
-        accuracy = (logits.argmax(axis=1) == y[rows]).mean()
+    for name, some in task.watched.items():
+        logits = frame_engine.predict(fitted, name, frames, task.scaling, some.rows)
+        accuracy = (logits.argmax(axis=1) == y[some.rows]).mean()
         assert accuracy == pytest.approx(fitted.history[f"{name}_accuracy"].max())
+
+
+def test_another_corpus_can_be_watched():
+    frames, y = made(apart=2.0)
+    other = frame_inputs.Ragged(frames.offsets[:31], frames.vectors)
+    (task,) = tasks(frames, y, "emobox", {"epochs": 8, "widths": [16], "learning_rates": [0.03]})
+    turned = frame_heads.Watched(other, task.scaling, (y[:30] + 1) % CLASSES, np.arange(30))
+    task = dataclasses.replace(task, watched=task.watched | {frame_heads.tested_on("other"): turned})
+    for fitted in (frame_engine.fit_stack([task])[0], frame_loop.fit(task)):
+        curve = fitted.history["test other_accuracy"]
+        assert fitted.history["test_accuracy"].iloc[-1] == 1
+        assert curve.iloc[-1] == 0  # its labels are others, so what is learned here is wrong there
+        logits = frame_engine.predict(fitted, "test other", other, task.scaling, turned.rows)
+        assert (logits.argmax(axis=1) == turned.y).mean() == pytest.approx(curve.max())
 
 
 def test_layer_normalisation_is_over_time_and_dimensions_together():
@@ -165,8 +181,9 @@ def test_another_head_is_trained_by_the_plain_loop_and_says_so():
     (fitted,) = frame_engine.fit_many([task])
     assert fitted.way == "plain loop"
     assert fitted.history["test_accuracy"].max() > 0.9
-    logits = frame_engine.predict(fitted, "last", frames, task.scaling, task.watched["test"])
-    accuracy = (logits.argmax(axis=1) == y[task.watched["test"]]).mean()
+    rows = task.watched["test"].rows
+    logits = frame_engine.predict(fitted, "last", frames, task.scaling, rows)
+    accuracy = (logits.argmax(axis=1) == y[rows]).mean()
     assert accuracy == pytest.approx(fitted.history["test_accuracy"].iloc[-1])
     with pytest.raises(TypeError, match="no rules for a head that is a type"):
         frame_engine.fit_stack([task])

@@ -9,7 +9,7 @@ import pytest
 from crosscorpus.base import known_names, paths
 from crosscorpus.embeddings import corpus_scans, store_folders
 from crosscorpus.protocols import known, known_protocols, protocol_settings
-from crosscorpus.training import evaluate, protocol_grid, unit_of_work
+from crosscorpus.training import evaluate, heads, protocol_grid, unit_of_work
 
 CORPORA = ["emodb", "aesdd"]
 QUICK = "unit=clip,epochs=2"
@@ -36,6 +36,24 @@ def test_the_paper_s_predictions_are_those_of_the_grid_from_the_same_files():
     assert set(after["way"]) == {"engine"}
 
 
+def test_how_the_paper_s_heads_were_trained_is_asked_not_assumed(monkeypatch):
+    def with_a_state(dim, n_classes, protocol):
+        import keras
+
+        embedding = keras.Input((dim,))
+        normalised = keras.layers.BatchNormalization()(embedding)
+        return keras.Model(embedding, keras.layers.Dense(n_classes, activation="softmax")(normalised))
+
+    monkeypatch.setitem(heads.HEADS, "normalised", with_a_state)
+    quick = {"regimes": ["stratified"], "across": False}
+    _, table = run("paper", "epochs=2", ["emodb"], heads=["normalised", "fcn", "logistic"], **quick)
+    assert table.groupby("head")["way"].unique().str.join("").to_dict() == {
+        "fcn": "engine",
+        "logistic": "scikit-learn",
+        "normalised": "plain loop",
+    }
+
+
 def test_emobox_measures_three_ways_to_choose():
     protocol, table = run("emobox", QUICK)
     assert set(table["selection"]) == {"validation", "last", "test"}
@@ -53,8 +71,10 @@ def test_emobox_across_corpora_is_tested_on_balanced_sets():
     _, table = run("emobox", f"{QUICK},track=across", ["emodb", "ravdess"])
     across = table[table["train_corpus"] != table["test_corpus"]]
     assert set(across["test_corpus"]) == {"ravdess"}
-    assert set(across["selection"]) == {"validation", "last"}
-    assert across.groupby(["selection", "emotion"]).size().tolist() == [60] * 8
+    assert set(across["selection"]) == {"validation", "last", "test"}
+    assert across.groupby(["selection", "emotion"]).size().tolist() == [60] * 12
+    right = (across["emotion"] == across["predicted"]).groupby(across["selection"]).mean()
+    assert right["test"] == right.max()  # chosen on these very utterances
 
 
 def test_ser_evals_adjusts_across_corpora_alone():

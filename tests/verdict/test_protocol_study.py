@@ -18,7 +18,9 @@ def test_every_variant_is_of_a_protocol_with_such_settings(name):
     variant = PLAN["variants"][name]
     protocol = known_protocols.load(variant["protocol"], variant["overrides"])
     assert protocol.representation.unit == ("frames" if variant.get("unit") == "frames" else "clip")
-    assert set(variant) <= {"protocol", "overrides", "shown", "unit", "across"}
+    assert set(variant) <= {"protocol", "overrides", "shown", "unit", "across", "corpora", "regimes"}
+    assert set(variant.get("regimes", [])) <= set(protocol.regimes)
+    assert set(variant.get("corpora", [])) <= set(protocol_study.of_profile()["corpora"])
 
 
 def conditions():
@@ -124,6 +126,12 @@ def test_the_study_runs_end_to_end_on_what_the_pack_has(tmp_path, monkeypatch):
     quick = {
         "paper": {"protocol": "paper", "overrides": {"epochs": 1}},
         "serevals": {"protocol": "serevals", "overrides": {"unit": "clip", "epochs": 1}},
+        "some": {
+            "protocol": "serevals",
+            "overrides": {"unit": "clip", "epochs": 1},
+            "corpora": ["mesd"],
+            "regimes": ["disjoint"],
+        },
     }
     headlines = {
         "p": {"variant": "paper", "regime": "speaker"},
@@ -139,6 +147,9 @@ def test_the_study_runs_end_to_end_on_what_the_pack_has(tmp_path, monkeypatch):
     assert set(cells["variant"]) == set(quick)
     assert len(cells[cells["variant"] == "paper"]) == 3 * 4
     assert len(cells[cells["variant"] == "serevals"]) == 3 * 4 * 2 * 3
+    some = cells[cells["variant"] == "some"]
+    assert len(some) == 3 * 3
+    assert (set(some["train_corpus"]), set(some["regime"])) == ({"mesd"}, {"disjoint"})
     assert set(ranks["cells"]) == {"own", "across"}
     assert ranks["correlation"].between(-1, 1).all()
     file = tmp_path / "protocols.csv"
@@ -150,6 +161,15 @@ def test_the_study_runs_end_to_end_on_what_the_pack_has(tmp_path, monkeypatch):
     pd.testing.assert_frame_equal(again, cells, check_dtype=False, atol=1e-3)
     pd.testing.assert_frame_equal(ranks_again, ranks, check_dtype=False, atol=1e-3)
     assert facts == {"date": "today"}
+
+
+def test_what_made_it_says_what_training_and_extraction_took():
+    facts = {"profile": "p", "workers": 2, "device": "d", "commit": "c", "date": "t", "libraries": {}}
+    facts |= {"seconds_of_variants": {"a": 60, "b": 30.0}, "seconds_of_extraction": {"m on x": 600.0}}
+    shown = protocol_results.made(facts).set_index("what")["value"]
+    assert shown["training"] == "1.5 min, 2 processes side by side"
+    assert shown["extraction from audio"] == "10.0 min"
+    assert {"a 1.0, b 0.5", "m on x 10.0"} <= set(shown)
 
 
 def test_published_scores_are_put_beside_ours_of_the_same_corpus():

@@ -115,14 +115,16 @@ def predictions(table: pd.DataFrame, emotions: Sequence[str], regime: str = "") 
     )
 
 
-def points(panels: Mapping[str, pd.DataFrame]) -> HTML | Markdown:
+def points(panels: Mapping[str, pd.DataFrame], listen: bool = False) -> HTML | Markdown:
     """Show points in the plane, to choose the panel and what colours stand for; each point tells its utterance.
 
     Parameters
     ----------
     panels
-        Title of a panel -> a table with x, y, utterance, emotion, corpus and speaker: what `projection.tsne`
-        returns.
+        Title of a panel -> a table with x, y, utterance, path, start, end, emotion, corpus, speaker and text_id:
+        what `projection.tsne` returns.
+    listen
+        Whether a point plays its utterance, from the corpora on this machine: a page for its owner alone.
     """
     if not panels:
         return Markdown(NOTHING)
@@ -136,20 +138,55 @@ def points(panels: Mapping[str, pd.DataFrame]) -> HTML | Markdown:
             "name": table["utterance"].tolist(),
             "emotion": table["emotion"].tolist(),
             "corpus": [corpus_registry.get(corpus).name for corpus in table["corpus"]],
-            "speaker": table["speaker"].fillna("").astype(str).tolist(),
+            "speaker": _of_corpus(table, "speaker"),
+            "text": _of_corpus(table, "text_id"),
+            **({"audio": _audio(table)} if listen else {}),
         }
     ids = dict.fromkeys(corpus for table in panels.values() for corpus in table["corpus"])
     emotions = dict.fromkeys(emotion for table in panels.values() for emotion in table["emotion"])
+    groups = {by: sorted({name for one in drawn.values() for name in one[by]}) for by in ("speaker", "text")}
     data = {
-        "choices": {"panel": list(drawn), "colour": ["emotion", "corpus"]},
+        "choices": {
+            "panel": list(drawn),
+            "colour": ["emotion", "corpus", *(by for by in groups if groups[by] != [""])],
+        },
         "panels": drawn,
         "colours": {
             "emotion": figure_colours.emotion_colours(list(emotions)),
             "corpus": {corpus_registry.get(c).name: figure_colours.style(k)[0] for k, c in enumerate(ids)},
+            **{by: _colours(names) for by, names in groups.items()},
         },
     }
     sizes = ", ".join(f"{title} ({len(table)})" for title, table in panels.items())
     return _view("points", data, f"<p>Panels, with their points: {html.escape(sizes)}. The figures show them.</p>")
+
+
+def _of_corpus(table: pd.DataFrame, column: str) -> list[str]:
+    """Return speakers or texts, which are those of a corpus: where there are several, it is named."""
+    names = table[column].fillna("").astype(str)
+    if len(set(table["corpus"])) > 1:
+        names = names.where(names == "", table["corpus"].map(corpus_registry.corpus_name) + " " + names)
+    return names.tolist()
+
+
+def _colours(names: Sequence[str]) -> dict[str, str]:
+    """Return a colour for each name, grey for none; with the shapes of the page, 63 can be told apart."""
+    known = (name for name in names if name)
+    return {name: figure_colours.style(k)[0] for k, name in enumerate(known)} | (
+        {"": "#7F7F7F"} if "" in names else {}
+    )
+
+
+def _audio(table: pd.DataFrame) -> list[str]:
+    """Return where each utterance's audio is on this machine, with its part of a longer file; "" for none."""
+    roots = {corpus: corpus_registry.find(corpus) for corpus in table["corpus"].unique()}
+    found = []
+    for row in table.itertuples():
+        root = roots[row.corpus]
+        file = root / row.path if root else None
+        span = "" if pd.isna(row.start) else f"#t={row.start},{'' if pd.isna(row.end) else row.end}"
+        found.append(file.resolve().as_uri() + span if file and file.exists() else "")
+    return found
 
 
 def _static(cell: list[float | None] | None) -> float | str | None:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from crosscorpus.book import figure_colours
+from crosscorpus.book import figure_colours, marks
 
 SHOWN = {"macro_f1": "macro-F1", "uar": "UAR"}
 
@@ -28,6 +28,12 @@ def ranks(means: pd.DataFrame, names: Sequence[str]) -> Figure:
     for number, (name, row) in enumerate(zip(names, ranked.to_numpy(), strict=True)):
         colour, marker, line = figure_colours.style(number)
         ax.plot(places, row, color=colour, marker=marker, linestyle=line, markersize=8, label=name)
+        scores = means.iloc[number]
+        said = [
+            {"model": name, "condition": condition, "rank": rank, "mean": mean}
+            for (condition, mean), rank in zip(scores.items(), row, strict=True)
+        ]
+        marks.put(ax, list(places), row, said)
         there = np.flatnonzero(~np.isnan(row))
         if len(there):
             ax.annotate(
@@ -51,6 +57,8 @@ def moved(compared: pd.DataFrame, score: str) -> Figure:
     ax.barh(places, compared["moved"], color="#56B4E9", height=0.6)
     ax.hlines(places, compared["least"], compared["most"], color="#444444", linewidth=1.2)
     ax.axvline(0, color="black", linewidth=0.8)
+    said = compared[["part", "says", "cells", "before", "after", "moved", "least", "most"]].to_dict("records")
+    marks.put(ax, compared["moved"].to_list(), list(places), said)
     texts = [f"{row.part}: {row.says}" for row in compared.itertuples()]
     ax.set(
         yticks=places,

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -11,7 +11,7 @@ from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 
 from crosscorpus.base import shown_names
-from crosscorpus.book import figure_colours, figures
+from crosscorpus.book import figure_colours, figures, marks
 from crosscorpus.corpora import corpus_registry
 from crosscorpus.models import model_registry
 from crosscorpus.scores import label_sets, model_ranks
@@ -78,6 +78,9 @@ def dots(
             handles[_label(series, kind)] = ax.errorbar(
                 of_kind[value], where, xerr=bar, fmt=marker, color=colour, markersize=5, capsize=2
             )
+            says = [*panels, *rows, series]
+            values = [value, "low", "high", *([paper] if paper else [])]
+            marks.put(ax, of_kind[value].to_list(), where, _said(of_kind, says, values))
         if paper and part[paper].notna().any():
             once = part[part[paper].notna()].drop_duplicates(list(rows))
             (handles["paper"],) = ax.plot(
@@ -137,6 +140,22 @@ def scores_beside_paper(table: pd.DataFrame, metric: str = "accuracy") -> Figure
     return fig
 
 
+def _said(table: pd.DataFrame, names: Sequence[str], values: Sequence[str]) -> list[dict[str, Any]]:
+    """Return what marks say of rows: their names as readers know them, and their values."""
+    shown = {SAID.get(c, c.replace("_", " ")): table[c].map(functools.partial(_label, c)) for c in names}
+    numbers = {c.replace("_", " "): table[c].astype(float) for c in values}
+    return pd.DataFrame({**shown, **numbers}).to_dict("records")
+
+
+SHOWN_IN = {
+    "model": model_registry.model_name,
+    "trained on": corpus_registry.corpus_name,
+    "tested on": corpus_registry.corpus_name,
+}
+"""How rows and columns of a heat map are named, where their names are ids."""
+SAID = {"ptm": "model", "train_corpus": "trained on", "test_corpus": "tested on", "regime": "folds"}
+
+
 def _titles(table: pd.DataFrame, columns: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(_keys(table, columns)))
 
@@ -190,7 +209,7 @@ def grids(table: pd.DataFrame, emotions: Sequence[str] = (), metric: str = "accu
         part = table[_keys(table, ["ptm", "head"]) == title]
         coloured = part[part.index.isin(alike)]
         matrix = coloured.pivot(index="train_corpus", columns="test_corpus", values=metric)
-        _matrix(ax, matrix.reindex(index=here, columns=here), "{:.0f}")
+        _matrix(ax, matrix.reindex(index=here, columns=here), (title, "trained on", "tested on", metric))
         for row in part[~part.index.isin(alike)].to_dict("records"):
             place = (here.index(row["test_corpus"]), here.index(row["train_corpus"]))
             ax.text(
@@ -228,7 +247,8 @@ def recalls(table: pd.DataFrame, emotions: Sequence[str]) -> Figure:
     for ax, title in zip(axes.flat, titles, strict=False):
         part = table[_keys(table, ["test_corpus", "head"]) == title]
         matrix = part.pivot_table(index="ptm", columns="emotion", values="recall")
-        _matrix(ax, matrix.reindex(index=models, columns=list(emotions)), "{:.0f}", aspect="auto")
+        matrix = matrix.reindex(index=models, columns=list(emotions))
+        _matrix(ax, matrix, (title, "model", "emotion", "recall"), aspect="auto")
         ax.set_title(title)
         ax.set_xticks(range(len(emotions)), emotions, rotation=45, ha="right")
         ax.set_yticks(range(len(models)), [model_registry.model_name(ptm) for ptm in models])
@@ -246,7 +266,7 @@ def confusions(matrices: Mapping[str, pd.DataFrame], title: str = "") -> Figure:
     fig, axes = figures.panel_grid(len(matrices), 3, 3.7, 3.6)
     fig.suptitle(title)
     for ax, (name, matrix) in zip(axes, matrices.items(), strict=True):
-        _matrix(ax, matrix, "{:.0f}")
+        _matrix(ax, matrix, (name, "true", "predicted", "percent"))
         ax.set_xticks(range(matrix.shape[1]), matrix.columns, rotation=45, ha="right")
         ax.set_yticks(range(matrix.shape[0]), matrix.index)
         ax.set(title=name, xlabel="predicted")
@@ -255,11 +275,29 @@ def confusions(matrices: Mapping[str, pd.DataFrame], title: str = "") -> Figure:
     return fig
 
 
-def _matrix(ax: plt.Axes, matrix: pd.DataFrame, text: str, aspect: Literal["equal", "auto"] = "equal") -> None:
+def _matrix(
+    ax: plt.Axes,
+    matrix: pd.DataFrame,
+    says: tuple[str, str, str, str],
+    aspect: Literal["equal", "auto"] = "equal",
+) -> None:
+    """Draw percentages as a heat map; `says` is of what it is, and what its rows, columns and values are."""
     ax.imshow(matrix.to_numpy(dtype=float), cmap="Blues", vmin=0, vmax=100, aspect=aspect)
+    of, in_rows, in_columns, what = says
+    x: list[float] = []
+    y: list[float] = []
+    said = []
     for (i, j), value in np.ndenumerate(matrix.to_numpy(dtype=float)):
         if np.isfinite(value):
-            ax.text(j, i, text.format(value), ha="center", va="center", color="white" if value > 55 else "black")
+            ax.text(j, i, f"{value:.0f}", ha="center", va="center", color="white" if value > 55 else "black")
+            row, column = (
+                SHOWN_IN.get(where, str)(name)
+                for where, name in ((in_rows, matrix.index[i]), (in_columns, matrix.columns[j]))
+            )
+            x.append(j)
+            y.append(i)
+            said.append({"of": of, in_rows: row, in_columns: column, what: float(value)})
+    marks.put(ax, x, y, said)
     ax.spines[:].set_visible(False)
     ax.tick_params(length=0)
 

@@ -1,6 +1,6 @@
 """Figures of the verdict: what fits the paper's table, and what open choices move."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -11,7 +11,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from crosscorpus.base import shown_names
-from crosscorpus.book import figure_colours, figures
+from crosscorpus.book import figure_colours, figures, marks
 from crosscorpus.corpora import corpus_registry
 from crosscorpus.models import model_registry
 from crosscorpus.verdict import choice_effects
@@ -122,6 +122,12 @@ def tornado(table: pd.DataFrame, train_corpus: str, test_corpus: str, score: str
             rows = kinds == kind
             ax.barh(y[rows], effect[rows], color=colour, height=0.75, label=TORNADO[kind])
         ax.hlines(y, low, high, color="#333333", linewidth=1, label="95 % interval")
+        columns = {
+            "choice": "choice",
+            "option": "option",
+            **dict(zip(ends, ("change", "low", "high"), strict=True)),
+        }
+        marks.put(ax, effect, y, part[list(columns)].rename(columns=columns).assign(head=head).to_dict("records"))
         default = choice_effects.baseline(here[here["head"] == head])
         gap = default[f"paper_{score}"] - default[score]
         if gap.notna().any():
@@ -193,6 +199,7 @@ def verdict_map(table: pd.DataFrame) -> Figure:
                 j + 0.5, i + 0.45, sign, ha="center", va="center", color="white" if dark else "black", fontsize=9
             )
         labels = [f"{model_registry.model_name(ptm)} {shown_names.head_name(head)}" for ptm, head in models]
+        marks.put(ax, *_centres(wide.loc[pairs, models]), _verdicts_said(part, pairs, models))
         ax.set_xticks(np.arange(len(models)) + 0.5, labels, rotation=90)
         ax.set_yticks(np.arange(len(pairs)) + 0.5, [corpus_registry.pair_name(*pair) for pair in pairs[::-1]])
         ax.tick_params(length=0)
@@ -202,6 +209,28 @@ def verdict_map(table: pd.DataFrame) -> Figure:
     handles = [Patch(color=VERDICTS[kind][0], label=_verdict_name(kind)) for kind in shown]
     fig.legend(handles=handles, loc="outside lower center", ncols=min(4, len(handles)))
     return fig
+
+
+def _centres(wide: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Return the centres of the cells of a map, row by row from the top: x and y."""
+    rows, columns = wide.shape
+    return np.tile(np.arange(columns) + 0.5, rows), np.repeat(np.arange(rows)[::-1] + 0.5, columns)
+
+
+def _verdicts_said(
+    part: pd.DataFrame, pairs: Sequence[tuple[str, str]], models: Sequence[tuple[str, str]]
+) -> list[dict[str, object]]:
+    verdicts = part.set_index(["train_corpus", "test_corpus", "ptm", "head"])["verdict"]
+    return [
+        {
+            "model": model_registry.model_name(ptm),
+            "head": shown_names.head_name(head),
+            "pair": corpus_registry.pair_name(*pair),
+            "paper": verdicts[(*pair, ptm, head)],
+        }
+        for pair in pairs
+        for ptm, head in models
+    ]
 
 
 def verdict_shares(counts: pd.DataFrame) -> Figure:

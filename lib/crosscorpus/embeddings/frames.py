@@ -20,6 +20,7 @@ from crosscorpus.embeddings import (
     block_files,
     corpus_scans,
     disk_space,
+    embedding_files,
     sharding,
     state_extraction,
     store,
@@ -57,6 +58,11 @@ class Frames(Sequence[np.ndarray]):
     def metadata(self) -> dict[str, str]:
         """What made them, all values as text."""
         return self.blocks.metadata
+
+    @property
+    def run(self) -> dict[str, str]:
+        """How the run went that made them; empty where it was stopped on the way."""
+        return embedding_files.read_run(self.blocks.path)
 
     def __len__(self) -> int:
         """Return the number of utterances."""

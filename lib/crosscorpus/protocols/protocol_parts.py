@@ -151,8 +151,9 @@ class Protocol:
         What a head is given; and heads with recipes: more than one are chosen among by `selections`.
     selections
         By what an epoch and a variant of the sweep are chosen: "validation"; "last" (epoch), with the variant
-        that is best on validation where there are several; or "test", which is no fair score, is named so wherever
-        it is shown, and is measured on a corpus's own test parts alone. The first is the default.
+        that is best on validation where there are several; or "test", by the accuracy of unadjusted answers on
+        each test set by itself, which is no fair score and is named so wherever it is shown. The first is the
+        default.
     adjustments, adjust
         Names of what may be done to logits at test time, and the function: (name, logits [utterances, classes],
         prior of the training set [classes], prior of the test set, whether it is another corpus) -> logits, -inf

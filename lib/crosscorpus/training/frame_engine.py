@@ -45,7 +45,10 @@ def fit_many(tasks: Sequence[Task], workers: int = 1) -> list[Fitted]:
 def _alike(task: Task) -> tuple:
     """Return what trainings have in common that go through the same batches."""
     recipe = task.recipe
-    sets = ((name, rows.tobytes()) for name, rows in task.watched.items())
+    sets = (
+        (name, id(one.frames), id(one.scaling), one.y.tobytes(), one.rows.tobytes())
+        for name, one in task.watched.items()
+    )
     kind = (isinstance(task.head, FrameHead), id(task.frames), id(task.scaling), task.seed)
     return (
         *kind,
@@ -100,7 +103,7 @@ def fit_stack(tasks: Sequence[Task]) -> list[Fitted]:
                 optimiser.step()
             total += [float(loss.detach()) * len(rows) for loss in losses]
             n, step = n + len(rows), step + 1
-        found = {name: _accuracies(tasks, heads, weights, rows) for name, rows in one.watched.items()}
+        found = {name: _accuracies(some, heads, weights) for name, some in one.watched.items()}
         for i, keeper in enumerate(keepers):
             keeper.after(total[i] / n, {name: each[i] for name, each in found.items()}, weights[i])
     return [keeper.fitted(own, "engine") for keeper, own in zip(keepers, weights, strict=True)]
@@ -141,19 +144,16 @@ def _logits(
 
 @torch.no_grad()
 def _accuracies(
-    tasks: Sequence[Task],
-    heads: Sequence[FrameHead],
-    weights: Sequence[Sequence[torch.Tensor]],
-    rows: np.ndarray,
+    watched: frame_heads.Watched, heads: Sequence[FrameHead], weights: Sequence[Sequence[torch.Tensor]]
 ) -> list[float]:
-    right, frames, scaling = np.zeros(len(tasks)), tasks[0].frames, tasks[0].scaling
-    for some in frames.chunks(rows):
-        X, counts = _read(frames, scaling, some)
+    right = np.zeros(len(heads))
+    for some in watched.frames.chunks(watched.rows):
+        X, counts = _read(watched.frames, watched.scaling, some)
         firsts, pool = _first_layers(X, weights, heads), frame_inputs.means(counts)
         for i, (head, own, first) in enumerate(zip(heads, weights, firsts, strict=True)):
             answers = _logits(head, own, first, pool, None).argmax(dim=1).numpy()
-            right[i] += (answers == tasks[0].y[some]).sum()
-    return list(right / len(rows))
+            right[i] += (answers == watched.y[some]).sum()
+    return list(right / len(watched.rows))
 
 
 def predict(

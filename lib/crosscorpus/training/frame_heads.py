@@ -16,6 +16,19 @@ OPTIMISERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 
 
 @dataclass(frozen=True)
+class Watched:
+    """Utterances whose accuracy is noted after every epoch, of the corpus that is trained on or of another.
+
+    `frames`, `scaling` and `y` are as in `Task`; `rows` are positions in them.
+    """
+
+    frames: frame_inputs.Ragged
+    scaling: frame_inputs.Scaling | None
+    y: np.ndarray
+    rows: np.ndarray
+
+
+@dataclass(frozen=True)
 class Task:
     """What one training takes.
 
@@ -30,7 +43,7 @@ class Task:
     training
         Positions of the utterances that are trained on.
     watched
-        Positions of those whose accuracy is noted after every epoch, by name: "validation", "test".
+        Whose accuracy is noted after every epoch, by a name: "validation", and of a test what `tested_on` gives.
     n_classes
         How many there are, whether or not all occur.
     seed
@@ -43,7 +56,7 @@ class Task:
     scaling: frame_inputs.Scaling | None
     y: np.ndarray
     training: np.ndarray
-    watched: Mapping[str, np.ndarray]
+    watched: Mapping[str, Watched]
     n_classes: int
     seed: int
 
@@ -60,6 +73,11 @@ class Fitted:
     weights: Mapping[str, Sequence[torch.Tensor]]
     history: pd.DataFrame
     way: str
+
+
+def tested_on(corpus: str) -> str:
+    """Return the name of a watched set that is the test part of a corpus."""
+    return f"test {corpus}"
 
 
 def first_weights(head: FrameHead, dim: int, n_classes: int, seed: int) -> list[torch.Tensor]:

@@ -97,7 +97,8 @@ def fit(task: frame_heads.Task) -> frame_heads.Fitted:
             total, n, step = total + float(loss.detach()) * len(rows), n + len(rows), step + 1
         if isinstance(model, Head):
             model.masks = None
-        accuracies = {name: _accuracy(model, task, rows) for name, rows in task.watched.items()}
+        size = task.recipe.batch_size
+        accuracies = {name: _accuracy(model, watched, size) for name, watched in task.watched.items()}
         keeper.after(total / n, accuracies, list(model.parameters()))
     return keeper.fitted(list(model.parameters()), "plain loop")
 
@@ -107,9 +108,9 @@ def _masks(head: FrameHead, seed: int, step: int, n: int) -> list[torch.Tensor] 
     return [frame_heads.kept(head, seed, step, layer, n) for layer in layers] if head.dropout else None
 
 
-def _accuracy(model: nn.Module, task: frame_heads.Task, rows: np.ndarray) -> float:
-    logits = _in_batches(model, task.frames, task.scaling, rows, task.recipe.batch_size)
-    return float((logits.argmax(axis=1) == task.y[rows]).mean())
+def _accuracy(model: nn.Module, watched: frame_heads.Watched, size: int) -> float:
+    logits = _in_batches(model, watched.frames, watched.scaling, watched.rows, size)
+    return float((logits.argmax(axis=1) == watched.y[watched.rows]).mean())
 
 
 @torch.no_grad()

@@ -20,10 +20,10 @@ import pandas as pd
 from crosscorpus.base import known_names, paths, table_files, versions, whole_files
 from crosscorpus.embeddings import frames, store
 from crosscorpus.models import hidden_states
-from crosscorpus.protocols import balanced_tests, folds, known_protocols, protocol_parts
+from crosscorpus.protocols import balanced_tests, folds, known_protocols, protocol_parts, protocol_settings
 from crosscorpus.protocols.protocol_parts import ClipHeads, Fold, Protocol
 from crosscorpus.scores import metrics
-from crosscorpus.training import evaluate, frame_engine, frame_heads, frame_inputs, frame_loop
+from crosscorpus.training import baselines, evaluate, frame_engine, frame_heads, frame_inputs, frame_loop
 
 COLUMNS = [
     "ptm", "head", "regime", "seed", "train_corpus", "test_corpus", "fold", "utterance", "emotion", "predicted",
@@ -78,8 +78,9 @@ def run(
             for one in corpora
         ]  # fmt: skip
         table = pd.concat([grid for grid in grids if len(grid)], ignore_index=True)
-        named = {"selection": protocol.selections[0], "adjustment": protocol.adjustments[0], "way": "engine"}
-        return table.assign(**named)[COLUMNS]
+        ways = {head: _way(head, dict(protocol.settings)) for head in table["head"].unique()}
+        named = {"selection": protocol.selections[0], "adjustment": protocol.adjustments[0]}
+        return table.assign(way=table["head"].map(ways), **named)[COLUMNS]
     tables: list[pd.DataFrame] = []
     for ptm in ptms:
         here = {corpus: read(protocol, ptm, corpus, source) for corpus in corpora}
@@ -89,6 +90,15 @@ def run(
         ]
         tables += _run([unit for unit in units if unit.is_tested], workers)
     return pd.concat([pd.DataFrame(columns=COLUMNS), *tables], ignore_index=True)[COLUMNS]
+
+
+def _way(head: str, settings: protocol_settings.Protocol) -> str:
+    """Return how a head on clips is trained; one that has a state, such as batch normalisation's, by Keras."""
+    if head in baselines.BASELINES:
+        return "scikit-learn"
+    from crosscorpus.training import engine, heads
+
+    return "plain loop" if engine.has_state(heads.build(head, 64, 2, settings)) else "engine"
 
 
 # -- what a head is given -------------------------------------------------------------------------------------
@@ -104,6 +114,11 @@ class Inputs:
     labels: pd.Series
     frames: frame_inputs.Ragged
     made_by: str
+
+    @functools.cached_property
+    def by_utterance(self) -> frame_inputs.Scaling | None:
+        """How its frames are scaled where each utterance is scaled by itself."""
+        return frame_inputs.scaling(self.frames, "utterance", np.arange(0))
 
 
 def read(protocol: Protocol, ptm: str, corpus: str, source: str = "any") -> Inputs:
@@ -196,17 +211,26 @@ class Unit:
 def trainings(unit: Unit) -> list[frame_heads.Task]:
     """Return the trainings of a unit: for each fold, those of the sweep."""
     protocol, one, classes = unit.protocol, unit.trained_on, unit.classes
-    y = one.labels.map({name: i for i, name in enumerate(classes)}).fillna(-1).astype(int).to_numpy()
+    y = _numbers(one, classes)
     found = []
     for number, fold in enumerate(unit.folds):
         rows = np.flatnonzero(fold.training)
         scaling = frame_inputs.scaling(one.frames, protocol.representation.normalisation, rows)
-        sets = {"validation": fold.validation, "test": fold.test}
-        watched = {name: np.flatnonzero(sets[name]) for name in protocol.selections if name in sets}
+        watched = {}
+        if "validation" in protocol.selections:
+            watched["validation"] = frame_heads.Watched(one.frames, scaling, y, np.flatnonzero(fold.validation))
+        if "test" in protocol.selections:
+            watched |= {
+                frame_heads.tested_on(test.corpus): frame_heads.Watched(
+                    test.frames, _scaling_of(test, unit, scaling), _numbers(test, classes),
+                    np.flatnonzero(unit.tested(test, number)),
+                )
+                for test in unit.tests
+            }  # fmt: skip
+        watched = {name: some for name, some in watched.items() if len(some.rows)}
         found += [
             frame_heads.Task(
-                variant.head, variant.recipe, one.frames, scaling, y, rows,
-                {name: some for name, some in watched.items() if len(some)}, len(classes),
+                variant.head, variant.recipe, one.frames, scaling, y, rows, watched, len(classes),
                 1000 * unit.seed + number + 1,
             )
             for variant in protocol.sweep if variant.recipe is not None
@@ -214,11 +238,16 @@ def trainings(unit: Unit) -> list[frame_heads.Task]:
     return found
 
 
+def _numbers(of: Inputs, classes: Sequence[str]) -> np.ndarray:
+    """Return the class of each utterance as a number, -1 for none: int64 [utterances]."""
+    return of.labels.map({name: i for i, name in enumerate(classes)}).fillna(-1).astype(int).to_numpy()
+
+
 def chosen(fitted: Sequence[frame_heads.Fitted], selection: str) -> int:
     """Return which of the variants of a sweep a rule takes, the first of equals.
 
-    The one with the best epoch, by what it is named by; for "last", the best last epoch on validation, where there
-    is a validation part.
+    `selection` is the name of a watched set, and the variant with the best epoch on it is taken; or "last": then
+    the one that is best on validation after its last epoch, where there is a validation part.
     """
     column = f"{'validation' if selection == 'last' else selection}_accuracy"
     if column not in fitted[0].history:
@@ -239,10 +268,11 @@ def predictions(
         trained = _prior(unit.trained_on.labels[own.training], classes)
         for test, selection in itertools.product(unit.tests, protocol.selections):
             rows, elsewhere = np.flatnonzero(unit.tested(test, number)), test.corpus != unit.trained_on.corpus
-            if not len(rows) or (elsewhere and selection == "test"):
+            if not len(rows):
                 continue
-            best, of_test = some[chosen(some, selection)], _scaling_of(test, unit, scaling)
-            logits = frame_engine.predict(best, selection, test.frames, of_test, rows)
+            by = frame_heads.tested_on(test.corpus) if selection == "test" else selection
+            best, of_test = some[chosen(some, by)], _scaling_of(test, unit, scaling)
+            logits = frame_engine.predict(best, by, test.frames, of_test, rows)
             truth = test.labels.iloc[rows]
             for how in protocol.adjustments:
                 answers = protocol.adjust(how, logits, trained, _prior(truth, classes), elsewhere).argmax(axis=1)
@@ -272,7 +302,7 @@ def _scaling_of(test: Inputs, unit: Unit, scaling: frame_inputs.Scaling | None) 
     """Return how a test corpus is scaled: each utterance by itself, or as the training part was."""
     if scaling is None or not scaling.by_utterance or test.corpus == unit.trained_on.corpus:
         return scaling
-    return frame_inputs.scaling(test.frames, "utterance", np.arange(0))
+    return test.by_utterance
 
 
 def _run(units: Sequence[Unit], workers: int) -> Iterator[pd.DataFrame]:

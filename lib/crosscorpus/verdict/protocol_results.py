@@ -57,12 +57,17 @@ def write(path: Path, cells: pd.DataFrame, ranks: pd.DataFrame, facts: Mapping[s
 
 def made(facts: Mapping[str, Any]) -> pd.DataFrame:
     """Return the provenance of the results as a table for readers: what, value."""
-    minutes = {name: f"{seconds / 60:.1f}" for name, seconds in facts["seconds_of_variants"].items()}
+    trained, extracted = facts["seconds_of_variants"], facts["seconds_of_extraction"]
+
+    def minutes(seconds: Mapping[str, float]) -> str:
+        return ", ".join(f"{what} {each / 60:.1f}" for what, each in seconds.items()) or "none"
+
     rows = {
         "profile": facts["profile"],
-        "time": f"{facts['seconds'] / 60:.1f} min, {facts['workers']} processes side by side",
-        "of that, extraction": f"{facts['seconds_of_extraction'] / 60:.1f} min",
-        "by variant, in minutes; what was stored takes none": ", ".join(f"{k} {v}" for k, v in minutes.items()),
+        "training": f"{sum(trained.values()) / 60:.1f} min, {facts['workers']} processes side by side",
+        "of that, in minutes; what was stored takes none": minutes(trained),
+        "extraction from audio": f"{sum(extracted.values()) / 60:.1f} min",
+        "of that, in minutes, as noted when it was made": minutes(extracted),
         "device": facts["device"],
         "commit": f"`{facts['commit']}`",
         "date": facts["date"],
