@@ -122,6 +122,11 @@ def test_without_a_run_and_a_study_the_published_cells_are_left(monkeypatch, tmp
         assert list(left) == all_scores.COLUMNS
 
 
+def test_a_task_has_a_model_once(found):
+    assert not found.duplicated([*all_scores.TASK, "ptm"]).any()
+    assert not found.duplicated([*all_scores.TASK, "model"]).any()
+
+
 def test_names_are_shown_and_texts_are_never_missing(found):
     texts = ["source", "protocol", "model", "family", "head", "folds", "emotions", "score", "kind", "note"]
     assert found[texts].notna().all(axis=None)

@@ -102,7 +102,7 @@ def offer(printed: Path, site: Path) -> int:
     for page in site.rglob("*.html"):
         text = page.read_text(encoding="utf-8")
         address = os.path.relpath(target, page.parent)
-        link = f'<a href="{address}" download>The whole book as PDF</a> ({target.stat().st_size / 1e6:.1f} MB).'
+        link = f'; <a href="{address}" download>the whole book as PDF</a> ({target.stat().st_size / 1e6:.1f} MB)'
         changed, found = PLACE.subn(rf"\g<1>{link}\g<2>", text)
         if found:
             page.write_text(changed, encoding="utf-8")
