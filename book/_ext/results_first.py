@@ -66,9 +66,8 @@ def arrange(app: Sphinx, doctree: nodes.document) -> None:
 
 
 def _is_in_short(paragraph: nodes.paragraph) -> bool:
-    return (
-        bool(paragraph.children) and isinstance(paragraph[0], nodes.strong) and paragraph[0].astext() == IN_SHORT
-    )
+    first = next((child for child in paragraph if child.astext()), None)  # the parser puts an empty text in front
+    return isinstance(first, nodes.strong) and first.astext() == IN_SHORT
 
 
 def _tagged(root: nodes.Element, tag: str) -> list[nodes.Element]:
