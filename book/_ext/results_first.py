@@ -142,5 +142,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("source-read", fold, priority=600)  # after `executed` has put the copy in
     app.connect("doctree-read", arrange, priority=400)  # before the contents of pages are collected
     app.connect("doctree-resolved", close_details)
-    app.connect("html-page-context", switch, priority=899)  # the facts of `pages` come between title and switch
+    app.connect("html-page-context", switch, priority=901)  # before the facts of `pages`, on their line
     return {"version": "1", "env_version": 1, "parallel_read_safe": True, "parallel_write_safe": True}
