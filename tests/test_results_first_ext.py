@@ -31,7 +31,7 @@ def chapter(start="p = chapters.start('one', globals())", short="**In short.** I
         code("seed = 3", "injected-parameters"),
         new_markdown_cell("The parameters are checked first."),
         code(start, "hide-input"),
-        new_markdown_cell("## How\n\nDone so."),
+        new_markdown_cell("(label-of-how)=\n## How\n\nDone so."),
         code("how()", shows="<table><tr><td>how</td></tr></table>"),
         new_markdown_cell("## What\n\nText.\n\nAll of it:"),
         code("what()", "lead", shows="<table><tr><td>lead</td></tr></table>"),

@@ -12,6 +12,7 @@ on its page
 """
 
 import json
+import re
 from typing import Any
 
 from docutils import nodes
@@ -41,8 +42,8 @@ def fold(app: Sphinx, docname: str, source: list[str]) -> None:
             options.setdefault("code_prompt_show", "Show {type}")
             options.setdefault("code_prompt_hide", "Hide {type}")
         elif cell["cell_type"] == "markdown" and "detail" in tags:
-            heading, _, rest = "".join(cell["source"]).partition("\n")
-            cell["source"] = f"{heading}\n\n% {DETAIL_MARK}\n\n{rest}"
+            text = "".join(cell["source"])
+            cell["source"] = re.sub(r"^(#+ .*)$", rf"\1\n\n% {DETAIL_MARK}\n", text, count=1, flags=re.MULTILINE)
     source[0] = json.dumps(notebook)
 
 
