@@ -163,7 +163,7 @@ def test_each_chapter_ends_with_its_command_and_provenance(site):
 
 def test_a_models_page_has_its_name_and_command(site):
     text = (site / "notebooks" / "models" / "wavlm-base.html").read_text(encoding="utf-8")
-    assert re.search(r"<h1>wavlm-base<", text)
+    assert re.search(r"<h1>WavLM<", text)
     assert "papermill notebooks/model.ipynb out.ipynb" in re.sub(r"<[^>]+>", "", text)
     assert "Not yet run" in text
 
@@ -475,6 +475,74 @@ def test_all_scores_fit_a_phone_in_each_view(site, browser):
             page.locator("details.facet summary").nth(4).click()
             assert page.evaluate("document.documentElement.scrollWidth") == 360, view
     assert found == []
+
+
+RESULTS = ["same-corpus", "cross-corpus", "claims", "audit", "paper-and-ours", "ambiguities"]
+
+
+@pytest.mark.parametrize("name", RESULTS)
+def test_a_page_of_results_begins_with_what_was_found(site, browser, name):
+    with watched(browser, []) as page:
+        page.goto((site / "notebooks" / f"{name}.html").as_uri())
+        assert page.locator(".in-short").bounding_box()["y"] < 300
+        first = page.locator(".bd-article :is(figure, .table-box)").first.bounding_box()
+        assert first["y"] < 900
+        assert page.evaluate("document.documentElement.scrollHeight") < 7000
+        assert page.locator("section#run-this-page-again .tag_parameters").count() == 1
+
+
+def test_one_switch_shows_all_code_and_is_remembered(site, browser):
+    with watched(browser, []) as page:
+        page.goto((site / "notebooks" / "audit.html").as_uri())
+        code = page.locator(".bd-article .cell_input:visible")
+        switch = page.locator("button.code-switch")
+        assert code.count() == 0
+        switch.focus()
+        page.keyboard.press("Enter")
+        assert switch.get_attribute("aria-pressed") == "true"
+        n = code.count()
+        assert n > 5
+        page.reload()
+        assert code.count() == n
+        page.goto((site / "notebooks" / "claims.html").as_uri())
+        assert code.count() > 0
+        switch.click()
+        assert code.count() == 0
+
+
+def test_a_link_into_a_closed_part_opens_it(site, browser):
+    with watched(browser, []) as page:
+        page.goto((site / "notebooks" / "cross-corpus.html").as_uri() + "#checked-cross")
+        assert page.locator("#checked-cross, #what-was-checked").first.locator("details.detail-part[open]").count()
+
+
+def test_the_contents_follow_the_scroll(site, browser):
+    with watched(browser, []) as page:
+        page.goto((site / "notebooks" / "audit.html").as_uri())
+        parts = page.locator(".bd-sidebar-secondary .toc-entry > a").evaluate_all(
+            "links => links.map(l => l.hash)"
+        )
+        heights = page.locator(".bd-article section[id]").evaluate_all("s => s.map(one => one.offsetHeight)")
+        assert max(heights) > 900  # a part that is longer than the window
+        for part in parts[:-3]:  # the last are below the end of the page
+            page.evaluate("id => document.getElementById(id).scrollIntoView()", part[1:])
+            page.wait_for_timeout(200)
+            page.mouse.wheel(0, 300)
+            page.wait_for_timeout(300)
+            current = page.locator(".bd-sidebar-secondary .toc-entry > a[aria-current]")
+            tops = page.evaluate(
+                "ids => ids.filter(i => document.getElementById(i.slice(1)).getBoundingClientRect().top < 150)",
+                parts,
+            )
+            assert current.evaluate_all("links => links.map(l => l.hash)") == tops[-1:]
+
+
+def test_contents_name_models_and_mark_those_that_ran(site, parsed):
+    links = {
+        a["href"].rpartition("/")[2]: a for a in parsed["notebooks/extraction"].select("nav a[href*='models/']")
+    }
+    assert links["whisper-base.html"].text.strip() == "Whisper● (run)"
+    assert "(not yet run)" in links["wavlm-base.html"].text
 
 
 def test_without_scripts_the_views_are_tables(site, browser):

@@ -12,6 +12,7 @@ on its page
 """
 
 import json
+import re
 from typing import Any
 
 from docutils import nodes
@@ -41,8 +42,8 @@ def fold(app: Sphinx, docname: str, source: list[str]) -> None:
             options.setdefault("code_prompt_show", "Show {type}")
             options.setdefault("code_prompt_hide", "Hide {type}")
         elif cell["cell_type"] == "markdown" and "detail" in tags:
-            heading, _, rest = "".join(cell["source"]).partition("\n")
-            cell["source"] = f"{heading}\n\n% {DETAIL_MARK}\n\n{rest}"
+            text = "".join(cell["source"])
+            cell["source"] = re.sub(r"^(#+ .*)$", rf"\1\n\n% {DETAIL_MARK}\n", text, count=1, flags=re.MULTILINE)
     source[0] = json.dumps(notebook)
 
 
@@ -66,9 +67,8 @@ def arrange(app: Sphinx, doctree: nodes.document) -> None:
 
 
 def _is_in_short(paragraph: nodes.paragraph) -> bool:
-    return (
-        bool(paragraph.children) and isinstance(paragraph[0], nodes.strong) and paragraph[0].astext() == IN_SHORT
-    )
+    first = next((child for child in paragraph if child.astext()), None)  # the parser puts an empty text in front
+    return isinstance(first, nodes.strong) and first.astext() == IN_SHORT
 
 
 def _tagged(root: nodes.Element, tag: str) -> list[nodes.Element]:
@@ -143,5 +143,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("source-read", fold, priority=600)  # after `executed` has put the copy in
     app.connect("doctree-read", arrange, priority=400)  # before the contents of pages are collected
     app.connect("doctree-resolved", close_details)
-    app.connect("html-page-context", switch, priority=899)  # the facts of `pages` come between title and switch
+    app.connect("html-page-context", switch, priority=901)  # before the facts of `pages`, on their line
     return {"version": "1", "env_version": 1, "parallel_read_safe": True, "parallel_write_safe": True}

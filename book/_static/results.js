@@ -1,4 +1,4 @@
-// Pages of results: one switch for all code, remembered; links into closed parts open them.
+// One switch for all code of a page, remembered; links into closed parts open them; the contents follow the scroll.
 (() => {
   const KEY = "crosscorpus-code";
   const remembered = () => { try { return localStorage.getItem(KEY) === "shown"; } catch { return false; } };
@@ -34,7 +34,40 @@
     target.scrollIntoView();
   }
 
+  // The theme's own way marks a part only while its top crosses the upper third of the window, and stays behind in
+  // parts that are longer.
+  function followScroll() {
+    const links = new Map([...document.querySelectorAll(".bd-sidebar-secondary .toc-entry a[href^='#']")]
+      .map((link) => [document.getElementById(decodeURIComponent(link.hash.slice(1))), link])
+      .filter(([part]) => part));
+    if (!links.size) return;
+    const LINE = 150; // pixels below the top of the window: what has passed it is being read
+    let waiting = 0;
+    const mark = () => {
+      waiting = 0;
+      const passed = [...links.keys()].filter((part) => part.getBoundingClientRect().top < LINE);
+      const atEnd = window.innerHeight + window.scrollY >= document.documentElement.scrollHeight - 2;
+      const here = atEnd ? [...links.keys()].pop() : passed.pop();
+      links.forEach((link, part) => {
+        const current = part === here;
+        link.classList.toggle("active", current);
+        current ? link.setAttribute("aria-current", "true") : link.removeAttribute("aria-current");
+        if (current) keepInSight(link);
+      });
+    };
+    const later = () => { waiting = waiting || setTimeout(mark, 60); }; // after the theme has marked its own
+    window.addEventListener("scroll", later, { passive: true });
+    mark();
+  }
+
+  function keepInSight(link) {
+    const box = link.closest(".bd-sidebar-secondary");
+    const [own, around] = [link.getBoundingClientRect(), box.getBoundingClientRect()];
+    if (own.top < around.top || own.bottom > around.bottom) box.scrollTop += own.top - around.top - around.height / 2;
+  }
+
   document.addEventListener("DOMContentLoaded", () => {
+    followScroll();
     document.querySelectorAll("button.code-switch").forEach(codeSwitch);
     openTarget();
   });

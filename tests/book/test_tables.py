@@ -118,7 +118,8 @@ def test_a_verdict_says_by_how_much_the_paper_is_outside():
     row |= {f"stratified_{name}": 80.0 for name in ("ours", "difference", "fold_low", "fold_high", "mean_low")}
     row |= {"stratified_mean_high": np.nan, "stratified_verdict": "above", "stratified_beyond": 6.67}
     cells = text_of(score_tables.verdicts(pd.DataFrame([row])))
-    assert cells[-3:] == ["80.0–80.0", "–", "above by 6.7"] or cells[-3] == "80.0–80.0"
+    assert cells[-9:-7] == ["Whisper", "above by 6.7"]  # the verdict right after the model
+    assert cells[-2] == "80.0–80.0"
 
 
 def test_beside_paper_warns_of_few_speakers_and_shows_guards():

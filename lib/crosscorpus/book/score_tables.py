@@ -215,6 +215,9 @@ def verdicts(table: pd.DataFrame) -> HTML | Markdown:
             for verdict, by in zip(of["verdict"], of["beyond"], strict=True)
         ]
     shown = pd.DataFrame(columns)
+    # What decides stands right after the model, in sight however narrow the window is.
+    first = [("", "model"), *(column for column in shown if column[1] == "paper is")]
+    shown = shown[[*first, *(column for column in shown if column not in first)]]
     formats = {c: {"ours": "{:.1f}", "paper": "{:.2f}", "difference": "{:+z.1f}"}.get(c[1]) for c in shown}
     return tables.rendered(shown.style.hide(axis="index").format(formats, na_rep="–"))
 
