@@ -214,7 +214,7 @@ def _unlike(recordings: pd.DataFrame) -> str:
         return "No recording could be used."
     measure = (
         f"by the share of its embedding that is outside the range of {unlikeness.ALIKE} training utterances of "
-        "the nearest durations, by its level, or by its duration"
+        "the nearest durations, or by its duration"
     )
     if not n:
         return f"None of {len(used)} recordings is unlike all training data, {measure}."
