@@ -1,4 +1,4 @@
-"""Heads that predict recordings: kept, tested on corpora that they never heard, and aware of what is unlike them."""
+"""Heads that predict recordings: kept, tested on corpora that they never heard, and told what is unlike."""
 
 import dataclasses
 

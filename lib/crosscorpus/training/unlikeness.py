@@ -29,7 +29,7 @@ MEASURES = ["outside", "seconds"]
 
 @dataclass(frozen=True)
 class Known:
-    """What is known of training utterances: embeddings [utterances, dim], durations, and the limit of `outside`."""
+    """What is known of training utterances: embeddings [utterances, dim], durations, the limit of `outside`."""
 
     X: np.ndarray
     seconds: np.ndarray
@@ -46,9 +46,8 @@ def know(X: np.ndarray, rows: pd.DataFrame) -> Known:
     rows
         `corpus`, `group` (a speaker) and `seconds` of each.
     """
-    column = "corpus" if rows["corpus"].nunique() > 1 else "group"
-    parts = rows[column].to_numpy()
     counts = rows.groupby("corpus", sort=True).indices
+    parts = rows["corpus" if len(counts) > 1 else "group"].to_numpy()
     rng = np.random.default_rng(0)
     share = DRAWN // len(counts)
     drawn = np.concatenate([rng.permutation(places)[:share] for places in counts.values()])
