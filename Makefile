@@ -81,7 +81,7 @@ own: env ## your corpora in the grid beside the pack's: make own CORPUS=<id>; pa
 export AUDIO
 
 predict: env ## emotions of your recordings: make predict AUDIO=<folder or file> [MODEL=<id>] [TRAINED_ON=<ids>] [HEAD=fcn]
-	@test -n "$$AUDIO" || { echo "Name your recordings: make predict AUDIO=<folder or file> (not: '$(AUDIO)')"; exit 2; }
+	@$(if $(AUDIO),,echo "Name your recordings: make predict AUDIO=<folder or file>"; exit 2)
 	@python -m crosscorpus.book.own_recordings $(if $(MODEL),--model '$(MODEL)') \
 	  $(if $(TRAINED_ON),--trained-on '$(TRAINED_ON)') $(if $(HEAD),--head '$(HEAD)') -- "$$AUDIO"
 

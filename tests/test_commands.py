@@ -39,6 +39,7 @@ MINUTES = [
 NETWORK = "fetches corpora, models or packages from the network"
 LONG = "takes minutes to hours; what it calls has tests of its own"
 STORE = "works on a store that a run has filled; `tests/training/test_bundles.py` calls what it calls"
+RECORDINGS = "needs recordings; `tests/book/test_own_recordings.py` calls what it calls"
 ITSELF = "would start these tests again"
 NOT_HERE = {
     "make download": NETWORK,
@@ -49,7 +50,7 @@ NOT_HERE = {
     "make opensmile": NETWORK,
     "make audit-packages": NETWORK,
     "make lock": NETWORK,
-    "make predict AUDIO=my-recordings": "needs recordings; `tests/book/test_own_recordings.py` calls what it calls",
+    "make predict AUDIO=my-recordings": RECORDINGS,
     "make bundle": STORE,
     "make merge BUNDLE=their.zip": STORE,
     "make verify": STORE,

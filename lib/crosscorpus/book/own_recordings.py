@@ -103,7 +103,7 @@ def synthetic() -> Path:
     for name, clip in clips.items():
         write_clip = functools.partial(soundfile.write, data=clip, samplerate=synthetic_vowels.RATE, format="WAV")
         whole_files.replace_file(folder / f"synthetic {name}.wav", write_clip)
-    data = "This is text, and no audio.\n".encode()
+    data = b"This is text, and no audio.\n"
     whole_files.replace_file(folder / "text, no audio.wav", functools.partial(Path.write_bytes, data=data))
     return folder
 
@@ -113,8 +113,8 @@ def in_short(of: Answer) -> str:
     used, means = of.recordings[of.recordings["problem"] == ""], unheard.mean(of.ready.scores, of.ready.emotions)
     n = int((used["unlike"] != "").sum())
     worth = (
-        f"Heads like this one have a mean UAR of {means['uar']:.1f} % on corpora that they never heard, where chance "
-        f"is {means['chance']:.1f} %."
+        f"Heads like this one have a mean UAR of {means['uar']:.1f} % on corpora that they never heard, where "
+        f"chance is {means['chance']:.1f} %."
         if means
         else "What such a head is worth on other corpora is not known: there was none to leave out."
     )
@@ -214,7 +214,7 @@ def _unlike(recordings: pd.DataFrame) -> str:
         return "No recording could be used."
     measure = (
         f"by the share of its embedding that is outside the range of {unlikeness.ALIKE} training utterances of "
-        "the nearest durations, by its level, or by its duration"
+        "the nearest durations, or by its duration"
     )
     if not n:
         return f"None of {len(used)} recordings is unlike all training data, {measure}."

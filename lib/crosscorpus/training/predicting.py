@@ -93,7 +93,7 @@ def ready(
     evidence = unheard.gather(head, given, every, settings)
     t, fitted_on = unheard.temperature(evidence)
     counts = pd.crosstab(given.rows["corpus"], given.rows["emotion"])
-    known = unlikeness.know(given.X, training_sets.with_levels(given, source))
+    known = unlikeness.know(given.X, given.rows)
     return Ready(
         ptm,
         head,
@@ -219,7 +219,11 @@ def of_recordings(
             "emotion": np.array(head.emotions)[p.argmax(axis=1)],
             "sure": 100 * p.max(axis=1),
         }
-        parts.append(pd.concat([table.assign(**said), unlikeness.measured(head.known, X, good)], axis=1))
+        parts.append(
+            pd.concat(
+                [table.assign(**said), unlikeness.measured(head.known, X, good["seconds"].to_numpy())], axis=1
+            )
+        )
     whole = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
     text = dict.fromkeys(["emotion", "unlike", "problem", "remedy"], "")
     return whole.reindex(columns=columns).fillna(text).sort_values("recording", ignore_index=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from crosscorpus.embeddings import corpus_scans, store, store_folders
+from crosscorpus.embeddings import store, store_folders
 from crosscorpus.protocols import folds
 from crosscorpus.scores import guard_parts
 
@@ -106,10 +106,3 @@ def stored(ptm: str, corpora: Sequence[str], source: str) -> list[store.Embeddin
     if not found:
         raise store_folders.NotStoredError(f"the pack has no embeddings by {ptm}; name corpora to train on")
     return found
-
-
-def with_levels(given: TrainingSet, source: str) -> pd.DataFrame:
-    """Return the rows of a training set with `level_dbfs`, missing where audio was never read."""
-    scans = corpus_scans.stored(given.corpora, source)
-    found = [scan.quality[["corpus", "utterance", "level_dbfs"]] for scan in scans.values()]
-    return given.rows.merge(pd.concat(found, ignore_index=True), on=["corpus", "utterance"], how="left")

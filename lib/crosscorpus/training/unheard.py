@@ -83,9 +83,9 @@ def scores(evidence: Evidence, utterances: pd.DataFrame) -> pd.DataFrame:
 
     Returns
     -------
-    A row for each corpus: `COLUMNS`, with a 95 % interval of UAR over its speakers, and `SURENESS`: mean confidence
-    and expected calibration error as trained, and with the temperature that fits the other corpora best; all but
-    counts and emotions in percent or points. Without rows where no corpus could be left out.
+    A row for each corpus: `COLUMNS`, with a 95 % interval of UAR over its speakers, and `SURENESS`: mean
+    confidence and expected calibration error as trained, and with the temperature that fits the other corpora
+    best; all but counts and emotions in percent or points. Without rows where no corpus could be left out.
     """
     if evidence.predictions.empty:
         return pd.DataFrame(columns=[*COLUMNS, *SURENESS])
