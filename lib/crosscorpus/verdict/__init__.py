@@ -28,7 +28,8 @@ Modules, in the order in which data flows through them:
 - `protocol_study`: run three protocols on the same utterances
 - `protocol_results`: three protocols on the same utterances, and what follows
 - `scaling_effects`: how much of what does not carry over between corpora is a shift of mean and variance
-- `text_leak`: what it is worth that test sentences are heard in training, beside test speakers
+- `text_leak`: what it is worth that test speakers, and test sentences, are heard in training
+- `noise_study`: what noise and a telephone's band cost heads that were trained on clean speech
 - `data_amounts`: how scores grow with what is trained on, within and across corpora
 - `temperatures`: whether sureness carries over: temperatures fitted on validation parts
 - `chance_leads`: by how much the best model of each column of Table I leads, beside what chance would give

@@ -100,8 +100,8 @@ def price(
 
     Speakers and texts are drawn with replacement, each by itself: an utterance counts as often as its speaker
     times as often as its text. That is the pigeonhole bootstrap of crossed factors, which is wide rather than
-    narrow (Owen 2007, https://doi.org/10.1214/07-AOAS122). Of fewer than `LEAST` speakers or texts those that there
-    are are taken as they are, so that the interval is over the others alone.
+    narrow (Owen 2007, https://doi.org/10.1214/07-AOAS122). Of fewer than `LEAST` speakers or texts, those that
+    there are are taken as they are, so that the interval is over the others alone.
 
     Returns
     -------
