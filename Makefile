@@ -14,7 +14,7 @@ SNAKEMAKE := snakemake --cores $(CORES) --nolock --rerun-incomplete --logger cro
 
 .DEFAULT_GOAL := help
 .PHONY: help env opensmile download book paper own predict smoke bundle merge verify pack picture listen pdf folds sensitivity layers \
-  protocols reruns scaling texts amounts temperatures coverage bench-extraction bench-training bench-frames bench-layers bench-small test \
+  protocols reruns scaling texts noise amounts temperatures coverage bench-extraction bench-training bench-frames bench-layers bench-small test \
   test-site test-mutations test-faults audit-packages reference lint format lock clean
 
 help: ## list the targets
@@ -135,6 +135,9 @@ scaling: env ## measure what scaling by a corpus's or a speaker's own mean and v
 
 texts: env ## measure what texts that test and training share are worth; writes data/results/texts.csv
 	@python -m crosscorpus.verdict.text_leak
+
+noise: env ## measure what noise and a telephone's band cost, from audio: make noise [POOLING=exact] [EACH=0]
+	@python -m crosscorpus.verdict.noise_study $(if $(POOLING),--pooling $(POOLING)) $(if $(EACH),--each $(EACH))
 
 amounts: env ## measure how scores grow with what is trained on; writes data/results/amounts.csv
 	@python -m crosscorpus.verdict.data_amounts

@@ -280,7 +280,7 @@ def test_a_corpus_without_a_published_split_is_left_out_by_name(toys):
 
 def test_overview_of_folds_has_the_published_ones_beside_those_that_are_dealt():
     table = folds.overview("aesdd", file_lists.file_list("aesdd"), FIVE).set_index("regime")
-    assert list(table.index) == list(protocol_settings.REGIMES)
+    assert list(table.index) == [*protocol_settings.DEALT, "official"]
     assert table.loc["official", ["fold 1", "shared"]].tolist() == [149, 100]
     ravdess = folds.overview("ravdess", file_lists.file_list("ravdess"), FIVE).set_index("regime")
     assert ravdess.loc["official", [f"fold {i}" for i in range(1, 7)]].tolist() == [160] * 6

@@ -267,7 +267,7 @@ def _published(corpus: str, utterances: pd.DataFrame, regime: str) -> pd.DataFra
 
 
 def _in_folds(corpus: str, utterances: pd.DataFrame) -> pd.DataFrame:
-    """Return the utterances that have folds where speakers and texts do not matter, in the order of their names."""
+    """Return the utterances that have folds in the regime ``stratified``, in the order of their names."""
     names = load(corpus, utterances, "stratified")["utterance"]
     return utterances[utterances["utterance"].isin(names)].sort_values("utterance", ignore_index=True)
 
@@ -361,8 +361,9 @@ def overview(corpus: str, utterances: pd.DataFrame, emotions: list[str]) -> pd.D
 
     Returns
     -------
-    One row per regime that is `possible`, without those that part texts: utterances of the given emotions that each fold tests (`fold 1` ...),
-    the smallest class in any fold, and `shared`: the share (percent) of test utterances whose group in the regime
+    One row per regime that is `possible`, without those that part texts, whose folds are many: utterances of the
+    given emotions that each fold tests (`fold 1` ...), the smallest class in any fold, and `shared`: the share
+    (percent) of test utterances whose group in the regime
     ``speaker`` (a speaker, or what stands for one) is also trained on.
     """
     rows = []

@@ -14,7 +14,9 @@ import numpy as np
 import pandas as pd
 
 from crosscorpus.corpora import corpus_registry
-from crosscorpus.protocols import dealing
+
+TRIES = 20
+"""Deals into a number of groups, before there is one fewer, where groups of speakers lack groups of texts."""
 
 
 class Groups(NamedTuple):
@@ -96,14 +98,22 @@ def deal(corpus: str, utterances: pd.DataFrame, n_folds: int, seed: int) -> Grou
     -------
     The groups, or None where not even two are possible.
     """
-    table = utterances.reset_index(drop=True)
-    known = speakers_and_texts(corpus, table)
-    for n in range(min(n_folds, *known.nunique()), 1, -1):
-        speaker, text = (dealing.by_group(table, known[column], n, seed) - 1 for column in known)
+    known = speakers_and_texts(corpus, utterances)
+    rng = np.random.default_rng(seed)
+    most = min(n_folds, *known.nunique())
+    for n in [n for n in range(most, 1, -1) for _ in range(TRIES)]:
+        speaker, text = (_dealt(known[column], n, rng) for column in known)
         if len(set(speaker * n + text)) == n * n:
-            rng, control = np.random.default_rng(seed), text.copy()
-            alike = table.groupby([speaker, table["emotion"]]).indices
+            control = text.copy()
+            alike = utterances.groupby([speaker, utterances["emotion"].to_numpy()]).indices
             for rows in alike.values():
                 control[rows] = rng.permutation(text[rows])
             return Groups(speaker, text, control)
     return None
+
+
+def _dealt(values: "pd.Series[str]", n: int, rng: np.random.Generator) -> np.ndarray:
+    """Return a group from 0 for each value: as many names in each group, at random."""
+    names = sorted(values.unique())
+    group = rng.permutation(np.arange(len(names)) % n)
+    return values.map(dict(zip(names, group, strict=True))).to_numpy()

@@ -85,10 +85,10 @@ def check_folds(
 def check_overlap(trained_on: pd.DataFrame, tested_on: pd.DataFrame, regime: str, fold: int) -> None:
     """Check that nothing is in training and in test at once: no utterance, no recording, no speaker.
 
-    Recordings are compared across corpora as well; speakers (or what stands for them, see `folds.groups`) within
-    one corpus in the regime ``speaker``, speakers and texts in the regimes that part them. If it trips, the head is tested on what it was trained on, and its score
-    is not one of generalisation. Correct the folds; where two corpora share a recording, leave it out of one
-    (`not_used` in `data/corpora.yaml`).
+    Recordings are compared across corpora as well; within one corpus, speakers (or what stands for them, see
+    `folds.groups`) in the regime ``speaker``, and speakers and texts in the regimes that part them. If it trips,
+    the head is tested on what it was trained on, and its score is not one of generalisation. Correct the folds;
+    where two corpora share a recording, leave it out of one (`not_used` in `data/corpora.yaml`).
 
     Parameters
     ----------

@@ -31,7 +31,8 @@ Modules, in the order in which data flows through them:
 - `every_cell`: every cell of a run in one table, with the published value beside it, and the means of a grid
 - `all_scores`: all scores in one tidy table: every published cell, rivals', the study's, and a run's own
 - `scaling_effects`: how much of what does not carry over between corpora is a shift of mean and variance
-- `text_leak`: what it is worth that test sentences are heard in training, beside test speakers
+- `text_leak`: what it is worth that test speakers, and test sentences, are heard in training
+- `noise_study`: what noise and a telephone's band cost heads that were trained on clean speech
 - `data_amounts`: how scores grow with what is trained on, within and across corpora
 - `temperatures`: whether sureness carries over: temperatures fitted on validation parts
 - `chance_leads`: by how much the best model of each column of Table I leads, beside what chance would give

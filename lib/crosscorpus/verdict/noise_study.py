@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from crosscorpus.base import disturbances, known_names, paths, progress
-from crosscorpus.embeddings import corpus_scans, disturbed, extraction, store
+from crosscorpus.embeddings import corpus_scans, disturbed, extraction, store, store_folders
 from crosscorpus.models import loading, model_registry
 from crosscorpus.protocols import protocol_settings
 from crosscorpus.scores import metrics
@@ -255,16 +255,40 @@ def _part(embeddings: store.Embeddings, utterances: pd.DataFrame) -> store.Embed
     return dataclasses.replace(embeddings, utterances=table, vectors=embeddings.vectors[keep])
 
 
-def results() -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
-    """Return the committed tables (see `run`), and what made them.
+def by_condition(models: pd.DataFrame) -> pd.DataFrame:
+    """Return UAR (percent), a column for each condition, of a table with `OF_MODELS`: head, cells, ptm, ..."""
+    keys = ["head", "cells", "ptm"]
+    wide = models.pivot_table(index=keys, columns="condition", values="uar", sort=False).reset_index()
+    return wide.rename_axis(columns=None)
 
-    Raises
-    ------
-    store_folders.NotStoredError
-        They are not there.
+
+def least_lost(models: pd.DataFrame) -> pd.DataFrame:
+    """Condense a table with `OF_MODELS` to who loses least, by head and kind of cell.
+
+    Returns
+    -------
+    Columns head, cells; least and most (models) with least_loss and most_loss (points, means over the conditions
+    that are not clean); others, how many other models and conditions there are, and told, how many of them lose
+    more than the best one there by more than the interval.
     """
-    cells, facts = study_files.read(RESULTS, "noise")
-    study_files.check(MODELS, "noise")
+    rows = []
+    disturbed_alone = models[models["condition"] != disturbances.CLEAN]
+    for of, part in disturbed_alone.groupby(["head", "cells"], sort=False):
+        mean = part.groupby("ptm")["loss"].mean()
+        others = part[part["more"] > 0]
+        ends = (mean.idxmin(), mean.min(), mean.idxmax(), mean.max())
+        rows.append((*of, *ends, len(others), int((others["more_low"] > 0).sum())))
+    columns = ["head", "cells", "least", "least_loss", "most", "most_loss", "others", "told"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def results() -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
+    """Return the committed tables (see `run`), and what made them; without rows where it was not run."""
+    try:
+        cells, facts = study_files.read(RESULTS, "noise")
+        study_files.check(MODELS, "noise")
+    except store_folders.NotStoredError:
+        return pd.DataFrame(columns=COLUMNS), pd.DataFrame(columns=OF_MODELS), {}
     return cells, pd.read_csv(MODELS), facts
 
 

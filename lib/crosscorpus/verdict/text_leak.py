@@ -22,7 +22,7 @@ PTMS = ("whisper-base", "ecapa-tdnn", "egemaps", "mfcc")
 CORPORA = ("emodb", "ravdess", "aesdd", "mesd", "emovo")
 HEAD = "logistic"
 DEALS = 5
-HEARD, SPEAKER, (TEXT, MATCHED) = "heard", "speaker", protocol_settings.CROSSED
+HEARD, SPEAKER, (TEXT, MATCHED) = "heard", "speaker-disjoint", protocol_settings.CROSSED
 CONDITIONS = (HEARD, SPEAKER, MATCHED, TEXT)
 """Speakers and texts heard; without the test speakers, and as many utterances; likewise without texts, too."""
 PRICES = {HEARD: SPEAKER, MATCHED: TEXT}
@@ -46,8 +46,8 @@ def right_answers(embeddings: store.Embeddings, deals: int) -> tuple[pd.DataFram
     Returns
     -------
     A row for each utterance: speaker, text, emotion, and for each of `CONDITIONS` the share of deals in which it
-    was recognised (0 to 1); by condition the mean number of utterances trained on; and into how many groups speakers,
-    and texts, were dealt.
+    was recognised (0 to 1); by condition the mean number of utterances trained on; and into how many groups
+    speakers, and texts, were dealt.
 
     Raises
     ------
@@ -98,10 +98,10 @@ def price(
 ) -> tuple[float, float, float, str]:
     """Return what a condition's accuracy is above another's, with its 95 % interval over speakers and texts.
 
-    Speakers and texts are drawn with replacement, each by itself: an utterance counts as often as its speaker times
-    as often as its text. That is the pigeonhole bootstrap of crossed factors, which is wide rather than narrow
-    (Owen 2007, https://doi.org/10.1214/07-AOAS122). Of fewer than `LEAST` speakers or texts those that there are
-    are taken as they are, so that the interval is over the others alone.
+    Speakers and texts are drawn with replacement, each by itself: an utterance counts as often as its speaker
+    times as often as its text. That is the pigeonhole bootstrap of crossed factors, which is wide rather than
+    narrow (Owen 2007, https://doi.org/10.1214/07-AOAS122). Of fewer than `LEAST` speakers or texts, those that
+    there are are taken as they are, so that the interval is over the others alone.
 
     Returns
     -------
@@ -190,7 +190,7 @@ def foretold(priced: pd.DataFrame, scores: pd.DataFrame, metric: str = "accuracy
     priced
         As from `beside`.
     scores
-        Of the same head, with a row for each model and pair of corpora: ptm, train_corpus, test_corpus, and a metric.
+        Of the same head, with a row for each model and pair of corpora: ptm, train_corpus, test_corpus, a metric.
     metric
         Of the scores, in percent.
 

@@ -1,0 +1,55 @@
+"""Heads and baselines in the regimes that part texts."""
+
+import pytest
+
+from crosscorpus.embeddings import corpus_scans
+from crosscorpus.protocols import protocol_settings
+from crosscorpus.protocols.text_disjoint import speakers_and_texts
+from crosscorpus.scores import comparison, metrics
+from crosscorpus.training import evaluate
+
+FAST = protocol_settings.load("epochs=1")
+REGIMES = ["speaker", *protocol_settings.CROSSED]
+
+
+@pytest.fixture(scope="module")
+def predictions():
+    found, _ = evaluate.grid(
+        ["mfcc"], ["aesdd", "ravdess"], ["aesdd", "ravdess"], ["logistic", "fcn"], REGIMES, [0], FAST, workers=1
+    )
+    return found
+
+
+def test_every_cell_tests_every_utterance_once_within_and_across(predictions):
+    for _, part in predictions.groupby(metrics.CELL):
+        metrics.check_tested_once(part)
+    sizes = predictions.groupby(["regime", "head", "train_corpus", "test_corpus"]).size().unstack("regime")
+    assert (sizes.nunique(axis=1) == 1).all()
+    assert len(sizes) == 2 * 4
+
+
+def test_folds_are_pairs_of_groups(predictions):
+    own = predictions[(predictions["train_corpus"] == "aesdd") & (predictions["test_corpus"] == "aesdd")]
+    assert own.groupby("regime")["fold"].nunique().to_dict() == {
+        "speaker": 5,
+        "speaker-matched": 25,
+        "speaker-text": 25,
+    }
+    known = speakers_and_texts("aesdd", corpus_scans.read_scan("aesdd", "pack").utterances)
+    assert known.nunique().tolist() == [6, 20]
+
+
+def test_scores_intervals_and_comparisons_take_them(predictions):
+    utterances = evaluate.utterances(["aesdd", "ravdess"])
+    assert metrics.interval(predictions, utterances)["uar_low"].notna().all()
+    assert metrics.summary(metrics.per_fold(predictions))["accuracy"].between(0, 100).all()
+    assert not len(comparison.leakage(predictions, utterances))  # of two regimes that are not both here
+
+
+def test_a_corpus_without_known_texts_is_left_out_with_a_sentence():
+    from crosscorpus.protocols import cells
+
+    table = corpus_scans.read_scan("aesdd", "pack").utterances.assign(text_id="")
+    (said,) = cells.sentences(cells.left_out({"aesdd": table}, REGIMES, FAST))
+    assert "speaker-text and speaker-matched folds" in said
+    assert "no utterance has a text that is known (text_id)" in said
