@@ -49,8 +49,8 @@ def claim_and_answer(means: pd.DataFrame, n_run: int, n_cells: int) -> Figure:
     )
     names = [model_registry.model_name(ptm) for ptm in means["ptm"]]
     ax.set_yticks(y, names)
-    for label, shade in zip(ax.get_yticklabels(), colours, strict=True):
-        label.set_color(shade)
+    for tick, shade in zip(ax.get_yticklabels(), colours, strict=True):
+        tick.set_color(shade)
     told = means.assign(model=names).rename(
         columns={"paper_run": "paper, same cells", "low": "one more run, from", "high": "to", "n_run": "cells run"}
     )

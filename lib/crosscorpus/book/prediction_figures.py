@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 import pandas as pd
+from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
 
 from crosscorpus.book import figure_colours, figures
@@ -51,6 +52,6 @@ def _short(name: str) -> str:
 
 def _once(ax: plt.Axes) -> tuple[list, list[str]]:
     """Return what a legend needs, in full colour though the first bar may be pale."""
-    handles, labels = ax.get_legend_handles_labels()
-    full = [plt.Rectangle((0, 0), 1, 1, color=handle.patches[0].get_facecolor()[:3]) for handle in handles]
-    return full, labels
+    bars = [one for one in ax.containers if isinstance(one, BarContainer)]
+    full = [plt.Rectangle((0, 0), 1, 1, color=one.patches[0].get_facecolor()[:3]) for one in bars]
+    return full, [str(one.get_label()) for one in bars]
