@@ -6,6 +6,7 @@ Modules, in the order in which data flows through them:
   touches
 - `chapters`: what every chapter's notebook does first
 - `figure_colours`: colours, markers and the look of every figure
+- `marks`: what the marks of a figure say: values that a page shows on hover, focus and tap
 - `figures`: figures of corpora, embeddings and learning curves
 - `score_figures`: figures of scores: by pair, by model, by emotion, and ranks
 - `verdict_figures`: figures of the verdict: what fits the paper's table, and what open choices move
