@@ -25,7 +25,8 @@
     const target = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
     if (!target) return;
     let closed = target.closest("details:not([open])");
-    const inside = target.querySelector(":scope > details.detail-part");
+    const part = target.closest("section"); // a label's anchor is in the section that it names
+    const inside = (part === target || !target.innerHTML) && part && part.querySelector(":scope > details.detail-part");
     if (inside) inside.open = true;
     while (closed) {
       closed.open = true;
