@@ -41,16 +41,12 @@ def probabilities(table: pd.DataFrame, emotions: Sequence[str]) -> Figure:
     more = f" (the first {len(shown)} of {len(good)})" if len(good) > len(shown) else ""
     ax.set(xlim=(0, 100), xlabel=f"calibrated probability (%){more}")
     ax.tick_params(axis="y", length=0)
-    fig.legend(*_once(ax), loc="outside upper center", ncols=min(5, len(colours)))
+    full = [
+        plt.Rectangle((0, 0), 1, 1, color=colour) for colour in colours.values()
+    ]  # though the first bar is pale
+    fig.legend(full, list(colours), loc="outside upper center", ncols=min(5, len(colours)))
     return fig
 
 
 def _short(name: str) -> str:
     return name if len(name) <= LONGEST else f"…{name[-LONGEST + 1 :]}"
-
-
-def _once(ax: plt.Axes) -> tuple[list, list[str]]:
-    """Return what a legend needs, in full colour though the first bar may be pale."""
-    handles, labels = ax.get_legend_handles_labels()
-    full = [plt.Rectangle((0, 0), 1, 1, color=handle.patches[0].get_facecolor()[:3]) for handle in handles]
-    return full, labels
