@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 import pandas as pd
-from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
 
 from crosscorpus.book import figure_colours, figures
@@ -42,16 +41,12 @@ def probabilities(table: pd.DataFrame, emotions: Sequence[str]) -> Figure:
     more = f" (the first {len(shown)} of {len(good)})" if len(good) > len(shown) else ""
     ax.set(xlim=(0, 100), xlabel=f"calibrated probability (%){more}")
     ax.tick_params(axis="y", length=0)
-    fig.legend(*_once(ax), loc="outside upper center", ncols=min(5, len(colours)))
+    full = [
+        plt.Rectangle((0, 0), 1, 1, color=colour) for colour in colours.values()
+    ]  # though the first bar is pale
+    fig.legend(full, list(colours), loc="outside upper center", ncols=min(5, len(colours)))
     return fig
 
 
 def _short(name: str) -> str:
     return name if len(name) <= LONGEST else f"…{name[-LONGEST + 1 :]}"
-
-
-def _once(ax: plt.Axes) -> tuple[list, list[str]]:
-    """Return what a legend needs, in full colour though the first bar may be pale."""
-    bars = [one for one in ax.containers if isinstance(one, BarContainer)]
-    full = [plt.Rectangle((0, 0), 1, 1, color=one.patches[0].get_facecolor()[:3]) for one in bars]
-    return full, [str(one.get_label()) for one in bars]

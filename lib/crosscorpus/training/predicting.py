@@ -225,5 +225,6 @@ def of_recordings(
             )
         )
     whole = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
-    text = dict.fromkeys(["emotion", "unlike", "problem", "remedy"], "")
-    return whole.reindex(columns=columns).fillna(text).sort_values("recording", ignore_index=True)
+    whole = whole.reindex(columns=columns)
+    text = {name: whole[name].astype(object).fillna("") for name in ("emotion", "unlike", "problem", "remedy")}
+    return whole.assign(**text).sort_values("recording", ignore_index=True)
