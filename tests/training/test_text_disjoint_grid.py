@@ -28,7 +28,8 @@ def test_every_cell_tests_every_utterance_once_within_and_across(predictions):
         metrics.check_tested_once(part)
     sizes = predictions.groupby(["test_corpus", "head", "regime"]).size()
     assert len(sizes) == 2 * 4
-    assert sizes.groupby("test_corpus").agg(set).map(len).tolist() == [1, 1]
+    # RAVDESS has a recording twice, which the control may deal apart: then the second is left out.
+    assert (sizes.groupby("test_corpus").max() - sizes.groupby("test_corpus").min()).tolist() <= [0, 1]
 
 
 def test_folds_are_pairs_of_groups(predictions):
