@@ -7,7 +7,7 @@ import pytest
 
 from crosscorpus.base import known_names, paths
 from crosscorpus.corpora import corpus_registry, file_lists, utterance_tables
-from crosscorpus.protocols import folds, protocol_settings
+from crosscorpus.protocols import fold_overviews, folds, protocol_settings
 
 FROZEN = {
     "aesdd": "3dffeeca8d7f360fafa7d5be3cc1890d13e359226a280464d179ad989108c493",
@@ -353,7 +353,11 @@ def test_check_finds_a_sixth_fold(listed, committed):
 
 @every_corpus
 def test_overview_tells_sizes_and_what_is_shared(corpus, listed):
-    table = folds.overview(corpus, listed[corpus], FIVE).set_index("regime").loc[list(protocol_settings.DEALT)]
+    table = (
+        fold_overviews.overview(corpus, listed[corpus], FIVE)
+        .set_index("regime")
+        .loc[list(protocol_settings.DEALT)]
+    )
     sizes = table[[f"fold {i}" for i in range(1, 6)]]
     assert (sizes.sum(axis=1) == listed[corpus]["emotion"].isin(FIVE).sum()).all()
     assert table.loc["speaker", "shared"] == 0

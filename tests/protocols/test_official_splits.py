@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from crosscorpus.corpora import corpus_entries, corpus_registry, file_lists
-from crosscorpus.protocols import cells, folds, official_splits, protocol_settings
+from crosscorpus.protocols import cells, fold_overviews, folds, official_splits, protocol_settings
 
 SETTINGS = protocol_settings.load()
 FIVE = SETTINGS["emotions"]
@@ -279,15 +279,15 @@ def test_a_corpus_without_a_published_split_is_left_out_by_name(toys):
 
 
 def test_overview_of_folds_has_the_published_ones_beside_those_that_are_dealt():
-    table = folds.overview("aesdd", file_lists.file_list("aesdd"), FIVE).set_index("regime")
+    table = fold_overviews.overview("aesdd", file_lists.file_list("aesdd"), FIVE).set_index("regime")
     assert list(table.index) == [*protocol_settings.DEALT, "official"]
     assert table.loc["official", ["fold 1", "shared"]].tolist() == [149, 100]
-    ravdess = folds.overview("ravdess", file_lists.file_list("ravdess"), FIVE).set_index("regime")
+    ravdess = fold_overviews.overview("ravdess", file_lists.file_list("ravdess"), FIVE).set_index("regime")
     assert ravdess.loc["official", [f"fold {i}" for i in range(1, 7)]].tolist() == [160] * 6
     assert ravdess.loc["official", "shared"] == 0
     lists = {corpus: file_lists.file_list(corpus) for corpus in ("aesdd", "ravdess")}
     ordered = ["corpus", "regime", *(f"fold {i}" for i in range(1, 7)), "smallest class", "shared"]
-    assert list(folds.overviews(lists, FIVE)) == ordered
+    assert list(fold_overviews.overviews(lists, FIVE)) == ordered
 
 
 def test_real_audio_follows_the_published_splits(real):

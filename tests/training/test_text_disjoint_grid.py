@@ -1,5 +1,6 @@
 """Heads and baselines in the regimes that part texts."""
 
+import pandas as pd
 import pytest
 
 from crosscorpus.embeddings import corpus_scans
@@ -14,18 +15,21 @@ REGIMES = ["speaker", *protocol_settings.CROSSED]
 
 @pytest.fixture(scope="module")
 def predictions():
-    found, _ = evaluate.grid(
-        ["mfcc"], ["aesdd", "ravdess"], ["aesdd", "ravdess"], ["logistic", "fcn"], REGIMES, [0], FAST, workers=1
-    )
-    return found
+    sides = ["mfcc"], ["aesdd"], ["aesdd", "ravdess"]
+    found = [
+        evaluate.grid(*sides, ["logistic"], REGIMES, [0], FAST, workers=1)[0],
+        evaluate.grid(*sides, ["fcn"], ["speaker-text"], [0], FAST, workers=1)[0],
+    ]
+    return pd.concat(found, ignore_index=True)
 
 
 def test_every_cell_tests_every_utterance_once_within_and_across(predictions):
     for _, part in predictions.groupby(metrics.CELL):
         metrics.check_tested_once(part)
-    sizes = predictions.groupby(["regime", "head", "train_corpus", "test_corpus"]).size().unstack("regime")
-    assert (sizes.nunique(axis=1) == 1).all()
+    sizes = predictions.groupby(["test_corpus", "head", "regime"]).size()
     assert len(sizes) == 2 * 4
+    # RAVDESS has a recording twice, which the control may deal apart: then the second is left out.
+    assert (sizes.groupby("test_corpus").max() - sizes.groupby("test_corpus").min()).tolist() <= [0, 1]
 
 
 def test_folds_are_pairs_of_groups(predictions):

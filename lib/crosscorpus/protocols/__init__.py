@@ -7,6 +7,7 @@ Modules, in the order in which data flows through them:
 - `dealing`: how utterances are dealt into folds
 - `text_disjoint`: folds without the speakers and without the texts of what is tested, and their control
 - `folds`: folds of a corpus for cross-validation, in five regimes
+- `fold_overviews`: what the folds of corpora are, as a table
 - `protocol_parts`: the parts that every protocol has, and what each of them is
 - `balanced_tests`: EmoBox's four balanced test sets
 - `known`: protocols, one module each: the paper's, EmoBox's, SER Evals'

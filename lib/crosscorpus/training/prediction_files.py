@@ -8,7 +8,7 @@ from pathlib import Path
 
 from crosscorpus.base import paths, versions
 from crosscorpus.embeddings import store
-from crosscorpus.protocols import folds
+from crosscorpus.protocols import folds, text_disjoint
 from crosscorpus.training import baselines, heads, unit_of_work
 
 
@@ -41,7 +41,7 @@ def of_unit(unit: unit_of_work.Unit, known: dict[tuple, str], device: str) -> tu
 def _code(head: str) -> str:
     own = ["baselines", "train"] if head in baselines.BASELINES else ["heads", "train", "engine"]
     here = (Path(__file__).with_name(f"{name}.py") for name in (*own, "own_scaling", "unit_of_work"))
-    return versions.of_code(*here, folds)
+    return versions.of_code(*here, folds, text_disjoint)
 
 
 def _hash(embeddings: store.Embeddings) -> str:
