@@ -70,12 +70,13 @@ def run(
     chosen = known_names.check_all(list(regimes or protocol.regimes), protocol.regimes, "regime of the protocol")
     own = protocol.sweep[0].head
     if isinstance(own, ClipHeads):
+        sides = [list(corpora)] if across else [[one] for one in corpora]
         grids = [
             evaluate.grid(
-                ptms, [one], corpora if across else [one], list(heads or own.names), chosen, seeds,
-                dict(protocol.settings), source=source, workers=workers, may_be_empty=True,
+                ptms, side, side, list(heads or own.names), chosen, seeds, dict(protocol.settings), source=source,
+                workers=workers, may_be_empty=True,
             )[0]
-            for one in corpora
+            for side in sides
         ]  # fmt: skip
         table = pd.concat([grid for grid in grids if len(grid)], ignore_index=True)
         ways = {head: _way(head, dict(protocol.settings)) for head in table["head"].unique()}
