@@ -48,7 +48,7 @@ def _fold(corpus: str, utterances: pd.DataFrame, regime: str) -> pd.Series:
 def partition(corpus: str, utterances: pd.DataFrame, labels: pd.Series, regime: str, seed: int) -> list[Fold]:
     """Return the committed or published folds; the part for early stopping is split off in training."""
     fold, used = _fold(corpus, utterances, regime), labels.notna().to_numpy()
-    there = used & fold.notna().to_numpy()
+    there, fold = used & fold.notna().to_numpy(), fold.fillna(0)  # what has no fold is in none of the parts
     each = range(1, int(fold.max()) + 1)
     return [Fold(*(there & part for part in folds.parts(fold, number, regime))) for number in each]
 
