@@ -23,7 +23,6 @@ FIGURE = re.compile(r'<figure\b[^>]*\bid="([^"]+)"[^>]*>.*?</figure>', re.DOTALL
 IMAGE = re.compile(r'<img\b[^>]*\bsrc="([^"]+\.svg)"[^>]*/?>')
 ALT = re.compile(r'\balt="([^"]*)"')
 MARK = re.compile(rf'<a xlink:href="{re.escape(marks.ADDRESS)}([^"]*)"[^>]*>')
-ENDS_CAPTION = re.compile(r"</figcaption>")
 
 
 def finish(app: Sphinx, docname: str, template: str, context: dict[str, Any], doctree: nodes.document) -> None:
@@ -55,7 +54,7 @@ def figure(app: Sphinx, docname: str, found: re.Match[str], files: dict[str, Pat
     links = (
         f'<p class="figure-links"><a href="#{name}">link to this figure</a> · download: {", ".join(offered)}</p>'
     )
-    return ENDS_CAPTION.sub(f"{links}</figcaption>", markup, count=1)
+    return markup.replace("</figcaption>", f"{links}</figcaption>", 1)
 
 
 def rows(svg: str) -> list[dict[str, str]]:

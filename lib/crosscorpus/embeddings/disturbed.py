@@ -69,7 +69,9 @@ def embed(
     }
     name = f"{corpus}-{pooling}-{condition.replace(' ', '')}-{store.key(identity)}.safetensors"
     whole = paths.BUILD / "disturbed" / ptm / name
-    if not whole.exists():
+    if not whole.exists() or weights.are_others(
+        ptm, embedding_files.read_embeddings(whole)[1].get("weights_sha256"), mirror
+    ):
         load = (ptm, pooling, devices.choose_device("auto"), weights.fetch(ptm, mirror), "float32")
         keep = functools.partial(_keep, condition, of_speech, seed)
         extraction.extract_into(load, corpus, workers, utterances, root, identity, whole, keep)

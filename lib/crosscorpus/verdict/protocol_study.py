@@ -159,7 +159,7 @@ def time_of_extraction(
     """
     found = {}
     for corpus, ptm in itertools.product(corpora, ptms):
-        if _has(ptm, corpus, profile["source"]) and not availability.is_stored(ptm, corpus, "pack"):
+        if availability.is_stored(ptm, corpus, "audio") and not availability.is_stored(ptm, corpus, "pack"):
             found[f"{ptm} on {corpus}"] = store.load(ptm, corpus, "audio").run
     for corpus in frame_corpora:
         if _has_frames(profile["ptm"], corpus, profile["source"]):
