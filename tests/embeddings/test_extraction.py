@@ -18,7 +18,16 @@ from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperModel
 from crosscorpus.base import paths, sound
 from crosscorpus.base.progress import Progress
 from crosscorpus.corpora import corpus_registry, decoding, file_lists, scanning
-from crosscorpus.embeddings import embedding_files, extraction, pack, sharding, store, store_folders
+from crosscorpus.embeddings import (
+    corpus_scans,
+    disturbed,
+    embedding_files,
+    extraction,
+    pack,
+    sharding,
+    store,
+    store_folders,
+)
 from crosscorpus.models import loading, model_registry, weights
 from tests import real_weights
 from tests.models.test_loading import waveforms
@@ -69,6 +78,15 @@ def small_mirror(tmp_path, audio_mirror, tiny_weights, monkeypatch):
 
 def embed(mirror, **options):
     return extraction.embed("whisper-base", "emodb", mirror=mirror, **({"device": "cpu", "workers": 1} | options))
+
+
+def _other_weights(tmp_path, tiny_weights):
+    link = tmp_path / "mirror" / "weights" / "whisper-base"
+    link.unlink()
+    config = WhisperConfig.from_pretrained(tiny_weights)
+    WhisperModel(config).save_pretrained(link)
+    WhisperFeatureExtractor().save_pretrained(link)
+    sharding._loaded.clear()
 
 
 def only_file(ptm="whisper-base"):
@@ -233,15 +251,55 @@ def test_changed_audio_is_not_taken_for_the_old(small_mirror):
 
 def test_other_weights_under_the_same_name_are_noticed(small_mirror, tmp_path, tiny_weights):
     before = embed(small_mirror)
-    link = tmp_path / "mirror" / "weights" / "whisper-base"
-    link.unlink()
-    config = WhisperConfig.from_pretrained(tiny_weights)
-    WhisperModel(config).save_pretrained(link)
-    WhisperFeatureExtractor().save_pretrained(link)
-    sharding._loaded.clear()
+    _other_weights(tmp_path, tiny_weights)
     after = embed(small_mirror)
     assert before.metadata["weights_sha256"] != after.metadata["weights_sha256"]
     assert pack.difference(after.vectors, before.vectors) > 1e-2
+
+
+def test_disturbed_speech_has_embeddings_of_its_own_made_once_and_again_by_other_weights(
+    small_mirror, tmp_path, tiny_weights, monkeypatch
+):
+    utterances = embed(small_mirror).utterances.head(6)
+    of_speech = disturbed.speech_spectrum("emodb", utterances, small_mirror)
+
+    def made(condition, seed=0):
+        return disturbed.embed(
+            "whisper-base", "emodb", utterances, condition, of_speech, mirror=small_mirror, workers=1, seed=seed
+        )
+
+    clean, soft, loud = (made(condition) for condition in ("clean", "20 dB", "0 dB"))
+    whole = embed(small_mirror)
+    rows = whole.utterances["utterance"].isin(utterances["utterance"]).to_numpy()
+    assert pack.difference(clean.vectors, whole.vectors[rows]) <= 1e-5
+    assert 0 < pack.difference(soft.vectors, clean.vectors) < pack.difference(loud.vectors, clean.vectors)
+    assert not np.array_equal(made("0 dB", seed=1).vectors, loud.vectors)
+    with monkeypatch.context() as patched:
+        patched.setattr(extraction, "extract_into", lambda *_: pytest.fail("made twice"))
+        np.testing.assert_array_equal(made("0 dB").vectors, loud.vectors)
+    _other_weights(tmp_path, tiny_weights)
+    assert pack.difference(made("0 dB").vectors, loud.vectors) > 1e-2
+    with pytest.raises(ValueError, match="condition"):
+        made("5 dB")
+
+
+@pytest.mark.parametrize("option", [{"pooling": "exact"}, {"dtype": "bfloat16"}])
+def test_what_the_pack_has_in_another_way_only_is_extracted(small_mirror, monkeypatch, option):
+    # The pack has Whisper on Emo-DB with other options: in the default pooling and float32.
+    loaded = store.load
+
+    def load(ptm, corpus, source="pack", pooling="", dtype="float32", layer="last"):
+        if source == "pack" and (pooling in ("", "clip"), dtype) == (True, "float32"):
+            return "of the pack"
+        return loaded(ptm, corpus, source, pooling, dtype, layer)
+
+    monkeypatch.setattr(store, "load", load)
+    how = {"device": "cpu", "mirror": small_mirror, "workers": 1}
+    assert extraction.collect("whisper-base", ["emodb"], "any", **how) == {"emodb": "of the pack"}
+    in_audio = store_folders.folder("audio")
+    monkeypatch.setattr(store_folders, "folder", lambda _: in_audio)  # a pack without the other way
+    found = extraction.collect("whisper-base", ["emodb"], "any", **how, **option)
+    assert len(found["emodb"].vectors) == COUNT
 
 
 def test_an_embedding_that_is_not_finite_stops_with_the_utterances_name(small_mirror, monkeypatch):

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from crosscorpus.book import noise_figures
 from crosscorpus.embeddings import corpus_scans, store
 from crosscorpus.protocols import protocol_settings
 from crosscorpus.verdict import noise_study
@@ -68,6 +69,11 @@ def test_the_model_that_does_not_mind_loses_least_and_that_is_told(found, uttera
     least = noise_study.least_lost(table).set_index("cells")
     assert least.loc["within", "least"] == "deaf to noise"
     assert 1 <= least.loc["within", "told"] <= least.loc["within", "others"] <= 2
+    fig = noise_figures.by_condition(table, 20)
+    assert len(fig.axes) == 2
+    drawn = [line.get_ydata() for line in fig.axes[0].lines if len(line.get_ydata()) == len(CONDITIONS)]
+    uar = table[table["cells"] == "within"].groupby("ptm", sort=False)["uar"].agg(list)
+    assert [list(y) for y in drawn] == list(uar)
     wide = noise_study.by_condition(table)
     assert list(wide) == ["head", "cells", "ptm", *CONDITIONS]
 
@@ -78,6 +84,7 @@ def test_where_it_was_not_run_there_are_no_rows(monkeypatch, tmp_path):
     assert not len(cells)
     assert not len(models)
     assert facts == {}
+    assert len(noise_figures.by_condition(models, 20).axes) <= 1
     assert not len(noise_study.least_lost(models))
     assert not len(noise_study.by_condition(models))
 

@@ -13,6 +13,7 @@ Modules, in the order in which data flows through them:
 - `claim_figure`: the first page's figure: the paper's claim, and what was found here
 - `layer_figures`: figures of layers: scores by layer, beside the untrained twin's
 - `amount_figures`: figures of scores by how much was trained on
+- `noise_figures`: figures of what noise and a telephone's band cost
 - `reliability_figures`: figures of how often heads are right, by how sure they are
 - `protocol_figures`: figures of protocols: how models rank under each, and what one changed part moves
 - `prediction_figures`: the picture of what a head says of recordings

@@ -92,12 +92,19 @@ def made_elsewhere(corpus_ids: Iterable[str]) -> list[str]:
     return sorted({file.parent.name for corpus in corpus_ids for file in added_files.files(corpus=corpus)})
 
 
-def is_stored(ptm: str, corpus: str, source: str, layer: str = hidden_states.LAST) -> bool:
-    """Return whether the embeddings of a corpus by a model are stored."""
+def is_stored(
+    ptm: str,
+    corpus: str,
+    source: str,
+    layer: str = hidden_states.LAST,
+    pooling: str = "",
+    dtype: str = "float32",
+) -> bool:
+    """Return whether the embeddings of a corpus by a model are stored; for the arguments see `store.load`."""
     if not store_folders.may_hold(ptm, corpus):
         return False
     try:
-        store.load(ptm, corpus, source, layer=layer)
+        store.load(ptm, corpus, source, pooling, dtype, layer)
     except store_folders.NotStoredError:
         return False
     return True

@@ -151,7 +151,9 @@ def collect(
     known_names.check(source, store_folders.SOURCES, "source")
     added = model_registry.is_made_elsewhere(ptm)  # and not made here, so whatever is there is stored
     from_pack = {
-        c for c in corpus_ids if added or (source == "any" and availability.is_stored(ptm, c, "pack", layer))
+        c
+        for c in corpus_ids
+        if added or (source == "any" and availability.is_stored(ptm, c, "pack", layer, pooling, dtype))
     }
     if source != "pack" and extract:
         for corpus in corpus_ids:
