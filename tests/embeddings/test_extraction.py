@@ -19,7 +19,6 @@ from crosscorpus.base import paths, sound
 from crosscorpus.base.progress import Progress
 from crosscorpus.corpora import corpus_registry, decoding, file_lists, scanning
 from crosscorpus.embeddings import (
-    corpus_scans,
     disturbed,
     embedding_files,
     extraction,
