@@ -11,7 +11,7 @@ from crosscorpus.training import evaluate
 def accuracy(tmp_path_factory):
     predictions, _ = evaluate.grid(
         ["whisper-base"], ["emodb", "ravdess"], ["emodb", "ravdess"], ["fcn"], ["stratified", "speaker"], [0],
-        protocol_settings.load(),
+        protocol_settings.load(), workers=1,
     )  # fmt: skip
     table = metrics.summary(metrics.per_fold(predictions))
     return table.set_index(["regime", "train_corpus", "test_corpus"])["accuracy"]
