@@ -45,12 +45,6 @@ def test_what_models_have_heard_is_shown_by_use_and_with_names(table):
     assert set(heard["what was used"]) == set(score_tables.WORDS.values())
 
 
-def test_exposure_has_a_row_for_each_model_and_a_column_for_each_corpus():
-    table = model_table.exposure(["trillsson4", "whisper-base", "mfcc"], ["cremad", "emodb"])
-    assert table["CREMA-D"].tolist() == ["its labels, to choose among models", "not known", "no"]
-    assert table["Emo-DB"].tolist() == ["not known", "not known", "no"]
-
-
 def test_each_statement_has_its_source_and_each_issue_its_model():
     stated = model_table.trained_on()
     assert stated["stated at"].str.contains("https://").all()

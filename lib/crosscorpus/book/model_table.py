@@ -1,7 +1,5 @@
 """All models of the registry in tables: what they are and take, what they have heard, what of them was run."""
 
-from collections.abc import Sequence
-
 import pandas as pd
 
 from crosscorpus.book.corpus_table import BENCHMARKS
@@ -100,16 +98,6 @@ def heard() -> pd.DataFrame:
             if names:
                 rows.append({"ptm": model.id, "what was used": WORDS[use], "corpora": ", ".join(names)})
     return pd.DataFrame(rows, columns=["ptm", "what was used", "corpora"])
-
-
-def exposure(ptms: Sequence[str], corpora: Sequence[str]) -> pd.DataFrame:
-    """Return what models have had of corpora before, models as rows, corpora as columns, in words."""
-    words = WORDS | {model_registry.UNHEARD: "no", model_registry.UNKNOWN: model_registry.UNKNOWN}
-    columns = {
-        corpus_registry.corpus_name(corpus): [words[model_registry.heard(ptm, corpus)] for ptm in ptms]
-        for corpus in corpora
-    }
-    return pd.DataFrame({"ptm": list(ptms), **columns})
 
 
 def issues() -> pd.DataFrame:
