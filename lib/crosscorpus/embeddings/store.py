@@ -38,7 +38,8 @@ class Embeddings:
 
 def audio_hash(utterances: pd.DataFrame) -> str:
     """Return one hash (64 hex digits) of all utterances: their names and audio, in order."""
-    lines = "\n".join(f"{row.utterance} {row.sha256}" for row in utterances.itertuples())
+    named = zip(utterances["utterance"], utterances["sha256"], strict=True)
+    lines = "\n".join(f"{utterance} {sha256}" for utterance, sha256 in named)
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
