@@ -195,9 +195,9 @@ def planned(seconds, models=("mfcc", "whisper-base"), **options):
 
 def test_without_limits_every_pair_is_a_job():
     jobs = planned({"emodb": 500, "ravdess": 1000, "mesd": 0})
-    assert [(job.name, job.corpora, job.portions) for job in jobs[:3]] == [
-        ("mfcc-emodb", ("emodb",), 1), ("mfcc-ravdess", ("ravdess",), 1), ("mfcc-mesd", ("mesd",), 1)
-    ]  # fmt: skip
+    assert [(job.ptm, job.what, job.corpora, job.portions) for job in jobs[:3]] == [
+        ("mfcc", corpus, (corpus,), 1) for corpus in ("emodb", "ravdess", "mesd")
+    ]
     assert len(jobs) == 6
 
 
@@ -214,7 +214,7 @@ def test_short_work_is_done_together_and_nothing_is_lost():
     jobs = extraction_jobs.plan(itertools.product(models, seconds), seconds, hours=8, least=30, gpu=True)
     asked = [(job.ptm, corpus) for job in jobs for corpus in job.corpora]
     assert sorted(asked) == sorted(itertools.product(models, seconds))
-    assert len({job.name for job in jobs}) == len(jobs)
+    assert len({(job.ptm, job.what) for job in jobs}) == len(jobs)
     for job in jobs:
         window = extraction_jobs.window(job.ptm)
         audio = sum(extraction_jobs.encoded(seconds[corpus], window).sum() for corpus in job.corpora)

@@ -11,7 +11,7 @@ import pandas as pd
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from crosscorpus.base import paths, whole_files
+from crosscorpus.base import paths, remote_store, whole_files
 from crosscorpus.embeddings import store_folders
 
 AGAIN = "delete it, it will be made again"
@@ -188,7 +188,7 @@ def read_tensors(path: Path, again: str = AGAIN, needed: str = "") -> tuple[dict
 
 def _read(path: Path, again: str, needed: tuple[str, ...]) -> tuple[dict[str, np.ndarray], dict[str, str], str]:
     """Read what `write_tensors` wrote, one of the arrays `needed` among it, and the hash of all arrays."""
-    if not path.exists():
+    if not remote_store.here(path):
         raise store_folders.NotStoredError(f"{paths.shown(path)}: not there")
     try:
         with safe_open(path, framework="numpy") as file:
@@ -211,16 +211,21 @@ def _read(path: Path, again: str, needed: tuple[str, ...]) -> tuple[dict[str, np
     return tensors, metadata, digest
 
 
+def run_file(path: Path) -> Path:
+    """Return the file beside a file of embeddings that says how the run went that made them."""
+    return path.with_suffix(".run.json")
+
+
 def write_run(path: Path, facts: Mapping[str, str]) -> None:
     """Write how a run went that made embeddings (its speed, say), beside their file."""
     text = json.dumps(dict(facts), indent=2, sort_keys=True) + "\n"
-    whole_files.replace_file(path.with_suffix(".run.json"), lambda part: part.write_text(text, encoding="utf-8"))
+    whole_files.replace_file(run_file(path), lambda part: part.write_text(text, encoding="utf-8"))
 
 
 def read_run(path: Path) -> dict[str, str]:
     """Read what `write_run` wrote; empty where nothing is."""
-    file = path.with_suffix(".run.json")
-    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    file = run_file(path)
+    return json.loads(file.read_text(encoding="utf-8")) if remote_store.here(file) else {}
 
 
 def check_vectors(vectors: np.ndarray, utterances: pd.DataFrame, dimension: int, what: str) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from crosscorpus.base import devices, known_names, sound
+from crosscorpus.base import devices, known_names, remote_store, sound
 from crosscorpus.corpora import corpus_registry
 from crosscorpus.embeddings import (
     availability,
@@ -89,7 +89,7 @@ def embed(
 
 def is_made(file: Path, ptm: str, mirror: str | None) -> bool:
     """Return whether a file of embeddings is there, protected by a hash, and made with the weights here."""
-    if not file.exists() or not embedding_files.is_protected(file):
+    if not remote_store.here(file) or not embedding_files.is_protected(file):
         return False
     return not weights.are_others(ptm, embedding_files.read_facts(file).get("weights_sha256"), mirror)
 
@@ -134,6 +134,7 @@ def extract_into(
     embedding_files.write_embeddings(whole, vectors, identity | loaded | made_by, rows)
     if speed:
         embedding_files.write_run(whole, speed)
+    remote_store.send(*([embedding_files.run_file(whole)] if speed else []), whole)
     shutil.rmtree(parts, ignore_errors=True)
 
 

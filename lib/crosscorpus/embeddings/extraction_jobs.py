@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from crosscorpus.base import remote_store
 from crosscorpus.corpora import file_lists
 from crosscorpus.embeddings import store_folders
 from crosscorpus.models import model_registry
@@ -26,16 +27,17 @@ FEATURES = 500
 
 @dataclass(frozen=True)
 class Job:
-    """What is embedded together.
+    """What is embedded together: several corpora, or one, in so many portions (1 for all of it at once)."""
 
-    `name` is the job's own in its run. Either `corpora` are several, whole ones, or there is one, in `portions`
-    (1 for all of it at once).
-    """
-
-    name: str
     ptm: str
     corpora: tuple[str, ...]
     portions: int = 1
+
+    @property
+    def what(self) -> str:
+        """The corpora as a name, which no other job of the model has in a run."""
+        more = f"-and-{len(self.corpora) - 1}-more" if len(self.corpora) > 1 else ""
+        return f"{self.corpora[0]}{more}"
 
 
 def plan(
@@ -75,16 +77,14 @@ def plan(
         for corpus in corpora:
             count = math.ceil(audio[corpus] / 3600 / hours) if hours else 1
             if count > 1:
-                jobs.append(Job(f"{ptm}-{corpus}", ptm, (corpus,), count))
+                jobs.append(Job(ptm, (corpus,), count))
             elif bundles and least and work(ptm, sum(audio[c] for c in bundles[-1]), gpu) < least:
                 bundles[-1].append(corpus)
             else:
                 bundles.append([corpus])
         if len(bundles) > 1 and work(ptm, sum(audio[corpus] for corpus in bundles[-1]), gpu) < least:
             bundles[-2:] = [bundles[-2] + bundles[-1]]
-        for bundle in bundles:
-            more = f"-and-{len(bundle) - 1}-more" if len(bundle) > 1 else ""
-            jobs.append(Job(f"{ptm}-{bundle[0]}{more}", ptm, tuple(bundle)))
+        jobs += [Job(ptm, tuple(bundle)) for bundle in bundles]
     return jobs
 
 
@@ -108,7 +108,7 @@ def encoded(seconds: Sequence[float] | np.ndarray, window: float) -> np.ndarray:
 def durations(corpus: str) -> np.ndarray:
     """Return the durations (seconds) of a corpus's utterances: as read, or else as its list says; or none."""
     file = store_folders.folder("audio") / "utterances" / f"{corpus}.csv"
-    if file.exists():
+    if remote_store.here(file):
         from pyarrow import csv  # a column of a million rows in a fraction of a second
 
         wanted = csv.ConvertOptions(include_columns=["seconds"])

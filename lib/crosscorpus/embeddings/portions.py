@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from crosscorpus.base import devices
+from crosscorpus.base import devices, remote_store
 from crosscorpus.embeddings import (
     availability,
     corpus_scans,
@@ -155,7 +155,7 @@ def join(
     facts, runs, referred = [], [], []
     for number in range(1, count + 1):
         file = whole.portion(number, count)
-        if not file.exists():
+        if not remote_store.here(file):
             continue
         vectors, rows, made_by, reference = embedding_files.read_portion(file)
         seen[rows] += 1
@@ -176,6 +176,8 @@ def join(
         seconds = sum(float(run["seconds"]) for run in runs)
         speed = {"utterances_per_second": f"{len(seen) / seconds:.2f}", "seconds": f"{seconds:.1f}"}
         embedding_files.write_run(whole.file, {**runs[0], **speed})
+        remote_store.send(embedding_files.run_file(whole.file))
+    remote_store.send(whole.file)
     return f"{name}: {len(seen)} utterances in {len(referred)} portions"
 
 
@@ -218,4 +220,4 @@ def tidy(ptm: str, corpus: str) -> None:
         for file in set(folder.glob("*.safetensors")) - kept:
             shutil.rmtree(file.with_suffix(""), ignore_errors=True)
             file.unlink(missing_ok=True)
-            file.with_suffix(".run.json").unlink(missing_ok=True)
+            embedding_files.run_file(file).unlink(missing_ok=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from crosscorpus.base import added_files, paths, sound, versions
+from crosscorpus.base import added_files, paths, remote_store, sound, versions
 from crosscorpus.corpora import containers, decoding, mp3
 from crosscorpus.embeddings import block_files, corpus_scans, embedding_files, store_folders
 from crosscorpus.models import hidden_states, loading, model_registry
@@ -106,7 +106,7 @@ def load(
     utterances = corpus_scans.read_scan(corpus, source).utterances
     asked = identity(ptm, pooling, utterances, dtype) if source == "audio" else {}
     path = embeddings_path(ptm, corpus, pooling, key(asked), source, dtype)
-    if not path.exists():
+    if not remote_store.here(path):
         raise store_folders.NotStoredError(f"{paths.shown(path)}: not there; it is made by `{make}`")
     vectors, metadata = embedding_files.read_embeddings(path)
     embedding_files.check_vectors(vectors, utterances, model.dimension, str(path))
