@@ -78,6 +78,7 @@ def planned():
     jobs = extraction_jobs.plan(made, seconds, HOURS, bool(config["gpus"]))
     shown = {ptm for ptm, _ in packed + given + made} | set(availability.models_run(config["corpora"], SOURCE))
     return {
+        "of": OF,
         "added": added,
         "pairs": packed + given + made,
         "jobs": [(job.ptm, job.corpora, job.portions) for job in jobs],
@@ -85,8 +86,9 @@ def planned():
     }
 
 
-PLAN = Path(RUN) / "plan.json"
-plan = planned() if STARTED_HERE else json.loads(PLAN.read_text(encoding="utf-8"))
+PLAN, OF = Path(RUN) / "plan.json", json.dumps(config, sort_keys=True)
+kept = json.loads(PLAN.read_text(encoding="utf-8")) if not STARTED_HERE and PLAN.exists() else {}
+plan = kept if kept.get("of") == OF else planned()
 ADDED, SHOWN = plan["added"], plan["shown"]
 config["ptms"] = list(dict.fromkeys([*config["ptms"], *ADDED]))
 if not plan["pairs"]:

@@ -40,6 +40,9 @@ NETWORK = "fetches corpora, models or packages from the network"
 LONG = "takes minutes to hours; what it calls has tests of its own"
 STORE = "works on a store that a run has filled; `tests/training/test_bundles.py` calls what it calls"
 RECORDINGS = "needs recordings; `tests/book/test_own_recordings.py` calls what it calls"
+CLUSTER = "needs a SLURM cluster; `tests/cluster` runs it on one"
+PORTION = "needs audio; `tests/embeddings/test_portions.py` runs it on some"
+BUCKET = "needs a bucket; `tests/base/test_remote_store.py` writes to one"
 ITSELF = "would start these tests again"
 NOT_HERE = {
     "make download": NETWORK,
@@ -48,6 +51,7 @@ NOT_HERE = {
     "python -m crosscorpus.embeddings.downloads emodb ravdess wavlm-base": NETWORK,
     "make env": NETWORK,
     "make opensmile": NETWORK,
+    "make cluster": NETWORK,
     "make audit-packages": NETWORK,
     "make lock": NETWORK,
     "make predict AUDIO=my-recordings": RECORDINGS,
@@ -71,6 +75,11 @@ NOT_HERE = {
     "make bench-training": LONG,
     "make bench-frames": LONG,
     "make bench-small": LONG,
+    "make bench-portions": LONG,
+    "snakemake --workflow-profile profiles/slurm --configfile profiles/paper.yaml --config gpus=1 "
+    "hours_per_job=8": CLUSTER,
+    "python -m crosscorpus.embeddings portion --model mfcc --corpus emodb --number 1 --of 2": PORTION,
+    "CROSSCORPUS_STORE=s3://my-bucket/crosscorpus make paper": BUCKET,
     "make picture": LONG,
     "make pdf": LONG,
     "make reference": LONG,
@@ -81,6 +90,7 @@ NOT_HERE = {
     "make test-site": ITSELF,
     "make test-mutations": ITSELF,
     "make test-faults": ITSELF,
+    "make test-cluster": ITSELF,
 }
 
 

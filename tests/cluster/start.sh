@@ -51,10 +51,10 @@ END
 fi
 mkdir -p /etc/slurm && ln -sfn "$folder/slurm.conf" "$link"
 munged --force --key-file="$folder/munge.key" --socket="$folder/munge.socket" --pid-file="$folder/munged.pid" \
-  --log-file="$folder/log/munged" --seed-file="$folder/munge.seed" 2>> "$folder/log/start"
-slurmctld -c 2>> "$folder/log/start"
+  --log-file="$folder/log/munged" --seed-file="$folder/munge.seed" >> "$folder/log/start" 2>&1
+slurmctld -c >> "$folder/log/start" 2>&1
 for n in $(seq "$nodes"); do
-  slurmd -N "node$n" 2>> "$folder/log/start"
+  slurmd -N "node$n" >> "$folder/log/start" 2>&1
 done
 for _ in $(seq 100); do # until all are there
   [ "$(sinfo --noheader --Node --states=idle 2> /dev/null | wc -l)" = "$nodes" ] && break
