@@ -74,8 +74,9 @@ def planned():
     made = [pair for pair in pairs if SOURCE != "pack" and pair not in packed and availability.can_extract(*pair)]
     if HOURS and made:
         look_before()  # what a job can take depends on durations
-    seconds = {corpus: extraction_jobs.durations(corpus) for _, corpus in made} if HOURS else None
-    jobs = extraction_jobs.plan(made, seconds, HOURS, bool(config["gpus"]))
+    seconds = {corpus: extraction_jobs.durations(corpus) if HOURS else () for corpus in {c for _, c in made}}
+    least = extraction_jobs.LEAST if HOURS else 0
+    jobs = extraction_jobs.plan(made, seconds, HOURS, least, bool(config["gpus"]))
     shown = {ptm for ptm, _ in packed + given + made} | set(availability.models_run(config["corpora"], SOURCE))
     return {
         "of": OF,

@@ -9,6 +9,7 @@ import re
 import shutil
 
 import pytest
+import soundfile
 
 from crosscorpus.base import paths
 from tests import newcomer
@@ -236,6 +237,37 @@ def test_a_page_of_a_model_never_extracts(machine):
     extracting = [call for call in calls if call.get("extract", True)]
     assert {call["ptm"] for call in extracting} <= {"mfcc", "whisper-base"}
     assert all(call["corpora"] == ["mine"] for call in extracting)
+
+
+def test_a_run_for_a_cluster_is_divided(machine, noise):
+    """Large corpora in portions, trainings by model and corpus; what is in the pack is not made."""
+    folder, home = machine
+    rows = ["path,speaker,emotion"]
+    for n in range(40):
+        file = folder / "heard" / f"{n}.wav"
+        file.parent.mkdir(exist_ok=True)
+        soundfile.write(file, noise[: 8000 + 10 * n], 16_000)
+        rows.append(f"{file},{'abc'[n % 3]},{('anger', 'fear')[n % 2]}")
+    (folder / "data" / "own" / "heard.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    target = "_build/own/notebooks/same-corpus.ipynb"
+    command = (
+        f"{ACTIVATE} && snakemake --cores 1 --nolock --logger crosscorpus --configfile profiles/own.yaml --config "
+        f'\'corpora=["emodb", "heard"]\' \'ptms=["mfcc"]\' hours_per_job=0.003 -- {target}'
+    )
+    status, said = newcomer.run(command, folder, home)
+    assert status == 0, said
+    made = dict(re.findall(r"would run: (.*): (\S+)$", said, re.M))
+    for name, file in {
+        "embeddings of heard by mfcc, 1 of 2": "embed/mfcc-heard/1-of-2.txt",
+        "embeddings of heard by mfcc, 2 of 2": "embed/mfcc-heard/2-of-2.txt",
+        "embeddings of heard by mfcc, joined": "embed/mfcc-heard.txt",
+        "training heads on mfcc-emodb": "train/mfcc-emodb.ipynb",
+        "training heads on mfcc-heard": "train/mfcc-heard.ipynb",
+        "chapter same-corpus": "notebooks/same-corpus.ipynb",
+    }.items():
+        assert made.pop(name) == f"_build/own/{file}"
+    assert not made
+    assert not (folder / "_build" / "own" / "plan.json").exists()  # a dry run writes none
 
 
 # -- a checkout that was copied or moved ----------------------------------------------------------------------

@@ -206,6 +206,18 @@ def test_a_large_corpus_is_divided_by_what_is_encoded():
     assert large == {"mfcc": 5, "whisper-base": 50}  # which encodes 30 s for each utterance
 
 
+def test_of_thousands_of_portions_none_is_short():
+    """A million utterances by a model that takes a minute for eight hours of them."""
+    seconds = {"large": np.full(1_000_000, 4.0)}
+    (job,) = extraction_jobs.plan([("mfcc", "large")], seconds, hours=0.01, least=30)
+    assert job.portions == extraction_jobs.MANY
+    (job,) = extraction_jobs.plan([("wavlm-base", "large")], seconds, hours=0.01, least=30)
+    assert job.portions > extraction_jobs.MANY
+    assert extraction_jobs.work("wavlm-base", 4e6 / job.portions) >= 30
+    (job,) = extraction_jobs.plan([("wavlm-base", "large")], seconds, hours=8, least=30)
+    assert job.portions == 139
+
+
 def test_short_work_is_done_together_and_nothing_is_lost():
     """Forty models on thirty-eight corpora, most of them small: no job under 30 s of work."""
     models = [ptm for ptm, model in model_registry.registry().items() if model.loader != "elsewhere"]

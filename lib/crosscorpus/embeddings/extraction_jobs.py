@@ -21,6 +21,10 @@ OPERATIONS = {False: 5e10, True: 5e13}
 """Floating-point operations a second, at most, of a core and of a GPU."""
 FRAMES = 50
 """Vectors a second of audio: each takes a multiplication and an addition for each parameter."""
+LEAST = 30.0
+"""Seconds of work of a job of a cluster, at least."""
+MANY = 1000
+"""Portions of a corpus, above which each has the least work, too, however few hours were asked for."""
 FEATURES = 500
 """Seconds of audio a second, at most, of what has no parameters or is not known to have any."""
 
@@ -42,7 +46,7 @@ class Job:
 
 def plan(
     pairs: Iterable[tuple[str, str]],
-    seconds: Mapping[str, np.ndarray],
+    seconds: Mapping[str, Sequence[float] | np.ndarray],
     hours: float = 0,
     least: float = 0,
     gpu: bool = False,
@@ -76,6 +80,8 @@ def plan(
         bundles: list[list[str]] = []
         for corpus in corpora:
             count = math.ceil(audio[corpus] / 3600 / hours) if hours else 1
+            if least and count > MANY:
+                count = max(MANY, min(count, int(work(ptm, audio[corpus], gpu) / least)))
             if count > 1:
                 jobs.append(Job(ptm, (corpus,), count))
             elif bundles and least and work(ptm, sum(audio[c] for c in bundles[-1]), gpu) < least:
