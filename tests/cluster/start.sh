@@ -3,7 +3,8 @@
 #
 # Debian's slurmctld and munge, and a slurmd for each of several nodes that are all this host, each with one CPU. All
 # listen on loopback, and all that they write is in FOLDER, but for a link, /etc/slurm/slurm.conf: a job's commands look
-# there and nowhere else. Ended by tests/cluster/stop.sh. Needs root, and: apt-get install slurmctld slurmd munge.
+# there and nowhere else. What a lost node worked on is begun again after 20 s (cred_expire). Ended by stop.sh beside it.
+# Needs root, and: apt-get install slurmctld slurmd munge
 set -euo pipefail
 folder=$1 nodes=${2:-2} host=$(hostname) link=/etc/slurm/slurm.conf
 [ ! -e "$link" ] || { echo "$link: is there already: this machine has a cluster, which is left alone" >&2 && exit 1; }
@@ -18,7 +19,7 @@ CommunicationParameters=NoInAddrAny,NoCtldInAddrAny
 SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
-AuthInfo=socket=$folder/munge.socket
+AuthInfo=socket=$folder/munge.socket,cred_expire=20
 StateSaveLocation=$folder/state
 SlurmctldPidFile=$folder/slurmctld.pid
 SlurmctldLogFile=$folder/log/slurmctld
