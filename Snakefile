@@ -8,33 +8,10 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from crosscorpus.base import paths
-from crosscorpus.book import chapters, dependencies
-from crosscorpus.embeddings import availability, extraction_jobs
-from crosscorpus.models import hidden_states
-from crosscorpus.protocols import protocol_settings
-
-# A job of a cluster reads this file again, twice. It takes what is slow to find out from the process that started it.
-STARTED_HERE = workflow.is_main_process
-CORES = workflow.resource_settings.cores or 1  # a cluster's jobs have theirs from its profile
-
 config |= {key: "" for key in ("overrides", "mirror") if key in config and config[key] is None}  # given as nothing
-try:
-    paths.check_here()
-    if STARTED_HERE:
-        from crosscorpus.training import profiles
-
-        profiles.check(config)
-    LAYER = protocol_settings.load(config["overrides"])["layer"]
-    # One that has no layers has nothing to choose from, and no part in a run of another layer than the last.
-    LAYERED = [ptm for ptm in config["ptms"] if LAYER == hidden_states.LAST or hidden_states.count(ptm)]
-    [hidden_states.name(ptm, LAYER) for ptm in LAYERED]
-except ValueError as error:
-    raise WorkflowError(str(error)) from None
-
 config.setdefault("gpus", 0)
 config.setdefault("hours_per_job", 0)
-HOURS = config["hours_per_job"] if LAYER == hidden_states.LAST else 0  # above 0: jobs are for a cluster's machines
+CORES = workflow.resource_settings.cores or 1  # a cluster's jobs have theirs from its profile
 PROFILE, SOURCE = config["profile"], config["source"]
 RUN = f"_build/{PROFILE}"
 SITE = "." if PROFILE in ("demo", "paper") else RUN  # below it, jupyter-book writes _build/html
@@ -43,7 +20,6 @@ FACTS = glob_wildcards("data/{file,.+\\.(yaml|csv|parquet)}").file
 REGISTRIES = [file for file in FACTS if file.startswith(("corpora", "models"))]
 PACK = [f"embeddings/{f}" for f in glob_wildcards("data/embeddings/{file,.+\\.safetensors}").file]
 OWN = [f"own/embeddings/{f}" for f in glob_wildcards("data/own/embeddings/{file,.+\\.safetensors}").file]
-VARIANTS = [str(file) for file in protocol_settings.files(config["overrides"])]
 MODELS = glob_wildcards("notebooks/models/{ptm}.ipynb").ptm
 PAGES = glob_wildcards("book/{page,.+\\.(md|py|css|js|bib|svg|html)}").page
 # What a chapter and its kernel say goes into a log; of that, the screen shows how far something long has come.
@@ -63,51 +39,74 @@ def look_before():
 
 
 def planned():
-    """What is there, what is to be made, by which jobs: models and corpora, as JSON has them."""
+    """Check the profile; say what is there and what is to be made, by which jobs, in values that JSON has."""
+    from crosscorpus.base import paths
+    from crosscorpus.book import chapters
+    from crosscorpus.embeddings import availability, extraction_jobs
+    from crosscorpus.models import hidden_states
+    from crosscorpus.protocols import protocol_settings
+    from crosscorpus.training import profiles
+
+    try:
+        paths.check_here()
+        profiles.check(config)
+        layer = protocol_settings.load(config["overrides"])["layer"]
+        last = layer == hidden_states.LAST
+        # One that has no layers has nothing to choose from, and no part in a run of another layer than the last.
+        layered = [ptm for ptm in config["ptms"] if last or hidden_states.count(ptm)]
+        [hidden_states.name(ptm, layer) for ptm in layered]
+    except ValueError as error:
+        raise WorkflowError(str(error)) from None
     # What was made elsewhere, and added, has its row in every grid.
     added = availability.made_elsewhere(config["corpora"])
-    pairs = [(ptm, corpus) for ptm in [*LAYERED, *added] for corpus in config["corpora"]]
-    pairs = list(dict.fromkeys(pair for pair in pairs if LAYER == hidden_states.LAST or pair[0] not in added))
+    pairs = [(ptm, corpus) for ptm in [*layered, *added] for corpus in config["corpora"]]
+    pairs = list(dict.fromkeys(pair for pair in pairs if last or pair[0] not in added))
     given = [pair for pair in pairs if pair[0] in added and availability.is_stored(*pair, SOURCE)]
-    held = pairs if SOURCE != "audio" and LAYER == hidden_states.LAST else []
+    held = pairs if SOURCE != "audio" and last else []
     packed = [pair for pair in held if pair[0] not in added and availability.is_stored(*pair, "pack")]
     made = [pair for pair in pairs if SOURCE != "pack" and pair not in packed and availability.can_extract(*pair)]
-    if HOURS and made:
+    if not packed + given + made:
+        needs = availability.needed([*config["ptms"], *added], config["corpora"], SOURCE).to_string(index=False)
+        raise WorkflowError(f"nothing can be run with profile {PROFILE}. Needed:\n{needs}")
+    hours = config["hours_per_job"] if last else 0
+    if hours and made:
         look_before()  # what a job can take depends on durations
-    seconds = {corpus: extraction_jobs.durations(corpus) if HOURS else () for corpus in {c for _, c in made}}
-    least = extraction_jobs.LEAST if HOURS else 0
-    jobs = extraction_jobs.plan(made, seconds, HOURS, least, bool(config["gpus"]))
+    seconds = {corpus: extraction_jobs.durations(corpus) if hours else () for corpus in {c for _, c in made}}
+    least = extraction_jobs.LEAST if hours else 0
+    jobs = extraction_jobs.plan(made, seconds, hours, least, bool(config["gpus"]))
     shown = {ptm for ptm, _ in packed + given + made} | set(availability.models_run(config["corpora"], SOURCE))
     return {
         "of": OF,
+        "parameters": {name: list(chapters.declared(name)) for name in [*CHAPTERS, "model", "model-to-run"]},
+        "variants": [str(file) for file in protocol_settings.files(config["overrides"])],
+        "layer": layer,
+        "layered": layered,
         "added": added,
         "pairs": packed + given + made,
-        "jobs": [(job.ptm, job.corpora, job.portions) for job in jobs],
+        "jobs": [(job.ptm, job.what, job.corpora, job.portions) for job in jobs],
         "shown": sorted(shown),
+        "apart": bool(hours),
     }
 
 
+# A job of a cluster reads this file again, twice. It takes what is slow to find out from the process that started it.
 PLAN, OF = Path(RUN) / "plan.json", json.dumps(config, sort_keys=True)
-kept = json.loads(PLAN.read_text(encoding="utf-8")) if not STARTED_HERE and PLAN.exists() else {}
-plan = kept if kept.get("of") == OF else planned()
-ADDED, SHOWN = plan["added"], plan["shown"]
+kept = json.loads(PLAN.read_text(encoding="utf-8")) if not workflow.is_main_process and PLAN.exists() else {}
+IS_KEPT = kept.get("of") == OF
+plan = kept if IS_KEPT else planned()
+LAYER, LAYERED, ADDED, SHOWN, VARIANTS = (plan[key] for key in ("layer", "layered", "added", "shown", "variants"))
 config["ptms"] = list(dict.fromkeys([*config["ptms"], *ADDED]))
-if not plan["pairs"]:
-    needs = availability.needed(config["ptms"], config["corpora"], SOURCE)
-    raise WorkflowError(f"nothing can be run with profile {PROFILE}. Needed:\n{needs.to_string(index=False)}")
-JOBS = {(job.ptm, job.what): job for job in (extraction_jobs.Job(*facts) for facts in plan["jobs"])}
-EMBEDDED = [
-    f"{RUN}/embed/{ptm}-{what}." + ("ipynb" if job.portions == 1 else "txt") for (ptm, what), job in JOBS.items()
-]
+JOBS = {(ptm, what): (list(corpora), portions) for ptm, what, corpora, portions in plan["jobs"]}
+EMBEDDED = [f"{RUN}/embed/{ptm}-{what}.{'ipynb' if n == 1 else 'txt'}" for (ptm, what), (_, n) in JOBS.items()]
 # What is trained together: all heads of a model or, on a cluster, those that one corpus trains.
 SIDES = {f"{ptm}-{corpus}": (ptm, [corpus]) for ptm, corpus in plan["pairs"]}
-SIDES = SIDES if HOURS else {ptm: (ptm, []) for ptm, _ in SIDES.values()}
+SIDES = SIDES if plan["apart"] else {ptm: (ptm, []) for ptm, _ in SIDES.values()}
 TRAINED = [f"{RUN}/train/{side}.ipynb" for side in SIDES]
 
 
 def values(chapter, **changes):
     """The profile's values for the parameters that a chapter has, as JSON, which is YAML."""
-    given = {name: config[name] for name in chapters.declared(chapter) if name in config}
+    given = {name: config[name] for name in plan["parameters"][chapter] if name in config}
     return json.dumps(given | changes)
 
 
@@ -123,7 +122,11 @@ def stored(ptm):
 
 
 def library(chapter):
-    return dependencies.of_notebook(f"notebooks/{chapter}.ipynb") if STARTED_HERE else []  # whoever started it, knows
+    if IS_KEPT:  # whoever started this knows what is out of date
+        return []
+    from crosscorpus.book import dependencies
+
+    return dependencies.of_notebook(f"notebooks/{chapter}.ipynb")
 
 
 wildcard_constraints:
@@ -208,7 +211,7 @@ rule embed:
         f"{RUN}/embed/{{ptm}}-{{corpora}}.ipynb",
     params:
         values=lambda w, threads: values(
-            "model", ptm=w.ptm, corpora=list(JOBS[w.ptm, w.corpora].corpora), layer=LAYER, workers=threads
+            "model", ptm=w.ptm, corpora=JOBS[w.ptm, w.corpora][0], layer=LAYER, workers=threads
         ),
     threads: CORES
     resources:
@@ -247,13 +250,13 @@ rule portion:
 rule join:
     input:
         lambda w: [
-            f"{RUN}/embed/{w.ptm}-{w.corpora}/{number}-of-{JOBS[w.ptm, w.corpora].portions}.txt"
-            for number in range(1, JOBS[w.ptm, w.corpora].portions + 1)
+            f"{RUN}/embed/{w.ptm}-{w.corpora}/{number}-of-{JOBS[w.ptm, w.corpora][1]}.txt"
+            for number in range(1, JOBS[w.ptm, w.corpora][1] + 1)
         ],
     output:
         f"{RUN}/embed/{{ptm}}-{{corpora}}.txt",
     params:
-        portions=lambda w: JOBS[w.ptm, w.corpora].portions,
+        portions=lambda w: JOBS[w.ptm, w.corpora][1],
     log:
         f"{RUN}/logs/join-{{ptm}}-{{corpora}}.log",
     benchmark:
