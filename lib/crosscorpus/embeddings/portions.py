@@ -57,7 +57,7 @@ def divide(
     neighbours
         See `sharding.plan`.
     window
-        Seconds that a model encodes at least, however short an utterance; see `extraction_jobs.work`.
+        Seconds that a model encodes at least, however short an utterance; see `extraction_jobs.window`.
 
     Returns
     -------
@@ -116,7 +116,7 @@ def embed(
     seconds, window = whole.utterances["seconds"].to_numpy(), extraction_jobs.window(ptm)
     portions = divide(seconds, on, count, neighbours, window)
     if number > len(portions):
-        return f"{name}: there is nothing in it, as the corpus has {len(portions)} shards"
+        return f"{name}: there is nothing in it, as the corpus has shards for {len(portions)}"
     rows, file = portions[number - 1], whole.portion(number, count)
     if _holds(file, whole.identity, rows) and extraction.is_made(file, ptm, mirror):
         return f"{name}: {len(rows)} utterances are stored"
