@@ -13,9 +13,9 @@ export HF_HUB_DISABLE_TELEMETRY := 1
 SNAKEMAKE := snakemake --cores $(CORES) --nolock --rerun-incomplete --logger crosscorpus
 
 .DEFAULT_GOAL := help
-.PHONY: help env opensmile download book paper own predict smoke bundle merge verify pack picture listen pdf folds sensitivity layers \
-  protocols reruns scaling texts noise amounts temperatures coverage bench-extraction bench-training bench-frames bench-layers bench-small test \
-  test-site test-mutations test-faults audit-packages reference lint format lock clean
+.PHONY: help env opensmile cluster download book paper own predict smoke bundle merge verify pack picture listen pdf folds sensitivity layers \
+  protocols reruns scaling texts noise amounts temperatures coverage bench-extraction bench-training bench-frames bench-layers bench-small bench-portions test \
+  test-site test-mutations test-faults test-cluster audit-packages reference lint format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -51,6 +51,9 @@ $(ENV): requirements.lock requirements.hashed pyproject.toml
 
 opensmile: env ## add openSMILE for eGeMAPS (free for research only)
 	@$(PIP) --no-deps -r requirements-opensmile.lock
+
+cluster: env ## add what starts jobs on a SLURM cluster
+	@$(PIP) --no-deps -r requirements-cluster.lock
 
 download: env ## fetch the paper's corpora and models that are not here
 	@python -m crosscorpus.embeddings.downloads --profile paper
@@ -163,6 +166,9 @@ bench-frames: env ## measure training on frames against a loop over padded batch
 bench-small: env ## measure what early stopping costs on small training sets; writes _build/bench/small.json
 	@python -m benchmarks.small
 
+bench-portions: env ## measure time and memory of extraction in portions as a corpus grows; writes _build/bench/portions.json
+	@python -m benchmarks.portions
+
 lint: env ## style, format, types, order of imports and spelling
 	@ruff check
 	@ruff format --check
@@ -186,6 +192,9 @@ test-mutations: env ## put faults into the library, one after the other, and see
 test-faults: env ## kill, fill, damage and tamper, all of it; writes _build/bench/faults.json
 	@pytest tests/faults --faults full -n 2 --dist loadfile --no-loadscope-reorder
 
+test-cluster: cluster ## run a small grid on a SLURM cluster that is started on this machine, and kill what works there
+	@pytest -n 0 tests/cluster
+
 # Apart from the environment, so that it needs none. Where advisories cannot be looked up, pip-audit finds nothing,
 # which is not the same as nothing to find.
 ADVISORIES := import json, urllib.request as u; json.load(u.urlopen("https://pypi.org/pypi/pip/25.0/json", timeout=20))["vulnerabilities"]
@@ -193,7 +202,7 @@ ADVISORIES := import json, urllib.request as u; json.load(u.urlopen("https://pyp
 audit-packages: ## known vulnerabilities of the locked packages (needs the network)
 	@if $(PYTHON) -c '$(ADVISORIES)' 2>/dev/null; then \
 	  $(PYTHON) -m venv _build/audit && _build/audit/bin/$(PIP) --no-compile pip-audit \
-	  && _build/audit/bin/pip-audit --strict --no-deps --disable-pip -r requirements.lock -r requirements-opensmile.lock; \
+	  && _build/audit/bin/pip-audit --strict --no-deps --disable-pip -r requirements.lock -r requirements-opensmile.lock -r requirements-cluster.lock; \
 	  else echo "NOT RUN: pypi.org gives no advisories here"; fi
 
 reference: smoke ## keep the notebooks' outputs that `make test` compares with
@@ -203,13 +212,13 @@ reference: smoke ## keep the notebooks' outputs that `make test` compares with
 COMPILE := uv pip compile pyproject.toml --extra test --python-version 3.11 --no-annotate --no-header --quiet
 TIDY := sed -E '/^(nvidia-|cuda-|triton==)/d; s/^(torch==[0-9.]+)\+cpu/\1/'
 
-lock: env ## choose new versions for requirements.lock, with their hashes, and requirements-opensmile.lock
+lock: env ## choose new versions for requirements.lock, with their hashes, and for the two locks of extras
 	@$(PIP) uv
 	@$(COMPILE) --upgrade | $(TIDY) > requirements.new && mv requirements.new requirements.lock
 	@uv pip compile requirements.lock --no-deps --generate-hashes --python-version 3.11 --no-annotate --no-header \
 	  --quiet --output-file requirements.hashed
-	@$(COMPILE) --extra opensmile --constraints requirements.lock | $(TIDY) \
-	  | grep -vxFf requirements.lock > requirements-opensmile.lock
+	@for extra in opensmile cluster; do $(COMPILE) --extra $$extra --constraints requirements.lock | $(TIDY) \
+	  | grep -vxFf requirements.lock > requirements-$$extra.lock; done
 
 clean: ## remove everything generated, except the environment
 	@rm -rf _build .snakemake

@@ -2,29 +2,16 @@
 # notebooks and in lib/. Run it with `make book`, or `snakemake --cores all --configfile profiles/demo.yaml`.
 
 import json
+import shlex
 import sys
+from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from crosscorpus.base import paths
-from crosscorpus.book import chapters, dependencies
-from crosscorpus.embeddings import availability
-from crosscorpus.models import hidden_states
-from crosscorpus.protocols import protocol_settings
-from crosscorpus.training import beforehand, profiles
-
 config |= {key: "" for key in ("overrides", "mirror") if key in config and config[key] is None}  # given as nothing
-try:
-    paths.check_here()
-    profiles.check(config)
-    LAYER = protocol_settings.load(config["overrides"])["layer"]
-    # One that has no layers has nothing to choose from, and no part in a run of another layer than the last.
-    LAYERED = [ptm for ptm in config["ptms"] if LAYER == hidden_states.LAST or hidden_states.count(ptm)]
-    [hidden_states.name(ptm, LAYER) for ptm in LAYERED]
-except ValueError as error:
-    raise WorkflowError(str(error)) from None
-
 config.setdefault("gpus", 0)
+config.setdefault("hours_per_job", 0)
+CORES = workflow.resource_settings.cores or 1  # a cluster's jobs have theirs from its profile
 PROFILE, SOURCE = config["profile"], config["source"]
 RUN = f"_build/{PROFILE}"
 SITE = "." if PROFILE in ("demo", "paper") else RUN  # below it, jupyter-book writes _build/html
@@ -33,7 +20,6 @@ FACTS = glob_wildcards("data/{file,.+\\.(yaml|csv|parquet)}").file
 REGISTRIES = [file for file in FACTS if file.startswith(("corpora", "models"))]
 PACK = [f"embeddings/{f}" for f in glob_wildcards("data/embeddings/{file,.+\\.safetensors}").file]
 OWN = [f"own/embeddings/{f}" for f in glob_wildcards("data/own/embeddings/{file,.+\\.safetensors}").file]
-VARIANTS = [str(file) for file in protocol_settings.files(config["overrides"])]
 MODELS = glob_wildcards("notebooks/models/{ptm}.ipynb").ptm
 PAGES = glob_wildcards("book/{page,.+\\.(md|py|css|js|bib|svg|html)}").page
 # What a chapter and its kernel say goes into a log; of that, the screen shows how far something long has come.
@@ -41,27 +27,86 @@ LOGGED = " >> {log} 2>&1"
 EXECUTE = ": > {log}; papermill --no-progress-bar --log-level ERROR {input.notebook} {output} -y '{params.values}'"
 EXECUTE += " --stderr-file >(tee -a {log} | grep --line-buffered '^   - ' >&2)" + LOGGED
 
-# What was made elsewhere, and added, has its row in every grid.
-ADDED = availability.made_elsewhere(config["corpora"])
+def look_before():
+    """Read all corpora, and look at them together; return what was found, in lines."""
+    from crosscorpus.training import beforehand
+
+    mirror = config.get("mirror", "")
+    try:
+        return beforehand.check(config["corpora"], SOURCE, config["regimes"], config["overrides"], mirror, CORES)
+    except (ValueError, OSError) as error:
+        raise WorkflowError(str(error)) from None
+
+
+def planned():
+    """Check the profile; say what is there and what is to be made, by which jobs, in values that JSON has."""
+    from crosscorpus.base import paths
+    from crosscorpus.book import chapters
+    from crosscorpus.embeddings import availability, extraction_jobs
+    from crosscorpus.models import hidden_states
+    from crosscorpus.protocols import protocol_settings
+    from crosscorpus.training import profiles
+
+    try:
+        paths.check_here()
+        profiles.check(config)
+        layer = protocol_settings.load(config["overrides"])["layer"]
+        last = layer == hidden_states.LAST
+        # One that has no layers has nothing to choose from, and no part in a run of another layer than the last.
+        layered = [ptm for ptm in config["ptms"] if last or hidden_states.count(ptm)]
+        [hidden_states.name(ptm, layer) for ptm in layered]
+    except ValueError as error:
+        raise WorkflowError(str(error)) from None
+    # What was made elsewhere, and added, has its row in every grid.
+    added = availability.made_elsewhere(config["corpora"])
+    pairs = [(ptm, corpus) for ptm in [*layered, *added] for corpus in config["corpora"]]
+    pairs = list(dict.fromkeys(pair for pair in pairs if last or pair[0] not in added))
+    given = [pair for pair in pairs if pair[0] in added and availability.is_stored(*pair, SOURCE)]
+    held = pairs if SOURCE != "audio" and last else []
+    packed = [pair for pair in held if pair[0] not in added and availability.is_stored(*pair, "pack")]
+    made = [pair for pair in pairs if SOURCE != "pack" and pair not in packed and availability.can_extract(*pair)]
+    if not packed + given + made:
+        needs = availability.needed([*config["ptms"], *added], config["corpora"], SOURCE).to_string(index=False)
+        raise WorkflowError(f"nothing can be run with profile {PROFILE}. Needed:\n{needs}")
+    hours = config["hours_per_job"] if last else 0
+    if hours and made:
+        look_before()  # what a job can take depends on durations
+    seconds = {corpus: extraction_jobs.durations(corpus) if hours else () for corpus in {c for _, c in made}}
+    least = extraction_jobs.LEAST if hours else 0
+    jobs = extraction_jobs.plan(made, seconds, hours, least, bool(config["gpus"]))
+    shown = {ptm for ptm, _ in packed + given + made} | set(availability.models_run(config["corpora"], SOURCE))
+    return {
+        "of": OF,
+        "parameters": {name: list(chapters.declared(name)) for name in [*CHAPTERS, "model", "model-to-run"]},
+        "variants": [str(file) for file in protocol_settings.files(config["overrides"])],
+        "layer": layer,
+        "layered": layered,
+        "added": added,
+        "pairs": packed + given + made,
+        "jobs": [(job.ptm, job.what, job.corpora, job.portions) for job in jobs],
+        "shown": sorted(shown),
+        "apart": bool(hours),
+    }
+
+
+# A job of a cluster reads this file again, twice. It takes what is slow to find out from the process that started it.
+PLAN, OF = Path(RUN) / "plan.json", json.dumps(config, sort_keys=True)
+kept = json.loads(PLAN.read_text(encoding="utf-8")) if not workflow.is_main_process and PLAN.exists() else {}
+IS_KEPT = kept.get("of") == OF
+plan = kept if IS_KEPT else planned()
+LAYER, LAYERED, ADDED, SHOWN, VARIANTS = (plan[key] for key in ("layer", "layered", "added", "shown", "variants"))
 config["ptms"] = list(dict.fromkeys([*config["ptms"], *ADDED]))
-ALL = [(ptm, corpus) for ptm in [*LAYERED, *ADDED] for corpus in config["corpora"]]
-ALL = list(dict.fromkeys(pair for pair in ALL if LAYER == hidden_states.LAST or pair[0] not in ADDED))
-GIVEN = [pair for pair in ALL if pair[0] in ADDED and availability.is_stored(*pair, SOURCE)]
-HELD = ALL if SOURCE != "audio" and LAYER == hidden_states.LAST else []
-PACKED = [pair for pair in HELD if pair[0] not in ADDED and availability.is_stored(*pair, "pack")]
-MADE = [pair for pair in ALL if SOURCE != "pack" and pair not in PACKED and availability.can_extract(*pair)]
-PAIRS = PACKED + GIVEN + MADE
-if not PAIRS:
-    needs = availability.needed(config["ptms"], config["corpora"], SOURCE)
-    raise WorkflowError(f"nothing can be run with profile {PROFILE}. Needed:\n{needs.to_string(index=False)}")
-SHOWN = {ptm for ptm, _ in PAIRS} | set(availability.models_run(config["corpora"], SOURCE))
-EMBEDDED = [f"{RUN}/embed/{ptm}-{corpus}.ipynb" for ptm, corpus in MADE]
-TRAINED = [f"{RUN}/train/{ptm}.ipynb" for ptm in dict.fromkeys(ptm for ptm, _ in PAIRS)]
+JOBS = {(ptm, what): (list(corpora), portions) for ptm, what, corpora, portions in plan["jobs"]}
+EMBEDDED = [f"{RUN}/embed/{ptm}-{what}.{'ipynb' if n == 1 else 'txt'}" for (ptm, what), (_, n) in JOBS.items()]
+# What is trained together: all heads of a model or, on a cluster, those that one corpus trains.
+SIDES = {f"{ptm}-{corpus}": (ptm, [corpus]) for ptm, corpus in plan["pairs"]}
+SIDES = SIDES if plan["apart"] else {ptm: (ptm, []) for ptm, _ in SIDES.values()}
+TRAINED = [f"{RUN}/train/{side}.ipynb" for side in SIDES]
 
 
 def values(chapter, **changes):
     """The profile's values for the parameters that a chapter has, as JSON, which is YAML."""
-    given = {name: config[name] for name in chapters.declared(chapter) if name in config}
+    given = {name: config[name] for name in plan["parameters"][chapter] if name in config}
     return json.dumps(given | changes)
 
 
@@ -77,12 +122,19 @@ def stored(ptm):
 
 
 def library(chapter):
+    if IS_KEPT:  # whoever started this knows what is out of date
+        return []
+    from crosscorpus.book import dependencies
+
     return dependencies.of_notebook(f"notebooks/{chapter}.ipynb")
 
 
 wildcard_constraints:
     ptm="|".join([*config["ptms"], *MODELS]),
-    corpus="|".join(config["corpora"]),
+    corpora="|".join({what for _, what in JOBS} or {"none"}),
+    side="|".join(SIDES),
+    number="\\d+",
+    total="\\d+",
 
 
 rule book:
@@ -141,37 +193,76 @@ for chapter in PLAIN:
 # What can stop a run is looked for before the first model is loaded: all corpora are read, and looked at together. Not
 # by a rule: whatever depended on that would run again with it.
 onstart:
-    if MADE:
-        mirror = config.get("mirror", "")
-        try:
-            found = beforehand.check(
-                config["corpora"], SOURCE, config["regimes"], config["overrides"], mirror, workflow.cores
-            )
-        except (ValueError, OSError) as error:
-            raise WorkflowError(str(error)) from None
-        print("\n".join(found), file=sys.stderr, flush=True)
+    PLAN.parent.mkdir(parents=True, exist_ok=True)
+    PLAN.write_text(json.dumps(plan), encoding="utf-8")
+    if JOBS:
+        print("\n".join(look_before()), file=sys.stderr, flush=True)
+
+
+EXTRACTION_FACTS = expand("data/{file}", file=[f for f in FACTS if f in REGISTRIES or f.startswith("own/")])
 
 
 rule embed:
     input:
         notebook="notebooks/model.ipynb",
         library=library("model"),
-        facts=expand("data/{file}", file=[f for f in FACTS if f in REGISTRIES or f.startswith("own/")]),
+        facts=EXTRACTION_FACTS,
     output:
-        f"{RUN}/embed/{{ptm}}-{{corpus}}.ipynb",
+        f"{RUN}/embed/{{ptm}}-{{corpora}}.ipynb",
     params:
         values=lambda w, threads: values(
-            "model", ptm=w.ptm, corpora=[w.corpus], layer=LAYER, workers=threads
+            "model", ptm=w.ptm, corpora=JOBS[w.ptm, w.corpora][0], layer=LAYER, workers=threads
         ),
-    threads: workflow.cores
+    threads: CORES
     resources:
         gpu=config["gpus"],
     log:
-        f"{RUN}/logs/embed-{{ptm}}-{{corpus}}.log",
+        f"{RUN}/logs/embed-{{ptm}}-{{corpora}}.log",
     benchmark:
-        f"{RUN}/timings/embed-{{ptm}}-{{corpus}}.tsv"
+        f"{RUN}/timings/embed-{{ptm}}-{{corpora}}.tsv"
     shell:
         EXECUTE
+
+
+# A corpus that is more than a job takes: by a command, which does not load all of it as a page does.
+PORTION = "--model {wildcards.ptm} --corpus {wildcards.corpora}"
+PORTION += f" --mirror {shlex.quote(config['mirror'])}" if config.get("mirror") else ""
+
+
+rule portion:
+    input:
+        library=library("model"),
+        facts=EXTRACTION_FACTS,
+    output:
+        f"{RUN}/embed/{{ptm}}-{{corpora}}/{{number}}-of-{{total}}.txt",
+    threads: CORES
+    resources:
+        gpu=config["gpus"],
+    log:
+        f"{RUN}/logs/embed-{{ptm}}-{{corpora}}-{{number}}-of-{{total}}.log",
+    benchmark:
+        f"{RUN}/timings/embed-{{ptm}}-{{corpora}}-{{number}}-of-{{total}}.tsv"
+    shell:
+        f"python -m crosscorpus.embeddings portion {PORTION} --number {{wildcards.number}} --of {{wildcards.total}}"
+        " --workers {threads} > {output} 2> {log}"
+
+
+rule join:
+    input:
+        lambda w: [
+            f"{RUN}/embed/{w.ptm}-{w.corpora}/{number}-of-{JOBS[w.ptm, w.corpora][1]}.txt"
+            for number in range(1, JOBS[w.ptm, w.corpora][1] + 1)
+        ],
+    output:
+        f"{RUN}/embed/{{ptm}}-{{corpora}}.txt",
+    params:
+        portions=lambda w: JOBS[w.ptm, w.corpora][1],
+    log:
+        f"{RUN}/logs/join-{{ptm}}-{{corpora}}.log",
+    benchmark:
+        f"{RUN}/timings/join-{{ptm}}-{{corpora}}.tsv"
+    shell:
+        f"python -m crosscorpus.embeddings join {PORTION} --of {{params.portions}} > {{output}} 2> {{log}}"
 
 
 # A page shows what is stored: what the profile asks for was made by the rule `embed`, and no page asks for more.
@@ -220,14 +311,16 @@ rule train:
         variants=VARIANTS,
         embedded=EMBEDDED,
     output:
-        f"{RUN}/train/{{ptm}}.ipynb",
+        f"{RUN}/train/{{side}}.ipynb",
     params:
-        values=lambda w, threads: values("heads", ptms=[w.ptm], workers=threads),
-    threads: max(1, workflow.cores // len(TRAINED))
+        values=lambda w, threads: values(
+            "heads", ptms=[SIDES[w.side][0]], train_corpora=SIDES[w.side][1], workers=threads
+        ),
+    threads: max(1, CORES // len(TRAINED))
     log:
-        f"{RUN}/logs/train-{{ptm}}.log",
+        f"{RUN}/logs/train-{{side}}.log",
     benchmark:
-        f"{RUN}/timings/train-{{ptm}}.tsv"
+        f"{RUN}/timings/train-{{side}}.tsv"
     shell:
         EXECUTE
 

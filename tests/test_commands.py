@@ -9,6 +9,7 @@ import re
 import shutil
 
 import pytest
+import soundfile
 
 from crosscorpus.base import paths
 from tests import newcomer
@@ -40,6 +41,9 @@ NETWORK = "fetches corpora, models or packages from the network"
 LONG = "takes minutes to hours; what it calls has tests of its own"
 STORE = "works on a store that a run has filled; `tests/training/test_bundles.py` calls what it calls"
 RECORDINGS = "needs recordings; `tests/book/test_own_recordings.py` calls what it calls"
+CLUSTER = "needs a SLURM cluster; `tests/cluster` runs it on one"
+PORTION = "needs audio; `tests/embeddings/test_portions.py` runs it on some"
+BUCKET = "needs a bucket; `tests/base/test_remote_store.py` writes to one"
 ITSELF = "would start these tests again"
 NOT_HERE = {
     "make download": NETWORK,
@@ -48,6 +52,7 @@ NOT_HERE = {
     "python -m crosscorpus.embeddings.downloads emodb ravdess wavlm-base": NETWORK,
     "make env": NETWORK,
     "make opensmile": NETWORK,
+    "make cluster": NETWORK,
     "make audit-packages": NETWORK,
     "make lock": NETWORK,
     "make predict AUDIO=my-recordings": RECORDINGS,
@@ -71,6 +76,11 @@ NOT_HERE = {
     "make bench-training": LONG,
     "make bench-frames": LONG,
     "make bench-small": LONG,
+    "make bench-portions": LONG,
+    "snakemake --workflow-profile profiles/slurm --configfile profiles/paper.yaml --config gpus=1 "
+    "hours_per_job=8": CLUSTER,
+    "python -m crosscorpus.embeddings portion --model mfcc --corpus emodb --number 1 --of 2": PORTION,
+    "CROSSCORPUS_STORE=s3://my-bucket/crosscorpus make paper": BUCKET,
     "make picture": LONG,
     "make pdf": LONG,
     "make reference": LONG,
@@ -81,6 +91,7 @@ NOT_HERE = {
     "make test-site": ITSELF,
     "make test-mutations": ITSELF,
     "make test-faults": ITSELF,
+    "make test-cluster": ITSELF,
 }
 
 
@@ -229,6 +240,37 @@ def test_a_page_of_a_model_never_extracts(machine):
     extracting = [call for call in calls if call.get("extract", True)]
     assert {call["ptm"] for call in extracting} <= {"mfcc", "whisper-base"}
     assert all(call["corpora"] == ["mine"] for call in extracting)
+
+
+def test_a_run_for_a_cluster_is_divided(machine, noise):
+    """Large corpora in portions, trainings by model and corpus; what is in the pack is not made."""
+    folder, home = machine
+    rows = ["path,speaker,emotion"]
+    for n in range(40):
+        file = folder / "heard" / f"{n}.wav"
+        file.parent.mkdir(exist_ok=True)
+        soundfile.write(file, noise[: 8000 + 10 * n], 16_000)
+        rows.append(f"{file},{'abc'[n % 3]},{('anger', 'fear')[n % 2]}")
+    (folder / "data" / "own" / "heard.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    target = "_build/own/notebooks/same-corpus.ipynb"
+    command = (
+        f"{ACTIVATE} && snakemake --cores 1 --nolock --logger crosscorpus --configfile profiles/own.yaml --config "
+        f'\'corpora=["emodb", "heard"]\' \'ptms=["mfcc"]\' hours_per_job=0.003 -- {target}'
+    )
+    status, said = newcomer.run(command, folder, home)
+    assert status == 0, said
+    made = dict(re.findall(r"would run: (.*): (\S+)$", said, re.M))
+    for name, file in {
+        "embeddings of heard by mfcc, 1 of 2": "embed/mfcc-heard/1-of-2.txt",
+        "embeddings of heard by mfcc, 2 of 2": "embed/mfcc-heard/2-of-2.txt",
+        "embeddings of heard by mfcc, joined": "embed/mfcc-heard.txt",
+        "training heads on mfcc-emodb": "train/mfcc-emodb.ipynb",
+        "training heads on mfcc-heard": "train/mfcc-heard.ipynb",
+        "chapter same-corpus": "notebooks/same-corpus.ipynb",
+    }.items():
+        assert made.pop(name) == f"_build/own/{file}"
+    assert not made
+    assert not (folder / "_build" / "own" / "plan.json").exists()  # a dry run writes none
 
 
 # -- a checkout that was copied or moved ----------------------------------------------------------------------

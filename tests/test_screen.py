@@ -49,7 +49,7 @@ def job(handler, number, rule, at=0.0, **wildcards):
 
 def test_each_step_has_its_number_name_and_times(handler, capsys):
     send(handler, LogEvent.RUN_INFO, stats={"embed": 1, "train": 1, "data": 1, "chapters": 1, "total": 4})
-    job(handler, 1, "embed", ptm="mfcc", corpus="mine")
+    job(handler, 1, "embed", ptm="mfcc", corpora="mine")
     send(handler, LogEvent.JOB_FINISHED, job_id=1, at=60)
     job(handler, 2, "data", at=60)
     send(handler, LogEvent.JOB_FINISHED, job_id=2, at=75)

@@ -18,13 +18,15 @@ from snakemake_interface_logger_plugins.common import LogEvent
 from crosscorpus.base.progress import duration
 
 NAMES = {
-    "embed": "embeddings of {corpus} by {ptm}",
-    "train": "training heads on {ptm}",
+    "embed": "embeddings of {corpora} by {ptm}",
+    "portion": "embeddings of {corpora} by {ptm}, {number} of {total}",
+    "join": "embeddings of {corpora} by {ptm}, joined",
+    "train": "training heads on {side}",
     "model": "page of the model {ptm}",
     "book": "building the site",
 }
 """Steps that are no chapters."""
-LONG = {"embed": "embeddings", "train": "trainings"}
+LONG = {"embed": "embeddings", "portion": "portions of embeddings", "train": "trainings"}
 """Steps that take long, and are announced."""
 GOALS = ("chapters",)
 """Rules that do nothing: they ask for others."""

@@ -10,6 +10,7 @@ Modules, in the order in which data flows through them:
 - `devices`: on which device, and in which numbers, a model runs
 - `versions`: what made a result: the version of our own code, of the libraries, and the commit
 - `whole_files`: write files so that what stands under a final name is whole
+- `remote_store`: a store elsewhere, as in a bucket: what is made is sent there, what is not here is fetched
 - `added_files`: files of embeddings that were made elsewhere: where they are, and what their headers say
 - `safe_yaml`: long files of YAML, read quickly and without what could execute
 - `table_files`: tables on disk

@@ -12,7 +12,6 @@ from typing import Any
 import pandas as pd
 
 from crosscorpus.base import known_names, paths
-from crosscorpus.book import figure_colours
 from crosscorpus.training import run_parameters
 
 IPYTHON_NAMES = {"In", "Out", "exit", "quit", "open"}
@@ -68,6 +67,8 @@ def start(chapter: str, namespace: Mapping[str, Any]) -> types.SimpleNamespace:
     ValueError
         A setting of the protocol, among the overrides, cannot be used.
     """
+    from crosscorpus.book import figure_colours  # Matplotlib takes a second, and the workflow asks for names alone
+
     paths.check_here()
     parameters = declared(chapter)
     for name, value in namespace.items():

@@ -15,7 +15,7 @@ Modules, in the order in which data flows through them:
 - `import_checks`: checks of embeddings that were made elsewhere, before they are stored
 - `imports`: add embeddings that were made elsewhere to the store, and take them away again
 - `exports`: write stored embeddings to files that others read
-- `__main__`: commands: add, remove, export, frames, layers, list
+- `__main__`: commands: add, remove, export, frames, layers, portion, join, list
 - `availability`: which embeddings there are, which there are not, and what those would take
 - `sharding`: read, encode and write utterances shard by shard
 - `disk_space`: what hidden states take on disk, said before a run that makes them, and whether that is free
@@ -23,6 +23,8 @@ Modules, in the order in which data flows through them:
 - `layers`: one vector a layer for every utterance of a corpus: made from audio, stored once, and read by layer
 - `frames`: all hidden states of one layer for every utterance of a corpus, read by slice from disk
 - `extraction`: embed the utterances of a corpus: from audio files, through an extractor, into the store
+- `extraction_jobs`: which jobs make the embeddings of a run: large corpora in portions, and short work together
+- `portions`: embed a corpus in portions, as many as jobs share it, and join them by reference
 - `loose_embeddings`: embeddings of recordings that belong to no corpus
 - `disturbed`: embeddings of utterances in noise or in a telephone's band, stored apart
 - `pack`: the pack: the embeddings that the repository carries

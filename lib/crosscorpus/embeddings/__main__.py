@@ -1,7 +1,8 @@
-"""Embeddings made elsewhere: add them, take them away; write stored ones for others; make layers and frames.
+"""Add embeddings made elsewhere, take them away; write stored ones for others; make layers, frames, portions.
 
 python -m crosscorpus.embeddings add FILE --model NAME --corpus ID
 python -m crosscorpus.embeddings frames --model NAME --corpus ID
+python -m crosscorpus.embeddings portion --model NAME --corpus ID --number 2 --of 5
 """
 
 import argparse
@@ -10,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from crosscorpus.base import added_files, paths
-from crosscorpus.embeddings import exports, frames, imports, layers, store, store_folders
+from crosscorpus.embeddings import exports, frames, imports, layers, portions, store, store_folders
 from crosscorpus.models import hidden_states, model_registry
 
 
@@ -45,6 +46,15 @@ def _parser() -> argparse.ArgumentParser:
         made.add_argument("--workers", type=int, default=0, help="processes side by side; 0: one a core")
         if kind == "frames":
             made.add_argument("--layer", default=hidden_states.LAST, help="last, mean, or a number from 0 on")
+    for command, what in (("portion", "embed a portion of a corpus"), ("join", "join the portions of a corpus")):
+        one = commands.add_parser(command, help=f"{what}, which several jobs share")
+        one.add_argument("--model", required=True)
+        one.add_argument("--corpus", required=True)
+        one.add_argument("--of", type=int, required=True, help="how many portions there are")
+        one.add_argument("--mirror", default=None, help="folder of local copies; without it, CROSSCORPUS_MIRROR")
+        if command == "portion":
+            one.add_argument("--number", type=int, required=True, help="which, from 1 on")
+            one.add_argument("--workers", type=int, default=0, help="processes side by side; 0: one a core")
     commands.add_parser("list", help="list what was added")
     return parser
 
@@ -80,6 +90,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         embed = layers.embed_layers if command == "layers" else frames.embed_frames
         made = embed(given.pop("model"), given.pop("corpus"), **given)
         print(f"{len(made)} utterances, {len(made.vectors)} vectors of {made.vectors.shape[1]} dimensions")
+    elif command == "portion":
+        count = given.pop("of")
+        print(portions.embed(given.pop("model"), given.pop("corpus"), given.pop("number"), count, **given))
+    elif command == "join":
+        print(portions.join(given["model"], given["corpus"], given["of"], mirror=given["mirror"]))
+        portions.tidy(given["model"], given["corpus"])
     else:
         table = imports.added()
         print(table.to_string(index=False) if len(table) else "nothing was added")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from crosscorpus.base import added_files, known_names, paths, sound, versions, whole_files
+from crosscorpus.base import added_files, known_names, paths, remote_store, sound, versions, whole_files
 from crosscorpus.corpora import (
     audio_damage,
     containers,
@@ -207,6 +207,7 @@ def write_scan(corpus: str, scan: utterance_tables.Scan, to: Path) -> None:
         path, text = to / kind / f"{corpus}.csv", table.to_csv(index=False)
         if not path.exists() or path.read_bytes() != text.encode():  # so a store that is whole may be read-only
             whole_files.replace_file(path, functools.partial(Path.write_bytes, data=text.encode()))
+            remote_store.send(path)
 
 
 def read_scan(corpus: str, source: str = "pack") -> utterance_tables.Scan:
@@ -225,13 +226,13 @@ def read_scan(corpus: str, source: str = "pack") -> utterance_tables.Scan:
     entry = corpus_registry.get(corpus)
     if source == "any":
         return read_scan(corpus, "pack" if (paths.PACK / "utterances" / f"{corpus}.csv").exists() else "audio")
-    here = (store_folders.folder(source) / "utterances" / f"{corpus}.csv").exists()
+    here = remote_store.here(store_folders.folder(source) / "utterances" / f"{corpus}.csv")
     if not here and (found := _from_elsewhere(corpus, source)) is not None:
         return found
     tables = []
     for kind in ("utterances", "quality", "problems"):
         path = store_folders.folder(source) / kind / f"{corpus}.csv"
-        if not path.exists():
+        if not remote_store.here(path):
             raise store_folders.NotStoredError(
                 f"{paths.shown(path)}: not there; "
                 + (

@@ -4,13 +4,14 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from crosscorpus.base import paths, whole_files
+from crosscorpus.base import paths, remote_store, whole_files
 from crosscorpus.embeddings import store_folders
 
 AGAIN = "delete it, it will be made again"
@@ -77,8 +78,77 @@ def read_embeddings(path: Path) -> tuple[np.ndarray, dict[str, str]]:
     StoredWrongError
         The file is cut short, is no safetensors file, or was changed.
     """
-    tensors, metadata = read_tensors(path, needed="embeddings")
+    tensors, metadata, _ = _read(path, AGAIN, ("embeddings", REFERENCES))
+    if REFERENCES in tensors:
+        return _joined(path, tensors[REFERENCES]), metadata
     return tensors["embeddings"].astype(np.float32, copy=False), metadata
+
+
+def read_facts(path: Path) -> dict[str, str]:
+    """Read what a file of embeddings says made them, checked, without what it refers to; as `read_embeddings`."""
+    return _read(path, AGAIN, ("embeddings", REFERENCES))[1]
+
+
+REFERENCES = "portions"
+"""The array of a file that refers to others, as UTF-8: a JSON list of `reference`s."""
+
+
+def folder_of_portions(path: Path) -> Path:
+    """Return the folder of the files that a file of embeddings refers to, if it does."""
+    return path.with_suffix(".portions")
+
+
+def read_portion(path: Path) -> tuple[np.ndarray, np.ndarray, dict[str, str], dict[str, Any]]:
+    """Read a portion of a corpus: vectors, their positions in its table of utterances, metadata, and a reference.
+
+    The reference has the portion's `file` (its name), `rows` (how many) and `sha256` (of its content), as
+    `write_references` takes it. Raises as `read_embeddings`.
+    """
+    tensors, metadata, digest = _read(path, AGAIN, ("embeddings",))
+    reference = {"file": path.name, "rows": len(tensors["rows"]), "sha256": digest}
+    return tensors["embeddings"], tensors["rows"], metadata, reference
+
+
+def write_references(path: Path, references: Sequence[Mapping[str, Any]], metadata: Mapping[str, str]) -> None:
+    """Write a file of embeddings that refers to portions in `folder_of_portions`, atomically."""
+    text = json.dumps(list(references), sort_keys=True)
+    write_tensors(path, {REFERENCES: np.frombuffer(text.encode(), dtype=np.uint8)}, metadata)
+
+
+def portions_of(path: Path) -> list[Path]:
+    """Return the files that a file of embeddings refers to; none, where it holds the vectors itself."""
+    tensors, _, _ = _read(path, AGAIN, ("embeddings", REFERENCES))
+    return [folder_of_portions(path) / one["file"] for one in _references(tensors.get(REFERENCES))]
+
+
+def undivided(path: Path, folder: Path) -> Path:
+    """Return a file that is not in portions: it itself, or a copy of all its vectors in a folder."""
+    if path.suffix != ".safetensors" or not portions_of(path):
+        return path
+    copy = folder / path.parent.name / path.name
+    write_embeddings(copy, *read_embeddings(path))
+    return copy
+
+
+def _references(array: np.ndarray | None) -> list[dict[str, Any]]:
+    return [] if array is None else json.loads(array.tobytes())
+
+
+def _joined(path: Path, array: np.ndarray) -> np.ndarray:
+    """Return the vectors [utterances, dim] of all portions that a file refers to; one at a time is read."""
+    references, joined = _references(array), np.empty((0, 0), dtype=np.float32)
+    for reference in references:
+        file = folder_of_portions(path) / reference["file"]
+        try:
+            vectors, rows, _, found = read_portion(file)
+        except store_folders.NotStoredError as error:
+            raise store_folders.StoredWrongError(f"{path}: refers to {error}; {AGAIN}") from error
+        if found != reference:
+            raise store_folders.StoredWrongError(f"{path}: refers to another content of {file.name}; {AGAIN}")
+        if not joined.size:
+            joined = np.empty((sum(one["rows"] for one in references), vectors.shape[1]), dtype=np.float32)
+        joined[rows] = vectors
+    return joined
 
 
 def is_protected(path: Path) -> bool:
@@ -112,7 +182,13 @@ def read_named(path: Path, again: str) -> tuple[np.ndarray, list[str], dict[str,
 
 def read_tensors(path: Path, again: str = AGAIN, needed: str = "") -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """Read what `write_tensors` wrote, an array of the name `needed` among it; raises as `read_embeddings`."""
-    if not path.exists():
+    tensors, metadata, _ = _read(path, again, (needed,) if needed else ())
+    return tensors, metadata
+
+
+def _read(path: Path, again: str, needed: tuple[str, ...]) -> tuple[dict[str, np.ndarray], dict[str, str], str]:
+    """Read what `write_tensors` wrote, one of the arrays `needed` among it, and the hash of all arrays."""
+    if not remote_store.here(path):
         raise store_folders.NotStoredError(f"{paths.shown(path)}: not there")
     try:
         with safe_open(path, framework="numpy") as file:
@@ -126,24 +202,30 @@ def read_tensors(path: Path, again: str = AGAIN, needed: str = "") -> tuple[dict
         raise store_folders.StoredWrongError(
             f"{path}: written by another version of this project or by something else; {again}"
         )
-    facts_changed = protected is not None and protected != _sha256_of_facts(metadata)
-    if (needed and needed not in tensors) or metadata.pop("sha256", None) != _sha256(tensors) or facts_changed:
+    facts_changed, digest = protected is not None and protected != _sha256_of_facts(metadata), _sha256(tensors)
+    lacks = bool(needed) and not any(name in tensors for name in needed)
+    if lacks or metadata.pop("sha256", None) != digest or facts_changed:
         raise store_folders.StoredWrongError(
             f"{path}: its content is not what was written (its SHA-256 differs); {again}"
         )
-    return tensors, metadata
+    return tensors, metadata, digest
+
+
+def run_file(path: Path) -> Path:
+    """Return the file beside a file of embeddings that says how the run went that made them."""
+    return path.with_suffix(".run.json")
 
 
 def write_run(path: Path, facts: Mapping[str, str]) -> None:
     """Write how a run went that made embeddings (its speed, say), beside their file."""
     text = json.dumps(dict(facts), indent=2, sort_keys=True) + "\n"
-    whole_files.replace_file(path.with_suffix(".run.json"), lambda part: part.write_text(text, encoding="utf-8"))
+    whole_files.replace_file(run_file(path), lambda part: part.write_text(text, encoding="utf-8"))
 
 
 def read_run(path: Path) -> dict[str, str]:
     """Read what `write_run` wrote; empty where nothing is."""
-    file = path.with_suffix(".run.json")
-    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    file = run_file(path)
+    return json.loads(file.read_text(encoding="utf-8")) if remote_store.here(file) else {}
 
 
 def check_vectors(vectors: np.ndarray, utterances: pd.DataFrame, dimension: int, what: str) -> None:
@@ -167,7 +249,18 @@ def check_vectors(vectors: np.ndarray, utterances: pd.DataFrame, dimension: int,
             f"{what}: {int(wrong.sum())} embeddings are not finite or constant, "
             f"the first of utterance {first}; listen to its audio, and leave it out or extract it again"
         )
-    table = utterances[["utterance", "sha256"]].assign(row=[row.tobytes() for row in vectors])
+    check_repeated([row.tobytes() for row in vectors], utterances, what)
+
+
+def check_repeated(rows: Sequence[bytes] | np.ndarray, utterances: pd.DataFrame, what: str) -> None:
+    """Check that utterances whose audio differs have different vectors, given as bytes or as their hashes.
+
+    Raises
+    ------
+    StoredWrongError
+        Some do not; the message names two.
+    """
+    table = utterances[["utterance", "sha256"]].assign(row=rows)
     same = table[table.duplicated("row", keep=False) & ~table.duplicated(["row", "sha256"], keep=False)]
     if len(same):
         pair = list(same.loc[same["row"] == same["row"].iloc[0], "utterance"][:2])

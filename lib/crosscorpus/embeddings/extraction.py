@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from crosscorpus.base import devices, known_names, sound
+from crosscorpus.base import devices, known_names, remote_store, sound
 from crosscorpus.corpora import corpus_registry
 from crosscorpus.embeddings import (
     availability,
@@ -75,11 +75,7 @@ def embed(
     scan = corpus_scans.fresh(corpus, root)
     identity = store.identity(ptm, pooling, scan.utterances, dtype)
     whole = store.embeddings_path(ptm, corpus, pooling, store.key(identity), dtype=dtype)
-    if (
-        not whole.exists()
-        or not embedding_files.is_protected(whole)
-        or weights.are_others(ptm, embedding_files.read_embeddings(whole)[1].get("weights_sha256"), mirror)
-    ):
+    if not is_made(whole, ptm, mirror):
         for other in store.others(whole, identity):
             logger.warning(other)
         on = devices.choose_device(device)
@@ -91,6 +87,13 @@ def embed(
     return store.load(ptm, corpus, "audio", pooling, dtype)
 
 
+def is_made(file: Path, ptm: str, mirror: str | None) -> bool:
+    """Return whether a file of embeddings is there, protected by a hash, and made with the weights here."""
+    if not remote_store.here(file) or not embedding_files.is_protected(file):
+        return False
+    return not weights.are_others(ptm, embedding_files.read_facts(file).get("weights_sha256"), mirror)
+
+
 def extract_into(
     load: sharding.Load,
     corpus: str,
@@ -100,6 +103,7 @@ def extract_into(
     identity: dict[str, str],
     whole: Path,
     keep: sharding.Keep | None = None,
+    rows: np.ndarray | None = None,
 ) -> None:
     """Extract embeddings of utterances, and write them to a file with what made them.
 
@@ -111,23 +115,26 @@ def extract_into(
         What decides what they are; see `store.identity`.
     whole
         The file.
+    rows
+        The utterances' positions in their corpus's table, for a portion of a corpus.
     """
     model, parts = model_registry.get(load[0]), whole.with_suffix("")
     files, made_by, speed = sharding.run(load, corpus, utterances, root, parts, workers, sharding.holds, keep)
     vectors = np.empty((len(utterances), model.dimension), dtype=np.float32)
     try:
         for file in files:
-            part, rows = embedding_files.read_part(file)
-            vectors[rows] = part
+            part, at = embedding_files.read_part(file)
+            vectors[at] = part
         loaded = embedding_files.read_embeddings(files[0])[1]
     except store_folders.NotStoredError:
         if not whole.exists():
             raise
         return shutil.rmtree(parts, ignore_errors=True)  # another run of the same has finished just now
     embedding_files.check_vectors(vectors, utterances, model.dimension, f"{model.name} on {corpus}")
-    embedding_files.write_embeddings(whole, vectors, identity | loaded | made_by)
+    embedding_files.write_embeddings(whole, vectors, identity | loaded | made_by, rows)
     if speed:
         embedding_files.write_run(whole, speed)
+    remote_store.send(*([embedding_files.run_file(whole)] if speed else []), whole)
     shutil.rmtree(parts, ignore_errors=True)
 
 

@@ -217,7 +217,7 @@ def remove(ptm: str, corpus: str = "") -> list[str]:
     if not any(files[0].parent.iterdir()):
         files[0].parent.rmdir()
     stale = [paths.BUILD / "predictions" / ptm]
-    stale += [*paths.BUILD.glob(f"*/notebooks/models/{ptm}.ipynb"), *paths.BUILD.glob(f"*/train/{ptm}.ipynb")]
+    stale += [*paths.BUILD.glob(f"*/notebooks/models/{ptm}.ipynb"), *paths.BUILD.glob(f"*/train/{ptm}*.ipynb")]
     for made in stale:
         if made.is_dir():
             shutil.rmtree(made)

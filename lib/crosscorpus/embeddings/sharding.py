@@ -31,7 +31,7 @@ Load = tuple[str, str, str, Path | None, str]
 """The arguments of `loading.load`."""
 
 
-def plan(seconds: Sequence[float], device: str, neighbours: int = 0) -> list[list[np.ndarray]]:
+def plan(seconds: Sequence[float] | np.ndarray, device: str, neighbours: int = 0) -> list[list[np.ndarray]]:
     """Divide utterances into shards of batches, by the same rule whoever runs them.
 
     Parameters

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from crosscorpus.base import added_files, paths, sound, versions
+from crosscorpus.base import added_files, paths, remote_store, sound, versions
 from crosscorpus.corpora import containers, decoding, mp3
 from crosscorpus.embeddings import block_files, corpus_scans, embedding_files, store_folders
 from crosscorpus.models import hidden_states, loading, model_registry
@@ -38,7 +38,8 @@ class Embeddings:
 
 def audio_hash(utterances: pd.DataFrame) -> str:
     """Return one hash (64 hex digits) of all utterances: their names and audio, in order."""
-    lines = "\n".join(f"{row.utterance} {row.sha256}" for row in utterances.itertuples())
+    named = zip(utterances["utterance"], utterances["sha256"], strict=True)
+    lines = "\n".join(f"{utterance} {sha256}" for utterance, sha256 in named)
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
@@ -105,7 +106,7 @@ def load(
     utterances = corpus_scans.read_scan(corpus, source).utterances
     asked = identity(ptm, pooling, utterances, dtype) if source == "audio" else {}
     path = embeddings_path(ptm, corpus, pooling, key(asked), source, dtype)
-    if not path.exists():
+    if not remote_store.here(path):
         raise store_folders.NotStoredError(f"{paths.shown(path)}: not there; it is made by `{make}`")
     vectors, metadata = embedding_files.read_embeddings(path)
     embedding_files.check_vectors(vectors, utterances, model.dimension, str(path))

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from crosscorpus.base import added_files, known_names, paths
+from crosscorpus.base import added_files, known_names, paths, remote_store
 
 SOURCES = ("pack", "audio", "any")
 
@@ -34,6 +34,8 @@ def packed_corpora() -> list[str]:
 
 def may_hold(ptm: str, corpus: str) -> bool:
     """Return whether a file of embeddings has the names of a model and a corpus: a quick look that reads none."""
+    if remote_store.address():  # there, only asking for a file tells
+        return True
     folders = (paths.PACK / ptm, *paths.BUILD.glob(f"*/{ptm}"), added_files.folder() / ptm)
     return any(next(folder.glob(f"{corpus}*"), None) is not None for folder in folders)
 

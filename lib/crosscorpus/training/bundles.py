@@ -66,13 +66,14 @@ def write(file: Path, by: str = "") -> list[str]:
         "date": datetime.date.today().isoformat(),
         "commit": versions.of_commit(),
         "libraries": versions.of_libraries(),
-        "files": {name: weights.sha256(path) for name, path in taken.items()},
     }
 
     def zipped(part: Path) -> None:
-        with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
-            archive.writestr(LIST, json.dumps(facts, indent=1, sort_keys=True))
-            for name, path in taken.items():
+        with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive, tempfile.TemporaryDirectory() as folder:
+            whole = {name: embedding_files.undivided(path, Path(folder)) for name, path in taken.items()}
+            listed = facts | {"files": {name: weights.sha256(path) for name, path in whole.items()}}
+            archive.writestr(LIST, json.dumps(listed, indent=1, sort_keys=True))
+            for name, path in whole.items():
                 archive.write(path, name)
 
     whole_files.replace_file(file, zipped)

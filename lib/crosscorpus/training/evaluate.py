@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from crosscorpus.base import devices, known_names, processes, progress, table_files, whole_files
+from crosscorpus.base import devices, known_names, processes, progress, remote_store, table_files, whole_files
 from crosscorpus.embeddings import corpus_scans, store, store_folders
 from crosscorpus.protocols import cells, folds, protocol_settings
 from crosscorpus.protocols.protocol_settings import Protocol
@@ -120,7 +120,9 @@ def run(units: Sequence[unit_of_work.Unit], workers: int = 0, device: str = "aut
     device = devices.choose_device(device)
     known: dict[tuple, str] = {}  # hashes of embeddings and folds, which many units share
     files = [prediction_files.of_unit(unit, known, device) for unit in units]
-    to_do = [(unit, pair) for unit, pair in zip(units, files, strict=True) if not all(f.exists() for f in pair)]
+    to_do = [
+        (unit, pair) for unit, pair in zip(units, files, strict=True) if not all(map(remote_store.here, pair))
+    ]
     _check_inputs([unit for unit, _ in to_do])  # what is stored passed, with the same rows: they are in its name
     if device == "cuda":
         _run_stacked([job for job in to_do if job[0].head in heads.HEADS], device)
@@ -201,6 +203,7 @@ def _keep(
     record = run_records.of_run(unit.protocol, device, [unit.trained_on, *unit.tests])
     for table, file in zip(tables, files, strict=True):
         whole_files.replace_file(file, functools.partial(table_files.write, table, record=record))
+    remote_store.send(*files)
 
 
 def training_summary(history: pd.DataFrame) -> pd.DataFrame:
