@@ -478,6 +478,58 @@ def test_all_scores_fit_a_phone_in_each_view(site, browser):
     assert found == []
 
 
+FULL = [*"paper-and-ours same-corpus cross-corpus audit ambiguities explorer own-recordings claims leakage".split()]
+"""Pages whose tables have columns that decide."""
+BOXES = """boxes => boxes.map(b => [b.getAttribute("aria-label"), b.scrollWidth - b.clientWidth,
+    b.scrollHeight - b.clientHeight, Math.round(b.getBoundingClientRect().right)])"""
+
+
+def test_tables_hide_no_column_at_1440_and_none_scrolls_down(site, browser):
+    found = []
+    with watched(browser, found) as page:
+        for name in FULL:
+            page.goto((site / "notebooks" / f"{name}.html").as_uri())
+            page.evaluate("document.querySelectorAll('details.detail-part').forEach(one => { one.open = true; })")
+            page.wait_for_timeout(50)  # the boxes in them are fitted when they open
+            boxes = page.locator(".bd-article .table-box").evaluate_all(BOXES)
+            assert boxes, name
+            found += [(name, *box) for box in boxes if box[1] > 0 or box[2] > 2 or box[3] > 1440]
+            assert page.evaluate("document.documentElement.scrollWidth") == 1440, name
+    assert found == []
+
+
+def test_on_a_phone_more_columns_show_and_the_first_stays(site, browser):
+    with watched(browser, [], width=390) as page:
+        page.goto((site / "notebooks" / "paper-and-ours.html").as_uri())
+        box = page.locator(".table-box", has=page.locator("th", has_text="paper is")).first
+        assert box.evaluate("b => b.classList.contains('more') && getComputedStyle(b).maskImage !== 'none'")
+        names = box.locator("thead tr").last.locator("th").all_inner_texts()
+        assert [name.strip("\u2195\n ") for name in names[:2]] == ["model", "paper is"]
+        verdict = box.locator("thead tr").last.locator("th").nth(1).bounding_box()
+        assert verdict["x"] + verdict["width"] < 390
+        left = box.locator("tbody tr").first.locator("> *").first.bounding_box()["x"]
+        box.evaluate("b => { b.scrollLeft = b.scrollWidth; }")
+        page.wait_for_function("document.querySelectorAll('.table-box.scrolled:not(.more)').length === 1")
+        assert abs(box.locator("tbody tr").first.locator("> *").first.bounding_box()["x"] - left) < 1
+
+
+def test_long_tables_show_all_rows_when_asked(site, browser):
+    with watched(browser, []) as page:
+        page.goto((site / "notebooks" / "ambiguities.html").as_uri())
+        button = page.locator("button.show-rows").first
+        box = page.locator(".table-box:has(+ button.show-rows)").first
+        n = box.locator("tbody tr").count()
+        assert box.locator("tbody tr:visible").count() < n
+        button.press("Enter")
+        assert (box.locator("tbody tr:visible").count(), button.get_attribute("aria-expanded")) == (n, "true")
+        button.press("Enter")
+        shown = box.locator("tbody tr:visible").count()
+        assert shown < n
+        box.locator("button.sort").last.click()  # other rows are the first ones now, as many
+        assert box.locator("tbody tr:visible").count() > 0
+        assert not box.locator("tbody tr").last.is_visible()
+
+
 RESULTS = ["same-corpus", "cross-corpus", "claims", "audit", "paper-and-ours", "ambiguities"]
 
 

@@ -142,6 +142,7 @@
         more.replaceChildren();
         drawn = { view: state.view, ...views.draw[state.view](kept) };
       }
+      window.crosscorpus.arrange(stage);
       if (focus) more.querySelector(`[name="${focus}"]`)?.focus();
       toAddress();
     }

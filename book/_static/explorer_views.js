@@ -31,9 +31,9 @@ window.crosscorpus.views = (data, scores, page) => {
   const interval = (low, { i }) => (low === null ? "–" : `${shown(low, 1)}–${shown(number("high", i), 1)}`);
   const COLUMNS = [
     words("model", "model"),
+    figures("difference", ({ i }) => number("difference", i), signed),
     figures("published", ({ i }) => scores.published(i)),
     figures("ours", ({ i }) => scores.ours(i)),
-    figures("difference", ({ i }) => number("difference", i), signed),
     words("trained on", "train_corpus"),
     words("tested on", "test_corpus"),
     words("head", "head"),

@@ -24,7 +24,7 @@
     cell.style.color = 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.18 ? "#000" : "#fff";
   }
 
-  window.crosscorpus = { element, paint }; // for explorer.js
+  Object.assign(window.crosscorpus, { element, paint }); // for explorer.js
 
   function selectors(choices, changed) {
     const form = element("form", { className: "choices" });
@@ -63,7 +63,8 @@
     for (const name of data.columns) head.append(element("th", { scope: "col", textContent: name }));
     const cells = data.matrices[chosen.join(",")];
     const body = table.createTBody();
-    data.rows.forEach((row, i) => {
+    // Rows may depend on the first two choices: speakers and texts are those of a corpus.
+    (data.rows_of?.[chosen.slice(0, 2).join(",")] ?? data.rows).forEach((row, i) => {
       const line = body.insertRow();
       line.append(element("th", { scope: "row", textContent: row }));
       data.columns.forEach((column, j) => {

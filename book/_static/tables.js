@@ -18,6 +18,9 @@
     return Number.isNaN(x) || Number.isNaN(y) ? a.localeCompare(b, "en", { numeric: true }) : x - y;
   };
 
+  // Which rows of a long table are shown depends on their order; see table_boxes.js.
+  const changed = (table) => table.closest(".table-box").dispatchEvent(new Event("rows-changed"));
+
   function sortable(table, head) {
     const body = table.tBodies[0];
     const rows = [...body.rows]; // in the order of the page
@@ -35,7 +38,10 @@
         const order = next === undefined ? "ascending" : next;
         for (const other of head.cells) other.removeAttribute("aria-sort");
         table.classList.toggle("sorted", order !== null);
-        if (order === null) return body.append(...rows);
+        if (order === null) {
+          body.append(...rows);
+          return changed(table);
+        }
         cell.setAttribute("aria-sort", order);
         const sign = order === "ascending" ? 1 : -1;
         const sorted = [...rows].sort((a, b) => {
@@ -44,6 +50,7 @@
           return sign * compare(x, y);
         });
         body.append(...sorted);
+        changed(table);
       });
     });
   }
@@ -68,6 +75,8 @@
         row.hidden = !wanted.every((word) => text.includes(word));
         left += !row.hidden;
       }
+      box.searched = wanted.length > 0;
+      changed(table);
       count.textContent = left === rows.length ? `${left} rows` : `${left} of ${rows.length} rows`;
     });
   }

@@ -113,3 +113,20 @@ def test_no_name_ends_the_data():
 )
 def test_without_embeddings_a_sentence_says_so(view):
     assert isinstance(view(), Markdown)
+
+
+def test_confusions_are_split_by_speaker_and_by_text():
+    utterances = pd.DataFrame(
+        {"corpus": "emodb", "utterance": list("abcdx"), "speaker": ["7", "7", "03", None, "9"], "text_id": ""}
+    ).assign(emotion="unused")
+    other = pd.DataFrame(
+        {"corpus": ["ravdess"], "utterance": ["e"], "speaker": ["1"], "text_id": ["kids </script>"]}
+    )
+    data = data_of(interactive.predictions_by(predictions(), pd.concat([utterances, other]), EMOTIONS))
+    assert data["rows_of"]["0,1"] == ["speaker 03", "speaker 7"]  # who is not named has no row
+    assert data["matrices"]["0,1,0"] == [[1, 0], [2, 0]]
+    assert data["matrices"]["0,1,2"] == [[0, 0], [1, 0]]  # of fear alone
+    assert data["matrices"]["0,0,0"] == [[2, 0], [1, 1]]
+    assert (data["rows_of"]["0,2"], data["matrices"]["0,2,0"]) == ([], [])  # a corpus without texts
+    assert (data["rows_of"]["1,2"], data["matrices"]["1,2,1"]) == (["text kids </script>"], [[0, 1]])
+    assert isinstance(interactive.predictions_by(predictions().iloc[:0], other, EMOTIONS), Markdown)

@@ -103,8 +103,11 @@ BESIDE = {
 
 def test_beside_paper_names_pairs_and_signs_differences():
     cells = text_of(score_tables.beside_paper(pd.DataFrame([BESIDE])))
-    values = ["RAVDESS → Emo-DB", "CNN", "speaker", "40.0", "64.00", "-24.0", "39.5 (35.0–45.0)"]
-    assert cells[-12:] == [*values, "32.0", "–", "–", "35.0 (31.1–39.0)", f"10{tables.NO_BREAK}speakers"]
+    # Of one model alone, what decides follows the pair; where there are several, the model.
+    values = ["RAVDESS → Emo-DB", "-24.0", "–", "CNN", "speaker", "40.0", "64.00", "39.5 (35.0–45.0)"]
+    assert cells[-12:] == [*values, "32.0", "–", "35.0 (31.1–39.0)", f"10{tables.NO_BREAK}speakers"]
+    both = pd.DataFrame([BESIDE, BESIDE | {"ptm": "wavlm-base"}])
+    assert text_of(score_tables.beside_paper(both))[-13:][:3] == ["WavLM", "-24.0", "–"]
 
 
 def test_a_verdict_says_by_how_much_the_paper_is_outside():
@@ -349,3 +352,20 @@ def test_a_name_of_another_form_is_refused(name, build_folder):
 def test_an_empty_text_shows_nothing():
     assert tables.said("") is None
     assert tables.said("- one").data == "- one"
+
+
+@pytest.mark.parametrize(
+    ("columns", "shown"),
+    [
+        (["corpus", "ptm", "head", "difference", "low", "high", "p"],
+         ["corpus", "ptm", "difference", "low", "high", "head", "p"]),
+        (["place", "claim", "verdict", "low"], ["place", "verdict", "low", "claim"]),
+        (["model", "low", "high", "effect", "p", "from"], ["model", "effect", "low", "high", "p", "from"]),
+        (["difference", "ptm"], ["difference", "ptm"]),
+        (["low", "high"], ["low", "high"]),
+    ],
+)  # fmt: skip
+def test_what_a_row_comes_to_follows_its_model(columns, shown):
+    table = pd.DataFrame([range(len(columns))], columns=columns)
+    assert list(tables.decisive_first(table)) == shown
+    assert tables.decisive_first(table)[columns].equals(table)

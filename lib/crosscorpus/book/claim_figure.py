@@ -11,15 +11,15 @@ from crosscorpus.models import model_registry
 NOT_RUN = "#8A8A8A"
 
 
-def claim_and_answer(means: pd.DataFrame, n_run: int, n_cells: int) -> Figure:
+def claim_and_answer(means: pd.DataFrame, cells: pd.DataFrame) -> Figure:
     """Draw each model's mean score across corpora: the paper's, and ours with its spread.
 
     Parameters
     ----------
     means
         What `first_findings.means_across` returns.
-    n_run, n_cells
-        Cells of Table I that were run, and all, for the title.
+    cells
+        Those of Table I: train_corpus, test_corpus, and ours, NaN where it was not run. The title counts them.
     """
     y = np.arange(len(means))[::-1]
     fig, ax = plt.subplots(figsize=(7.2, 0.34 * len(means) + 1.5))
@@ -56,10 +56,19 @@ def claim_and_answer(means: pd.DataFrame, n_run: int, n_cells: int) -> Figure:
     )
     rows = told.drop(columns=["ptm", "n"]).to_dict("records")
     marks.put(ax, np.where(here, ours, paper), np.where(here, y - 0.16, y), rows)
-    ax.set_title(f"Across corpora: the paper's eight models, {n_run} of {n_cells} cells run here")
+    ax.set_title(_counted(cells))
     ax.set(xlabel="mean accuracy over pairs of two different corpora (%)", ylim=(-0.6, len(means) - 0.4))
     ax.set_xlim(left=0)
     ax.grid(axis="x", color="#E6E6E6", linewidth=0.7)
     ax.set_axisbelow(True)
     fig.legend(loc="outside lower center", ncols=2)
     return fig
+
+
+def _counted(cells: pd.DataFrame) -> str:
+    """Return how many cells were run, of all and of each kind."""
+    run, apart = cells["ours"].notna(), cells["train_corpus"] != cells["test_corpus"]
+    return (
+        f"{run.sum()} of the paper's {len(cells)} cells run here: "
+        f"{run[apart].sum()} of {apart.sum()} across corpora\n(this figure), {run[~apart].sum()} of {(~apart).sum()} within one"
+    )

@@ -115,6 +115,52 @@ def predictions(table: pd.DataFrame, emotions: Sequence[str], regime: str = "") 
     )
 
 
+def predictions_by(table: pd.DataFrame, utterances: pd.DataFrame, emotions: Sequence[str]) -> HTML | Markdown:
+    """Show what is predicted for each emotion, speaker or text of a corpus, to see whose a confusion is.
+
+    Parameters
+    ----------
+    table
+        Predictions of one model and head, trained on one corpus, in one regime; none may be here.
+    utterances
+        `corpus`, `utterance`, `speaker` and `text_id` of all that was tested, "" or NaN where it is not known.
+    emotions
+        Columns, in this order.
+    """
+    if not len(table):
+        return Markdown(NOTHING)
+    named = utterances.rename(columns={"corpus": "test_corpus", "text_id": "text"})
+    named = named[["test_corpus", "utterance", "speaker", "text"]].fillna({"speaker": "", "text": ""})
+    whole = table.merge(named, on=["test_corpus", "utterance"], validate="many_to_one")
+    rows_of, matrices = {}, {}
+    corpora = list(whole["test_corpus"].unique())
+    groupings = {"true emotion": "emotion", "speaker": "speaker", "text": "text"}
+    for place, corpus in enumerate(corpora):
+        of_corpus = whole[whole["test_corpus"] == corpus]
+        for by, column in enumerate(groupings.values()):
+            found = sorted(set(of_corpus[column]) - {""})
+            names = list(emotions) if column == "emotion" else found
+            rows_of[_key(place, by)] = [name if column == "emotion" else f"{column} {name}" for name in names]
+            for of, emotion in enumerate(["", *emotions]):
+                part = of_corpus[of_corpus["emotion"] == emotion] if emotion else of_corpus
+                counts = pd.crosstab(part[column], part["predicted"])
+                counts = counts.reindex(index=names, columns=list(emotions), fill_value=0)
+                matrices[_key(place, by, of)] = counts.to_numpy().tolist()
+    data = {
+        "choices": {
+            "tested on": [corpus_registry.corpus_name(corpus) for corpus in corpora],
+            "rows are": list(groupings),
+            "utterances of": ["all emotions", *emotions],
+        },
+        "corner": "rows ↓, predicted →",
+        "rows": list(emotions),
+        "rows_of": rows_of,
+        "columns": list(emotions),
+        "matrices": matrices,
+    }
+    return _view("predictions", data, _plain(matrices[_key(0, 0, 0)], data))
+
+
 def points(panels: Mapping[str, pd.DataFrame], listen: bool = False) -> HTML | Markdown:
     """Show points in the plane, to choose the panel and what colours stand for; each point tells its utterance.
 

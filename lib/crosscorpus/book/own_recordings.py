@@ -232,8 +232,8 @@ def shown(recordings: pd.DataFrame, emotions: Sequence[str]) -> pd.DataFrame:
         {
             "recording": used["recording"],
             "most probable": used["emotion"],
+            "unlike training": used["unlike"],  # before all numbers, which it takes the meaning from
             **percent,
-            "unlike training": used["unlike"],
         }
     )
 

@@ -38,7 +38,7 @@ def beside_paper(table: pd.DataFrame, download: str = "") -> HTML | Markdown:
     """
     if not len(table):
         return Markdown("No cell of the paper has been run here on its emotions.")
-    columns: dict[tuple[str, str], pd.Series | list[str]] = {
+    named: dict[tuple[str, str], pd.Series | list[str]] = {
         ("", "model"): table["ptm"].map(tables.VALUES["ptm"]),
         ("", "train → test"): [
             corpus_registry.pair_name(*pair)
@@ -47,10 +47,18 @@ def beside_paper(table: pd.DataFrame, download: str = "") -> HTML | Markdown:
         ("", "head"): table["head"].map(tables.VALUES["head"]),
         ("", "folds"): table["regime"],
     }
-    for metric, label in (("accuracy", "accuracy (%)"), ("macro_f1", "macro-F1 (%)")):
+    if len(table["ptm"].unique()) == 1:
+        del named["", "model"]
+    first = next(iter(named))
+    # What decides stands right after the model, in sight however narrow the window is.
+    columns = {first: named.pop(first)}
+    labels = {"accuracy": "accuracy (%)", "macro_f1": "macro-F1 (%)"}
+    for metric, label in labels.items():
+        columns["difference", label.replace(" (%)", "")] = table[f"{metric}_difference"]
+    columns |= named
+    for metric, label in labels.items():
         columns[label, "ours"] = table[f"{metric}_of_folds"]
         columns[label, "paper"] = table[f"paper_{metric}"]
-        columns[label, "difference"] = table[f"{metric}_difference"]
         ends = (table[c] for c in (metric, f"{metric}_low", f"{metric}_high"))
         columns[label, "together"] = [
             f"{value:.1f} ({_span(low, high)})" for value, low, high in zip(*ends, strict=True)
@@ -61,9 +69,8 @@ def beside_paper(table: pd.DataFrame, download: str = "") -> HTML | Markdown:
     if "guard" in table and (table["guard"] != "").any():
         columns["", "guard"] = table["guard"]
     shown = pd.DataFrame(columns)
-    if len(table["ptm"].unique()) == 1:
-        shown = shown.drop(columns=[("", "model")])
-    formats = {c: {"ours": "{:.1f}", "paper": "{:.2f}", "difference": "{:+z.1f}"}.get(c[1]) for c in shown}
+    looks = {"ours": "{:.1f}", "paper": "{:.2f}"}
+    formats = {c: "{:+z.1f}" if c[0] == "difference" else looks.get(c[1]) for c in shown}
     style = shown.style.hide(axis="index").format(formats, na_rep="–")
     style = style.set_td_classes(_blocks(table[["ptm", "train_corpus", "test_corpus"]].agg(tuple, axis=1), shown))
     return tables.rendered(style, links=tables.offer(table, download).data if download else "")

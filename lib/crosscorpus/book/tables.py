@@ -26,6 +26,9 @@ WORDS, SENTENCES = 20, 80
 MOST_MEGABYTES = 10
 # Up to this a CSV is not compressed: it opens with a click.
 PLAIN_MEGABYTES = 1
+# Columns that say what a row comes to, and those that are read with them where they follow.
+DECISIVE = ("verdict", "flag", "difference", "effect")
+ENDS = ("low", "high", "from", "to")
 # Columns of identifiers: how their values are shown.
 VALUES: dict[str, Callable[[str], str]] = {
     "corpus": lambda corpus: corpus_registry.get(corpus).name,
@@ -130,7 +133,7 @@ def show(
     if not len(table):
         return said(otherwise)
     shown = table.head(most) if index else table.head(most).reset_index(drop=True)
-    shown = shown.copy()
+    shown = decisive_first(shown.copy())
     for column in VALUES.keys() & set(shown):
         shown[column] = [_shown_id(column, value) for value in shown[column]]
     wrapped = shown.map(_wraps)
@@ -154,6 +157,30 @@ def show(
         style = style.set_caption(f"The first {most} of {len(table)} rows.")
     links = offer(table.reset_index() if index else table, download).data if download else ""
     return rendered(style, links=links)
+
+
+def decisive_first(table: pd.DataFrame) -> pd.DataFrame:
+    """Put what a row comes to (`DECISIVE`) right after its model, or its first column if it names none.
+
+    So it is in sight however narrow a window is. Of two models, `a` and `b`, it follows the second. The ends of its interval, where they follow, go with it.
+    """
+    columns = list(table)
+    moved = [
+        column
+        for place, column in enumerate(columns)
+        if column in DECISIVE or (column in ENDS and set(_before(columns, place)) & {*DECISIVE})
+    ]
+    rest = [column for column in columns if column not in moved]
+    lead = next((rest.index(name) for name in ("b", "ptm", "model") if name in rest), 0) + 1
+    return table[[*rest[:lead], *moved, *rest[lead:]]] if moved and columns[0] not in moved else table
+
+
+def _before(columns: list[str], place: int) -> list[str]:
+    """Return the column that the ends of an interval at some place follow, and the ends between."""
+    first = place
+    while first and columns[first] in ENDS:
+        first -= 1
+    return columns[first:place]
 
 
 def _markup(text: str) -> str:
