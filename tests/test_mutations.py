@@ -112,8 +112,18 @@ FAULTS = [
     ),
     Fault(
         "stored embeddings that nobody checks", "embeddings/embedding_files.py",
-        'metadata.pop("sha256", None) != _sha256(tensors)', 'metadata.pop("sha256", None) is None',
+        'metadata.pop("sha256", None) != digest', 'metadata.pop("sha256", None) is None',
         "tests/embeddings/test_store.py::test_a_changed_byte_is_noticed", often=True,
+    ),
+    Fault(
+        "a portion that is not what was joined", "embeddings/embedding_files.py",
+        "if found != reference:", "if not found:",
+        "tests/embeddings/test_portions.py::test_a_portion_that_is_not_what_was_joined_is_noticed",
+    ),
+    Fault(
+        "a file that has its name before it is whole", "base/remote_store.py",
+        "files.put_file(str(path), part)", "files.put_file(str(path), name)",
+        "tests/base/test_remote_store.py::test_what_fails_in_the_middle_is_not_found",
     ),
     Fault(
         "p-values that are not adjusted", "scores/comparison.py",
