@@ -43,7 +43,7 @@ window.crosscorpus.views = (data, scores, page) => {
     words("source", "source"),
     words("protocol", "protocol"),
     words("family", "family"),
-    words("emotions", "emotions"),
+    { ...words("emotions", "emotions"), className: "emotions" },
   ];
   const all = Array.from({ length: scores.n }, (_, i) => ({ i }));
 

@@ -9,6 +9,7 @@
   const GAP = 16; // pixels between a wide table and the edge of the page
   const STEPS = [["tight"], ["wide"], ["wide", "tight"], ["wide", "tight", "wrapped"]];
 
+  const inSight = (box) => box.offsetWidth > 0 && !box.closest("details:not([open])");
   const fits = (box) => box.scrollWidth <= box.clientWidth;
 
   function room(box) {
@@ -23,7 +24,7 @@
   }
 
   function fit(box) {
-    if (!box.offsetWidth) return; // in a part that is closed; done when it opens
+    if (!inSight(box)) return; // in a part that is closed; done when it opens
     box.classList.remove("fits", "wide", "tight", "wrapped");
     box.style.width = "";
     for (const step of fits(box) ? [] : STEPS) {
@@ -43,7 +44,7 @@
   // The first rows, as many as `TALL` has room for, and a button for all. What is searched for is always shown.
   function cut(box) {
     const body = box.querySelector("table")?.tBodies[0];
-    if (!body || !box.offsetWidth || box.closest(".explorer")) return; // which turns pages
+    if (!body || !inSight(box) || box.closest(".explorer")) return; // which turns pages
     const rows = [...body.rows];
     for (const row of rows) row.classList.remove("beyond");
     const button = box.cutButton;
@@ -88,6 +89,7 @@
       }
       fit(box);
       cut(box);
+      fit(box); // to the rows that are left
     }
     makeWay();
   }

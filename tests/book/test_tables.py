@@ -257,7 +257,7 @@ def test_nothing_to_show_is_a_sentence(make):
 
 def test_p_values_have_three_decimals():
     table = pd.DataFrame({"a": ["x-vector"], "b": ["svm"], "p": [0.00456], "difference": [1.26]})
-    assert text_of(tables.show(table, signed=("difference",)))[4:] == ["x-vector", "SVM", "0.005", "+1.3"]
+    assert text_of(tables.show(table, signed=("difference",)))[4:] == ["x-vector", "SVM", "+1.3", "0.005"]
 
 
 def test_a_long_table_is_cut_and_says_so():

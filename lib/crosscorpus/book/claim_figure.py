@@ -70,5 +70,6 @@ def _counted(cells: pd.DataFrame) -> str:
     run, apart = cells["ours"].notna(), cells["train_corpus"] != cells["test_corpus"]
     return (
         f"{run.sum()} of the paper's {len(cells)} cells run here: "
-        f"{run[apart].sum()} of {apart.sum()} across corpora\n(this figure), {run[~apart].sum()} of {(~apart).sum()} within one"
+        f"{run[apart].sum()} of {apart.sum()} across corpora\n"
+        f"(this figure), {run[~apart].sum()} of {(~apart).sum()} within one"
     )

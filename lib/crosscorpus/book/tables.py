@@ -162,7 +162,8 @@ def show(
 def decisive_first(table: pd.DataFrame) -> pd.DataFrame:
     """Put what a row comes to (`DECISIVE`) right after its model, or its first column if it names none.
 
-    So it is in sight however narrow a window is. Of two models, `a` and `b`, it follows the second. The ends of its interval, where they follow, go with it.
+    So it is in sight however narrow a window is. Of two models, `a` and `b`, it follows the second. The ends of
+    its interval, where they follow, go with it.
     """
     columns = list(table)
     moved = [
