@@ -172,7 +172,7 @@ def training(device: str, n: int = 400, dim: int = 96, epochs: int = 10) -> Iter
         ]
 
         def predicted(fitted: list[Any]) -> np.ndarray:
-            return np.stack([train.predict(one, X[n:]) for one in fitted])
+            return np.stack([train.predict(one, X[n:]).argmax(axis=1) for one in fitted])
 
         plain = predicted([train.fit(task, settings) for task in tasks])
         stacked = predicted(engine.fit_stack(tasks, settings, "cpu"))

@@ -1,5 +1,6 @@
 """The check of a GPU (`benchmarks.gpu`), with the CPU standing in, and on a machine that has little installed."""
 
+import subprocess
 import sys
 
 import numpy as np
@@ -22,16 +23,10 @@ def test_an_extractor_that_is_off_is_below_its_bar(monkeypatch):
     right = gpu.extractor
 
     def wrong(model, folder, device, dtype):
-        extract = right(model, folder, device, dtype)
-        return extract if device == "cpu" else (lambda clips: extract(clips) * 1.01)
+        extract = right(model, folder, "cpu", dtype)
+        return extract if device == "cpu" else (lambda clips: 1.01 * extract(clips))
 
-    def on_cpu(model, folder, device, dtype):
-        return wrong(model, folder, device, dtype) if device == "cpu" else _scaled(right(model, folder, "cpu", dtype))
-
-    def _scaled(extract):
-        return lambda clips: 1.01 * extract(clips)
-
-    monkeypatch.setattr(gpu, "extractor", on_cpu)
+    monkeypatch.setattr(gpu, "extractor", wrong)
     rows = list(gpu.compared("whisper-base", "cuda", small=True))
     assert rows[0]["passed"] is False
 
@@ -116,8 +111,6 @@ print(gpu.facts("cpu", 0)["libraries"])
 
 def test_it_runs_where_little_is_installed():
     """In a process of its own, because here all is imported."""
-    import subprocess
-
     run = subprocess.run(
         [sys.executable, "-c", BARE.format(lacks=LACKS)], cwd=paths.ROOT, capture_output=True, text=True
     )
