@@ -8,6 +8,7 @@ apart, so that nothing synthetic is ever found beside what is real. Results mean
 import argparse
 import filecmp
 import functools
+import json
 import os
 import shutil
 import zlib
@@ -34,6 +35,8 @@ FOLDER = paths.BUILD / PROFILE
 ARCHITECTURES = ("tiny", "full")
 WRITTEN = "mirror/corpora.csv"
 """What was synthesised, below the folder: columns of file lists, and `speaker`."""
+GIVEN = "given.json"
+"""How large a rehearsal is, below the folder."""
 LEFT_OUT = ("tests/", "data/embeddings/")
 """Of the project, in the copy: tests, and the pack, which is real."""
 
@@ -232,6 +235,10 @@ def prepare(
         weights = folder / "mirror" / "weights" / model.id
         if model.home == "tfhub" and not (weights / "saved_model.pb").exists():
             stand_in.save(weights, model.dimension)
+    given = {"size": share, "architectures": architectures, "seeds": list(seeds), "overrides": overrides}
+    whole_files.replace_file(
+        folder / GIVEN, lambda part: part.write_text(json.dumps(given) + "\n", encoding="utf-8")
+    )
     copy_project(folder / "project", changed_files(architectures, share, seeds, overrides))
     return table
 

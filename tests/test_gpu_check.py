@@ -5,8 +5,8 @@ import sys
 
 import numpy as np
 import pytest
-
 from benchmarks import gpu
+
 from crosscorpus.base import paths
 
 LACKS = ("keras", "speechbrain", "tensorflow", "tensorflow_hub", "papermill", "matplotlib", "snakemake", "IPython")
