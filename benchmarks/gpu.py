@@ -109,14 +109,14 @@ class Counted(logging.Handler):
         self.count += "out of memory" in record.getMessage()
 
 
-def out_of_memory(ptm: str, device: str) -> Iterator[Row]:
+def out_of_memory(ptm: str, device: str, seconds: float = 10.0) -> Iterator[Row]:
     """Let a batch exceed the memory, and see that halves of it give what they give by themselves; yield rows.
 
     On a GPU the process may take what lies between half of the batch and all of it. A CPU stands in by an
     extractor that refuses more than half.
     """
     model = extractor_checks.small(runnable(ptm)[0])
-    extract, clips = extractor(model, None, device, "float32"), noise([10.0] * 16)
+    extract, clips = extractor(model, None, device, "float32"), noise([seconds] * 16)
     half = len(clips) // 2
     expected = np.concatenate([extract(clips[:half]), extract(clips[half:])])
     counted = Counted()

@@ -40,6 +40,7 @@ NETWORK = "fetches corpora, models or packages from the network"
 LONG = "takes minutes to hours; what it calls has tests of its own"
 STORE = "works on a store that a run has filled; `tests/training/test_bundles.py` calls what it calls"
 RECORDINGS = "needs recordings; `tests/book/test_own_recordings.py` calls what it calls"
+GPU = "needs a CUDA GPU; `tests/test_gpu_check.py` runs what it runs with the CPU standing in"
 ITSELF = "would start these tests again"
 NOT_HERE = {
     "make download": NETWORK,
@@ -71,6 +72,9 @@ NOT_HERE = {
     "make bench-training": LONG,
     "make bench-frames": LONG,
     "make bench-small": LONG,
+    "make rehearsal": LONG,
+    "make rehearsal SIZE=0.02 ARCHITECTURES=tiny SEEDS=0 OVERRIDES=epochs=2": LONG,
+    "make check-gpu": GPU,
     "make picture": LONG,
     "make pdf": LONG,
     "make reference": LONG,
