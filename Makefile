@@ -14,7 +14,7 @@ SNAKEMAKE := snakemake --cores $(CORES) --nolock --rerun-incomplete --logger cro
 
 .DEFAULT_GOAL := help
 .PHONY: help env opensmile cluster download book paper own predict smoke bundle merge verify pack picture listen pdf folds sensitivity layers \
-  protocols reruns scaling texts noise amounts temperatures coverage bench-extraction bench-training bench-frames bench-layers bench-small bench-portions test \
+  protocols reruns scaling texts noise amounts temperatures coverage bench-extraction bench-training bench-frames bench-layers bench-small rehearsal check-gpu bench-portions test \
   test-site test-mutations test-faults test-cluster audit-packages reference lint format lock clean
 
 help: ## list the targets
@@ -150,6 +150,25 @@ temperatures: env ## fit temperatures on validation parts and see whether they c
 
 coverage: env ## simulate how often intervals over speakers hold the truth; writes data/results/coverage.csv
 	@python -m crosscorpus.verdict.interval_coverage
+
+# The whole of `make paper` on synthetic audio and random weights, in a copy of the project below _build/. On a laptop:
+# make rehearsal SIZE=0.02 ARCHITECTURES=tiny SEEDS=0 OVERRIDES=epochs=2
+SIZE ?= 1
+ARCHITECTURES ?= full
+SEEDS ?=
+REHEARSAL := $(CURDIR)/_build/rehearsal-synthetic
+
+rehearsal: env ## run all of `make paper` on synthetic audio and random weights: make rehearsal [SIZE=0.02] [ARCHITECTURES=tiny]
+	@python -m benchmarks.rehearsal --size $(SIZE) --architectures $(ARCHITECTURES) \
+	  $(if $(SEEDS),--seeds $(SEEDS)) $(if $(OVERRIDES),--overrides '$(OVERRIDES)')
+	@cd $(REHEARSAL)/project && export PYTHONPATH=$(REHEARSAL)/project/lib CROSSCORPUS_MIRROR=$(REHEARSAL)/mirror \
+	  CROSSCORPUS_CACHE=$(REHEARSAL)/cache && python -m crosscorpus.embeddings.downloads --profile paper \
+	  && $(SNAKEMAKE) --configfile profiles/paper.yaml -- $(or $(GOAL),book) \
+	  && python -m crosscorpus.book.ending rehearsal-synthetic
+	@python -m benchmarks.costs
+
+check-gpu: ## run every path of a CUDA GPU, timed and compared with the CPU; writes data/results/gpu.csv
+	@PYTHONPATH=lib $(or $(GPU_PYTHON),python3) -m benchmarks.gpu
 
 bench-extraction: env ## measure extraction against the plain way; writes _build/bench/extraction.json
 	@python -m benchmarks.extraction

@@ -44,6 +44,7 @@ RECORDINGS = "needs recordings; `tests/book/test_own_recordings.py` calls what i
 CLUSTER = "needs a SLURM cluster; `tests/cluster` runs it on one"
 PORTION = "needs audio; `tests/embeddings/test_portions.py` runs it on some"
 BUCKET = "needs a bucket; `tests/base/test_remote_store.py` writes to one"
+GPU = "needs a CUDA GPU; `tests/test_gpu_check.py` runs what it runs with the CPU standing in"
 ITSELF = "would start these tests again"
 NOT_HERE = {
     "make download": NETWORK,
@@ -81,6 +82,9 @@ NOT_HERE = {
     "hours_per_job=8": CLUSTER,
     "python -m crosscorpus.embeddings portion --model mfcc --corpus emodb --number 1 --of 2": PORTION,
     "CROSSCORPUS_STORE=s3://my-bucket/crosscorpus make paper": BUCKET,
+    "make rehearsal": LONG,
+    "make rehearsal SIZE=0.02 ARCHITECTURES=tiny SEEDS=0 OVERRIDES=epochs=2": LONG,
+    "make check-gpu": GPU,
     "make picture": LONG,
     "make pdf": LONG,
     "make reference": LONG,

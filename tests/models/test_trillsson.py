@@ -3,6 +3,7 @@ import sys
 
 import numpy as np
 import pytest
+from benchmarks.stand_in import save
 
 from crosscorpus.base import known_names, sound
 from crosscorpus.embeddings import pack
@@ -11,30 +12,6 @@ from crosscorpus.models.loaders import trillsson
 
 SECONDS = [0.2, 0.7, 1.0, 1.0, 2.5, 30.0]
 ORDER = [3, 5, 0, 2, 4, 1]
-
-
-def save(folder, dimension=1024, key="embedding", shortest=32_000):
-    """A SavedModel with TRILLsson's interface: windows of 2 s, random features of each, averaged."""
-    import tensorflow as tf
-
-    class Stand(tf.Module):
-        def __init__(self):
-            super().__init__()
-            rng = np.random.default_rng(0)
-            self.weight = tf.Variable(rng.normal(scale=0.1, size=(500, dimension)), dtype=tf.float32)
-            self.bias = tf.Variable(rng.normal(size=dimension), dtype=tf.float32)
-            self.calls = tf.Variable(0, dtype=tf.int64)
-
-        @tf.function(input_signature=[tf.TensorSpec([None, None], tf.float32)])
-        def __call__(self, samples):
-            tf.debugging.assert_greater_equal(tf.shape(samples)[1], shortest, "too short")
-            windows = tf.signal.frame(samples, 32_000, 32_000)
-            level = tf.math.log(1e-6 + tf.reduce_mean(tf.signal.frame(windows, 64, 64) ** 2, axis=-1))
-            found = tf.tanh(tf.tensordot(level, self.weight, 1) + self.bias)
-            return {key: tf.reduce_mean(found, axis=1)}
-
-    tf.saved_model.save(Stand(), str(folder))
-    return folder
 
 
 def load(folder, pooling="clip"):

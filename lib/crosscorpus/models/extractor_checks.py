@@ -41,7 +41,7 @@ def padding(ptm: str, folder: Path | None, device: str = "cpu") -> tuple[str, pd
     if model.home == "none" or folder:
         what = "the model itself" if model.home != "none" or not model.seed else "the untrained model itself"
     elif model.architecture:
-        model, what = _small(model), "a network of the same kind with two layers and random weights"
+        model, what = small(model), "a network of the same kind with two layers and random weights"
     else:
         return "nothing: its network comes with its weights", pd.DataFrame(columns=["seconds", "together"])
     rng = np.random.default_rng(0)
@@ -60,7 +60,8 @@ def padding(ptm: str, folder: Path | None, device: str = "cpu") -> tuple[str, pd
     return what, pd.DataFrame(columns)
 
 
-def _small(model: model_registry.Model) -> model_registry.Model:
+def small(model: model_registry.Model) -> model_registry.Model:
+    """Return a model of the same kind with two layers and random weights."""
     layers = {"num_hidden_layers": 2, "encoder_layers": 2}
     shallow = {key: layers.get(key, value) for key, value in model.architecture.items()}
     if "class" in shallow and "preprocessing" in shallow:

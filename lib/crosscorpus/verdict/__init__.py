@@ -35,6 +35,7 @@ Modules, in the order in which data flows through them:
 - `noise_study`: what noise and a telephone's band cost heads that were trained on clean speech
 - `data_amounts`: how scores grow with what is trained on, within and across corpora
 - `temperatures`: whether sureness carries over: temperatures fitted on validation parts
+- `cost_model`: what extraction and training cost, fitted from the records of a run and predicted
 - `chance_leads`: by how much the best model of each column of Table I leads, beside what chance would give
 - `confounds`: what else sets the paper's models apart, beside their class
 - `claim_findings`: what a check of a claim gets and gives

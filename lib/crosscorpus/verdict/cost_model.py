@@ -1,0 +1,141 @@
+"""What extraction and training cost: fitted from the records of a run, and predicted for larger ones."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import optimize
+
+from crosscorpus.base import paths, safe_yaml
+from crosscorpus.embeddings import store_folders
+from crosscorpus.verdict import study_files
+
+RESULTS = paths.DATA / "results" / "costs.csv"
+GPU = paths.DATA / "results" / "gpu.csv"
+COLUMNS = [
+    *("ptm", "corpora", "hours", "fixed_s", "s_per_hour", "away", "bytes_per_hour", "operations_per_hour"),
+    "training_s",
+]
+RATE = "hours of speech an hour"
+"""What the table of `benchmarks.gpu` calls the rate of an extraction."""
+
+
+def settings() -> dict[str, Any]:
+    """Return `data/costs.yaml`: workloads, machines, and what is assumed."""
+    return safe_yaml.read((paths.DATA / "costs.yaml").read_text(encoding="utf-8"))
+
+
+def results() -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Return the committed table of costs, and what made it; no rows and no facts where it is not there."""
+    try:
+        return study_files.read(RESULTS, "rehearsal")
+    except store_folders.NotStoredError:
+        return pd.DataFrame(columns=COLUMNS), {}
+
+
+def gpu_results() -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Return the committed table of `make check-gpu`, and what made it; no rows and no facts where it is not."""
+    try:
+        return study_files.read(GPU, "check-gpu")
+    except store_folders.NotStoredError:
+        return pd.DataFrame(columns=["check", "model", "dtype", "what", "value", "bar", "passed"]), {}
+
+
+def fit(runs: pd.DataFrame) -> pd.DataFrame:
+    """Fit the cost of extraction by model.
+
+    Parameters
+    ----------
+    runs
+        A row for each corpus and model: `ptm`, `corpus`, `hours` (of speech), `cpu_s` (processor time of all
+        processes) and `bytes` (of embeddings).
+
+    Returns
+    -------
+    A row for each model: `ptm`; `corpora`, how many; their `hours`; `fixed_s`, seconds of processor time for each
+    corpus, and `s_per_hour`, for each hour of speech, neither below 0 (least squares); `away`, the mean distance
+    from measured seconds, in percent of them; `bytes_per_hour`. With one corpus alone, nothing is taken as fixed.
+    """
+    rows = []
+    for ptm, own in runs.groupby("ptm", sort=False):
+        hours, seconds = own["hours"].to_numpy(float), own["cpu_s"].to_numpy(float)
+        design = np.column_stack([np.full(len(own), float(len(own) > 1)), hours])
+        (fixed, slope), _ = optimize.nnls(design, seconds)
+        away = 100 * float(np.mean(np.abs(design @ [fixed, slope] - seconds) / seconds))
+        of_bytes = float(own["bytes"].sum()) / float(hours.sum())
+        rows.append((ptm, len(own), float(hours.sum()), fixed, slope, away, of_bytes))
+    return pd.DataFrame(rows, columns=COLUMNS[:7])
+
+
+def on_cpus(costs: pd.DataFrame, hours: float, cores: int) -> pd.DataFrame:
+    """Predict extraction on CPUs alone.
+
+    Parameters
+    ----------
+    costs
+        As `fit` returns it.
+    hours
+        Of speech.
+    cores
+        That share the work evenly.
+
+    Returns
+    -------
+    `ptm`, `duration` in hours and `gigabytes` of embeddings.
+    """
+    seconds = costs["fixed_s"] + hours * costs["s_per_hour"]
+    stored = hours * costs["bytes_per_hour"] / 1e9
+    return pd.DataFrame({"ptm": costs["ptm"], "duration": seconds / 3600 / cores, "gigabytes": stored})
+
+
+def on_gpus(
+    costs: pd.DataFrame, hours: float, gpus: int, assumed: Mapping[str, Any], measured: pd.DataFrame
+) -> pd.DataFrame:
+    """Predict extraction on GPUs.
+
+    Parameters
+    ----------
+    costs
+        With `ptm` and `operations_per_hour`: what an hour of speech takes, where it is known.
+    hours, gpus
+        Of speech, and how many share it evenly.
+    assumed
+        `operations` a second of a card, and the `share` of them that is reached.
+    measured
+        The table of `benchmarks.gpu`; its rates take the place of what is assumed.
+
+    Returns
+    -------
+    `ptm`, `duration` in hours, missing where nothing tells it, and `by`: `measured`, `assumed` or "".
+    """
+    rows = []
+    rates = measured[measured["what"] == RATE]
+    for cost in costs.itertuples():
+        own = rates[rates["model"].str.startswith(f"{cost.ptm} (")]
+        if len(own):
+            rows.append((cost.ptm, hours / float(own["value"].astype(float).max()) / gpus, "measured"))
+            continue
+        seconds = hours * cost.operations_per_hour / (assumed["operations"] * assumed["share"]) / gpus
+        rows.append((cost.ptm, seconds / 3600, "assumed" if np.isfinite(seconds) else ""))
+    return pd.DataFrame(rows, columns=["ptm", "duration", "by"])
+
+
+def predictions(costs: pd.DataFrame, measured: pd.DataFrame) -> pd.DataFrame:
+    """Predict extraction of all workloads of `settings` on all its machines.
+
+    Returns
+    -------
+    `ptm`, `workload`, a column of hours for each machine, `by` (of the GPUs'; see `on_gpus`) and `gigabytes`.
+    """
+    known, tables = settings(), []
+    for name, workload in known["workloads"].items():
+        table = pd.DataFrame({"ptm": costs["ptm"], "workload": name})
+        for cores in known["cores"]:
+            cpus = on_cpus(costs, workload["hours"], cores)
+            table[f"{cores} cores"] = cpus["duration"]
+        for gpus in known["gpus"]:
+            cards = on_gpus(costs, workload["hours"], gpus, known["gpu"], measured)
+            table[f"{gpus} GPU" + "s" * (gpus > 1)] = cards["duration"]
+        tables.append(table.assign(by=cards["by"], gigabytes=cpus["gigabytes"]))
+    return pd.concat(tables, ignore_index=True)

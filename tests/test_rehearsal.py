@@ -1,0 +1,164 @@
+"""The rehearsal: names and durations of the official lists, emotions that are heard, labels everywhere."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+import yaml
+from benchmarks import costs, rehearsal
+
+from crosscorpus.base import known_names, paths
+from crosscorpus.book import synthetic_vowels
+from crosscorpus.corpora import corpus_registry, file_lists
+from crosscorpus.models import model_registry
+from crosscorpus.training import profiles
+
+PAPER = [key for key, entry in corpus_registry.registry().items() if entry.in_paper]
+
+
+def test_the_full_size_is_that_of_the_official_lists():
+    table = rehearsal.chosen(1.0)
+    assert table["corpus"].value_counts().to_dict() == {c: len(file_lists.file_list(c)) for c in PAPER}
+    assert not table["seconds"].isna().any()
+
+
+def test_a_small_size_leaves_every_speaker_and_enough_of_every_emotion():
+    small, full = rehearsal.chosen(0.001), rehearsal.chosen(1.0)
+    assert len(small) < len(full) / 5
+    for corpus in PAPER:
+        of_small, of_full = (t[t["corpus"] == corpus] for t in (small, full))
+        assert set(of_small["speaker"]) == set(of_full["speaker"])
+        least = np.minimum(of_full["emotion"].value_counts(), rehearsal.SETTINGS["least"])
+        assert (of_small["emotion"].value_counts()[least.index] >= least).all()
+
+
+@pytest.mark.parametrize("size", [0, -1, 1.5])
+def test_a_size_that_is_no_share_is_refused(size):
+    with pytest.raises(ValueError, match="SIZE"):
+        rehearsal.chosen(size)
+
+
+def test_manners_are_those_of_the_emotion():
+    spoken = {e: rehearsal.manner(e, "one voice", "one utterance") for e in ("anger", "sadness", "neutral")}
+    for cue in ("pitch", "range", "rate", "level", "tilt"):
+        angry, sad = (getattr(spoken[e], cue) for e in ("anger", "sadness"))
+        assert angry > sad, cue
+    assert spoken["neutral"] != rehearsal.manner("neutral", "another voice", "one utterance")
+    # What no manner is known for is neutral.
+    assert rehearsal.manner("no such emotion", "one voice", "one utterance") == spoken["neutral"]
+    assert set(rehearsal.SETTINGS["manners"]) <= known_names_of_emotions()
+
+
+def known_names_of_emotions():
+    return {e for c in PAPER for e in corpus_registry.get(c).emotions.values()}
+
+
+def test_an_utterance_is_as_long_as_listed_at_its_rate_and_says_what_it_is(tmp_path):
+    table = rehearsal.chosen(0.001)
+    short = table.sort_values("seconds").groupby("corpus").head(1)
+    rehearsal.write_audio(tmp_path, short, workers=1)
+    for row in short.itertuples():
+        with soundfile.SoundFile(tmp_path / row.corpus / row.file) as file:
+            assert file.comment == "rehearsal, synthetic"
+            assert file.samplerate == row.sample_rate_native
+            assert file.frames / file.samplerate == pytest.approx(row.seconds, abs=1e-3)
+            assert np.abs(file.read()).max() > 0
+
+
+def test_audio_of_another_size_is_removed_and_what_is_there_is_kept(tmp_path):
+    table = rehearsal.chosen(0.001).sort_values("seconds").head(2)
+    rehearsal.write_audio(tmp_path, table, workers=1)
+    kept = tmp_path / table["corpus"].iloc[0] / table["file"].iloc[0]
+    before = kept.stat().st_mtime_ns
+    rehearsal.write_audio(tmp_path, table.head(1), workers=1)
+    assert kept.stat().st_mtime_ns == before
+    assert len(list(tmp_path.rglob("*.wav"))) == 1
+
+
+@pytest.mark.parametrize("architectures", rehearsal.ARCHITECTURES)
+def test_the_registry_has_random_weights_and_says_so(architectures):
+    text = (paths.DATA / "models.yaml").read_text(encoding="utf-8")
+    entries = yaml.safe_load(rehearsal.registry(text, architectures))
+    for ptm in model_registry.of_paper():
+        entry, own = entries[ptm], model_registry.get(ptm)
+        assert rehearsal.LABEL in entry["handle"]
+        assert rehearsal.LABEL in entry["note"]
+        assert entry["dimension"] == own.dimension
+        assert entry["trained_on"]["what"].startswith("nothing")
+        known_names.check_fields(entry, model_registry.Model, ptm)
+        if entry["loader"] in rehearsal.SETTINGS["tiny"]:
+            smaller = entry["architecture"] != dict(own.architecture)
+            assert smaller == (architectures == "tiny")
+    assert entries["ecapa-tdnn"] == yaml.safe_load(text)["ecapa-tdnn"]
+
+
+def test_the_profile_is_the_papers_with_what_a_small_run_changes():
+    text = (paths.ROOT / "profiles" / "paper.yaml").read_text(encoding="utf-8")
+    paper, small = yaml.safe_load(text), yaml.safe_load(rehearsal.profile(text, [3], "epochs=2"))
+    profiles.check(small)
+    assert small["ptms"] == model_registry.of_paper()
+    assert (small["seeds"], small["overrides"]) == ([3], "epochs=2")
+    same = set(paper) - {"profile", "ptms", "seeds", "overrides"}
+    assert {key: small[key] for key in same} == {key: paper[key] for key in same}
+
+
+def test_every_page_gets_a_banner():
+    text = (paths.ROOT / "_config.yml").read_text(encoding="utf-8")
+    made = yaml.safe_load(rehearsal.configuration(text, "Nothing is real."))
+    banner = made["sphinx"]["config"]["html_theme_options"]["announcement"]
+    assert "Rehearsal, synthetic" in banner
+    assert "Nothing is real." in banner
+    assert made["title"] == "Rehearsal, synthetic"
+    with pytest.raises(ValueError, match="label"):
+        rehearsal.configuration("title: x", "y")
+
+
+def test_a_copy_has_no_real_embeddings_and_keeps_times_of_what_is_the_same(tmp_path):
+    rehearsal.copy_project(tmp_path, {"_config.yml": "one"})
+    same = tmp_path / "lib" / "crosscorpus" / "__init__.py"
+    before = same.stat().st_mtime_ns
+    (tmp_path / "lib" / "crosscorpus" / "left.py").write_text("")
+    (tmp_path / "notebooks" / "cues.ipynb").write_text("changed")
+    rehearsal.copy_project(tmp_path, {"_config.yml": "two"})
+    assert same.stat().st_mtime_ns == before
+    assert not (tmp_path / "lib" / "crosscorpus" / "left.py").exists()
+    assert (tmp_path / "notebooks" / "cues.ipynb").read_bytes() == (
+        paths.ROOT / "notebooks/cues.ipynb"
+    ).read_bytes()
+    assert (tmp_path / "_config.yml").read_text() == "two"
+    assert not list(tmp_path.rglob("*.safetensors"))
+    assert (tmp_path / "notebooks" / "models" / "mfcc.ipynb").is_symlink()
+
+
+def test_what_ran_is_read_from_the_records(tmp_path, monkeypatch):
+    table = pd.DataFrame({"corpus": ["emodb", "emodb", "mesd"], "seconds": [1800.0, 1800.0, 360.0]})
+    (tmp_path / rehearsal.WRITTEN).parent.mkdir(parents=True)
+    table.to_csv(tmp_path / rehearsal.WRITTEN)
+    with pytest.raises(SystemExit, match="make rehearsal"):
+        costs.runs(tmp_path)
+    build = tmp_path / "project" / "_build"
+    (build / "embeddings" / "x-vector").mkdir(parents=True)
+    (build / "embeddings" / "x-vector" / "emodb-clip-0.safetensors").write_bytes(b"12345")
+    timings = build / rehearsal.PROFILE / "timings"
+    timings.mkdir(parents=True)
+    for corpus in ("emodb", "mesd"):  # the second was stopped before its file was written
+        (timings / f"embed-x-vector-{corpus}.tsv").write_text("s\tcpu_time\n9.0\t7.5\n")
+    found = costs.runs(tmp_path)
+    assert found.to_dict("records") == [
+        {"ptm": "x-vector", "corpus": "emodb", "hours": 1.0, "cpu_s": 7.5, "bytes": 5}
+    ]
+    assert np.isnan(costs.seconds_of(tmp_path, "train-x-vector"))
+
+
+def test_only_transformers_have_operations_that_can_be_counted(monkeypatch):
+    monkeypatch.setattr(costs.measures, "work", lambda ptm, seconds: 10.0 * seconds.sum())
+    assert costs.operations_per_hour("wavlm-base") == pytest.approx(36000)
+    assert np.isnan(costs.operations_per_hour("x-vector"))
+
+
+def test_a_manner_is_heard():
+    def level(emotion):
+        spoken = rehearsal.manner(emotion, "v", "u")
+        return synthetic_vowels.measure(synthetic_vowels.synthesise(spoken, 0.6))["level (dB)"]
+
+    assert level("anger") > level("sadness") + 5
