@@ -13,7 +13,7 @@ export HF_HUB_DISABLE_TELEMETRY := 1
 SNAKEMAKE := snakemake --cores $(CORES) --nolock --rerun-incomplete --logger crosscorpus
 
 .DEFAULT_GOAL := help
-.PHONY: help env opensmile download book paper own predict smoke bundle merge verify pack picture listen pdf folds sensitivity layers \
+.PHONY: help env opensmile download book paper own quick predict smoke bundle merge verify pack picture listen pdf folds sensitivity layers \
   protocols reruns scaling texts noise amounts temperatures coverage bench-extraction bench-training bench-frames bench-layers bench-small test \
   test-site test-mutations test-faults audit-packages reference lint format lock clean
 
@@ -76,6 +76,9 @@ own: env ## your corpora in the grid beside the pack's: make own CORPUS=<id>; pa
 	  'corpora=["emodb", "ravdess"$(foreach id,$(filter-out emodb ravdess,$(IDS)),$(comma) "$(id)")]' \
 	  $(if $(OVERRIDES),'overrides="$(OVERRIDES)"') -- $(or $(GOAL),$(GRID))
 	@python -m crosscorpus.book.ending $(OWN)
+
+quick: env ## a first grid in seconds, with baselines alone: make quick CORPUS="<id> <id>" [MODEL=<id>]; page in _build/quick/
+	@python -m crosscorpus.book.first_grid $(if $(MODEL),--model '$(MODEL)') -- $(IDS)
 
 # By the environment, so that a name may have blanks, quotes and all else that a shell would read.
 export AUDIO

@@ -40,6 +40,7 @@ NETWORK = "fetches corpora, models or packages from the network"
 LONG = "takes minutes to hours; what it calls has tests of its own"
 STORE = "works on a store that a run has filled; `tests/training/test_bundles.py` calls what it calls"
 RECORDINGS = "needs recordings; `tests/book/test_own_recordings.py` calls what it calls"
+QUICK = "`tests/book/test_first_grid.py` calls what it calls"
 ITSELF = "would start these tests again"
 NOT_HERE = {
     "make download": NETWORK,
@@ -51,6 +52,7 @@ NOT_HERE = {
     "make audit-packages": NETWORK,
     "make lock": NETWORK,
     "make predict AUDIO=my-recordings": RECORDINGS,
+    'make quick CORPUS="emodb ravdess"': QUICK,
     "make bundle": STORE,
     "make merge BUNDLE=their.zip": STORE,
     "make verify": STORE,
