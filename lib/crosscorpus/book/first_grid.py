@@ -111,9 +111,10 @@ def write(
     title = f"{names}: a first grid with baselines"
     figure_colours.use_style()
     grid = score_figures.grids(scores, settings["emotions"])
+    ends = intervals.assign(low=intervals["uar_low"], high=intervals["uar_high"])
     dots = score_figures.dots(
-        intervals.assign(low=intervals["uar_low"], high=intervals["uar_high"]), "uar", rows=["train_corpus", "test_corpus"], panels=["head"], series="ptm",
-        label="UAR (%), 95 % interval over speakers", levels=False,
+        ends, "uar", rows=["train_corpus", "test_corpus"], panels=["head"], series="ptm",
+        label="UAR (%), 95 % interval over speakers",
     )  # fmt: skip
     ids = " ".join(dict.fromkeys(scores["test_corpus"]))
     of_model = model_registry.model_name(scores["ptm"].iloc[0])
