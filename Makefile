@@ -13,9 +13,10 @@ export HF_HUB_DISABLE_TELEMETRY := 1
 SNAKEMAKE := snakemake --cores $(CORES) --nolock --rerun-incomplete --logger crosscorpus
 
 .DEFAULT_GOAL := help
-.PHONY: help env opensmile cluster download book paper own predict smoke bundle merge verify pack picture listen pdf folds sensitivity layers \
-  protocols reruns scaling texts noise amounts temperatures coverage bench-extraction bench-training bench-frames bench-layers bench-small rehearsal check-gpu bench-portions test \
-  test-site test-mutations test-faults test-cluster audit-packages reference lint format lock clean
+.PHONY: help env opensmile cluster download book paper own quick predict smoke bundle merge verify pack picture listen pdf \
+  folds sensitivity layers protocols reruns scaling texts noise amounts temperatures coverage rehearsal check-gpu \
+  bench-extraction bench-training bench-frames bench-layers bench-small bench-portions test test-site test-mutations \
+  test-faults test-cluster audit-packages reference lint format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -79,6 +80,9 @@ own: env ## your corpora in the grid beside the pack's: make own CORPUS=<id>; pa
 	  'corpora=["emodb", "ravdess"$(foreach id,$(filter-out emodb ravdess,$(IDS)),$(comma) "$(id)")]' \
 	  $(if $(OVERRIDES),'overrides="$(OVERRIDES)"') -- $(or $(GOAL),$(GRID))
 	@python -m crosscorpus.book.ending $(OWN)
+
+quick: env ## a first grid in seconds, with baselines alone: make quick CORPUS="<id> <id>" [MODEL=<id>]; page in _build/quick/
+	@python -m crosscorpus.book.first_grid $(if $(MODEL),--model '$(MODEL)') -- $(IDS)
 
 # By the environment, so that a name may have blanks, quotes and all else that a shell would read.
 export AUDIO

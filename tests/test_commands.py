@@ -45,6 +45,7 @@ CLUSTER = "needs a SLURM cluster; `tests/cluster` runs it on one"
 PORTION = "needs audio; `tests/embeddings/test_portions.py` runs it on some"
 BUCKET = "needs a bucket; `tests/base/test_remote_store.py` writes to one"
 GPU = "needs a CUDA GPU; `tests/test_gpu_check.py` runs what it runs with the CPU standing in"
+QUICK = "`tests/book/test_first_grid.py` calls what it calls"
 ITSELF = "would start these tests again"
 NOT_HERE = {
     "make download": NETWORK,
@@ -57,6 +58,7 @@ NOT_HERE = {
     "make audit-packages": NETWORK,
     "make lock": NETWORK,
     "make predict AUDIO=my-recordings": RECORDINGS,
+    'make quick CORPUS="emodb ravdess"': QUICK,
     "make bundle": STORE,
     "make merge BUNDLE=their.zip": STORE,
     "make verify": STORE,

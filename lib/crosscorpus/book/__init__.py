@@ -29,6 +29,7 @@ Modules, in the order in which data flows through them:
 - `provenance`: the line at a chapter's end that says where its numbers come from, and the command that makes
   them again
 - `own_recordings`: emotions of recordings of one's own: a table, a picture and what they are worth
+- `first_grid`: a first grid of two corpora or more, in seconds: baselines alone, on one model's embeddings
 - `headline`: the few figures that the first page states, and the README's picture
 - `source_archive`: the source of a book as one archive, without the pack's vectors
 - `pdf`: the book as one PDF: all pages in the order of the contents, printed by a Chromium

@@ -1,9 +1,13 @@
 """Colours, markers and the look of every figure."""
 
+import os
+import sys
 from collections.abc import Sequence
+from typing import Any
 
-import matplotlib.pyplot as plt
-from matplotlib_inline.backend_inline import set_matplotlib_formats
+from IPython import get_ipython
+
+from crosscorpus.base import paths
 
 # Okabe and Ito's palette: told apart with any kind of colour vision (https://jfly.uni-koeln.de/color/).
 EMOTION_COLOURS = {
@@ -23,22 +27,25 @@ LINES = ["-", "--", ":", "-."]
 PAPER_COLOUR = "#000000"
 
 
+STYLE = paths.DATA / "figures.yaml"
+FORMATS: dict[str, Any] = {"figure_formats": {"svg"}, "print_figure_kwargs": {"metadata": {"Date": None}}}
+"""Of figures below a cell."""
+
+
 def use_style() -> None:
-    """Set the look of all figures: sharp SVG, quiet axes, a white ground that holds in dark mode too."""
-    set_matplotlib_formats("svg", metadata={"Date": None})
-    plt.rcParams.update(
-        {
-            "figure.constrained_layout.use": True,
-            "figure.constrained_layout.w_pad": 0.08,  # inches: numbers of neighbouring axes stay apart
-            "figure.facecolor": "white",
-            "font.size": 10,
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "axes.titlesize": 10,
-            "legend.frameon": False,
-            "svg.hashsalt": "crosscorpus",  # the same figure gives the same file
-        }
-    )
+    """Set the look of all figures: sharp SVG, quiet axes, a white ground that holds in dark mode too.
+
+    Matplotlib takes a second to load, which a page without figures is spared: it reads this when it is loaded.
+    """
+    os.environ["MATPLOTLIBRC"] = str(STYLE)
+    if (shell := get_ipython()) is not None:
+        shell.config.InlineBackend.update(FORMATS)
+    if "matplotlib" in sys.modules:
+        import matplotlib as mpl
+        from matplotlib_inline.backend_inline import set_matplotlib_formats
+
+        mpl.rc_file(STYLE)
+        set_matplotlib_formats("svg", **FORMATS["print_figure_kwargs"])
 
 
 def style(number: int) -> tuple[str, str, str]:

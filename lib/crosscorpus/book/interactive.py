@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
 from IPython.display import HTML, Markdown
-from sklearn.metrics import confusion_matrix
 
 from crosscorpus.base import shown_names
 from crosscorpus.book import figure_colours
@@ -85,6 +84,8 @@ def predictions(table: pd.DataFrame, emotions: Sequence[str], regime: str = "") 
     """
     if not len(table):
         return Markdown(NOTHING)
+    from sklearn.metrics import confusion_matrix  # slow to import, and needed for this table alone
+
     columns: dict[str, Callable[[str], str]] = {
         "ptm": lambda ptm: model_registry.get(ptm).name,
         "head": shown_names.head_name,

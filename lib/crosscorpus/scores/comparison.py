@@ -5,7 +5,7 @@ import itertools
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+import scipy
 
 from crosscorpus.base import known_names
 from crosscorpus.protocols import protocol_settings
@@ -115,7 +115,7 @@ def pairs(
     if not tables:
         return pd.DataFrame(columns=[*columns, "p", "p_adjusted"])
     p = _p_values(shares, n_flips, seed)
-    adjusted = holm(p) if correction == "holm" else stats.false_discovery_control(p)
+    adjusted = holm(p) if correction == "holm" else scipy.stats.false_discovery_control(p)
     return pd.concat(tables, ignore_index=True)[columns].assign(p=p, p_adjusted=adjusted)
 
 
@@ -212,7 +212,7 @@ def domain_loss(predictions: pd.DataFrame, utterances: pd.DataFrame) -> pd.DataF
     if not tables:
         return pd.DataFrame(columns=columns)
     joined = pd.concat(tables, ignore_index=True)
-    joined["p_adjusted"] = stats.false_discovery_control(joined["p"])
+    joined["p_adjusted"] = scipy.stats.false_discovery_control(joined["p"])
     right = 100.0 * (predictions["emotion"] == predictions["predicted"])
     accuracy = right.groupby([predictions[column] for column in metrics.CELL]).mean()
     joined = joined.join(accuracy.rename("out_of_domain"), on=metrics.CELL)
@@ -281,7 +281,7 @@ def _flipped(shares: np.ndarray, n_flips: int, seed: int) -> np.ndarray:
     def of_signs(signs: np.ndarray, axis: int) -> np.ndarray:
         return np.round(signs @ shares, 9)  # so that sums which are equal but for rounding count as equal
 
-    return stats.permutation_test(
+    return scipy.stats.permutation_test(
         (np.ones(len(shares)),), of_signs, permutation_type="samples", vectorized=True, n_resamples=n_flips,
         batch=1000, rng=np.random.default_rng(seed),
     ).pvalue  # fmt: skip

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binom
+import scipy
 
 from crosscorpus.scores import guard_parts
 
@@ -102,7 +102,7 @@ def at_chance(predictions: pd.DataFrame, history: pd.DataFrame, utterances: pd.D
         # Folds and the part for early stopping are dealt by emotion, so the share is the whole corpus's, nearly.
         n = (total * n_folds - n_tested) // n_folds or total
         # Of few, guessing may get all; a head that knows all its training data is not held against that.
-        limits.append(min(binom.isf(GUESSING, n, counts.max() / total), n - 1) / n)
+        limits.append(min(scipy.stats.binom.isf(GUESSING, n, counts.max() / total), n - 1) / n)
     group = checked.groupby(by).ngroup().to_numpy()
     checked = checked.assign(limit=np.array(limits, dtype=float)[group])
     return guard_parts.report(

@@ -18,8 +18,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
-from scipy import stats
-from sklearn.metrics import confusion_matrix
+import scipy
 
 from crosscorpus.scores import label_sets
 
@@ -338,14 +337,14 @@ def bootstrap(
     if fewest < 2:
         missing = np.full(len(statistic(np.ones((1, sum(sizes))))), np.nan)
         return missing, missing
-    t = stats.t.ppf((1 + confidence) / 2, fewest - 1)
-    expanded = 1 - 2 * stats.norm.sf(t * np.sqrt(fewest / (fewest - 1)))
+    t = scipy.stats.t.ppf((1 + confidence) / 2, fewest - 1)
+    expanded = 1 - 2 * scipy.stats.norm.sf(t * np.sqrt(fewest / (fewest - 1)))
 
     def of_draws(*draws: np.ndarray, axis: int) -> np.ndarray:
         weights = [_weights(drawn, n) for drawn, n in zip(draws, sizes, strict=True)]
         return statistic(np.concatenate(weights, axis=1))
 
-    ends = stats.bootstrap(
+    ends = scipy.stats.bootstrap(
         [np.arange(n) for n in sizes], of_draws, vectorized=True, method="percentile", confidence_level=expanded,
         n_resamples=n_resamples, batch=500, rng=np.random.default_rng(seed),
     ).confidence_interval  # fmt: skip
@@ -366,6 +365,8 @@ def confusion(predictions: pd.DataFrame, emotions: list[str]) -> pd.DataFrame:
 
     Rows are true, columns predicted emotions.
     """
+    from sklearn.metrics import confusion_matrix  # slow to import, and not needed for scores
+
     counts = confusion_matrix(predictions["emotion"], predictions["predicted"], labels=emotions, normalize="true")
     return pd.DataFrame(100 * counts, index=emotions, columns=emotions)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+import scipy
 
 from crosscorpus.base import known_names
 from crosscorpus.scores import metrics
@@ -130,7 +130,7 @@ def mean_ranks(scores: pd.DataFrame, alpha: float = 0.05) -> Ranks:
     mean = whole.rank(axis=1, ascending=False).mean().sort_values(kind="stable")
     statistic, p = _friedman(whole)
     critical = float(
-        stats.studentized_range.ppf(1 - alpha, k, np.inf) / np.sqrt(2) * np.sqrt(k * (k + 1) / (6 * n))
+        scipy.stats.studentized_range.ppf(1 - alpha, k, np.inf) / np.sqrt(2) * np.sqrt(k * (k + 1) / (6 * n))
     )
     groups = _groups(mean, critical) if p < alpha else [list(mean.index)]
     return Ranks(mean, n, len(scores) - n, statistic, p, critical, groups, least_blocks(k, alpha))
@@ -142,7 +142,7 @@ def least_blocks(k: int, alpha: float = 0.05) -> int:
     Their critical difference must not exceed k - 1, nor the smallest p of Friedman's test, (1 / k!)^(blocks - 1),
     alpha.
     """
-    q = float(stats.studentized_range.ppf(1 - alpha, k, np.inf)) / np.sqrt(2)
+    q = float(scipy.stats.studentized_range.ppf(1 - alpha, k, np.inf)) / np.sqrt(2)
     by_distance = int(np.ceil(q**2 * k * (k + 1) / (6 * (k - 1) ** 2)))
     by_p = 1 + int(np.floor(np.log(1 / alpha) / np.log(math.factorial(k)))) + 1
     return max(by_distance, by_p, 2)
@@ -158,10 +158,10 @@ def _friedman(scores: pd.DataFrame) -> tuple[float, float]:
     if (scores.max(axis=1) == scores.min(axis=1)).all():  # 0 / 0 in the formula
         return 0.0, 1.0
     if scores.shape[1] > 2:
-        return float(stats.friedmanchisquare(*scores.to_numpy().T).statistic), _exchanged(scores)
+        return float(scipy.stats.friedmanchisquare(*scores.to_numpy().T).statistic), _exchanged(scores)
     difference = np.sign(scores.iloc[:, 0] - scores.iloc[:, 1])
     wins, decided = int((difference > 0).sum()), int((difference != 0).sum())
-    return (2 * wins - decided) ** 2 / decided, float(stats.binomtest(wins, decided).pvalue)
+    return (2 * wins - decided) ** 2 / decided, float(scipy.stats.binomtest(wins, decided).pvalue)
 
 
 def _exchanged(scores: pd.DataFrame) -> float:
@@ -174,7 +174,7 @@ def _exchanged(scores: pd.DataFrame) -> float:
 
     seen = unevenness(ranks.sum(axis=0))
     if n > FEW_BLOCKS:
-        return float(stats.chi2.sf(stats.friedmanchisquare(*scores.to_numpy().T).statistic, k - 1))
+        return float(scipy.stats.chi2.sf(scipy.stats.friedmanchisquare(*scores.to_numpy().T).statistic, k - 1))
     if (n - 1) * math.log(math.factorial(k)) <= math.log(MOST_EXACT):  # the first block may stay as it is
         ways = [[row[list(order)] for order in itertools.permutations(range(k))] for row in ranks[1:]]
         sums = ranks[0] + np.array([sum(way) for way in itertools.product(*ways)])

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+import scipy
 
 from crosscorpus.base import known_names
 from crosscorpus.verdict import audit_cells, audit_f1, audit_readings, audit_spread, published_tables
@@ -106,7 +106,7 @@ def facts(audit: Audit) -> dict[str, float | int | str]:
         found |= {
             "f1_fitting": n,
             "f1_by_chance": float(chance.sum()),
-            "f1_p": max(float(stats.poisson_binom.sf(n - 1, chance)), 1e-12) if len(chance) else 1.0,
+            "f1_p": max(float(scipy.stats.poisson_binom.sf(n - 1, chance)), 1e-12) if len(chance) else 1.0,
             "f1_far": int((audit.macro_f1["difference"] >= audit_f1.FAR - 1e-9).sum()),
             "f1_impossible": int(audit.macro_f1["flag"].str.contains("possible").sum()),
         }

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+import scipy
 
 from crosscorpus.scores import granularity
 from crosscorpus.verdict import audit_cells
@@ -137,7 +137,7 @@ def hypotheses(
                     rows.append({
                         "variant": variant, "reading": reading.name, "printing": printing,
                         "cells": len(fit), "explained": int(fit.sum()), "expected": float(chance.sum()),
-                        "p": max(float(stats.poisson_binom.sf(fit.sum() - 1, chance)), 1e-12),
+                        "p": max(float(scipy.stats.poisson_binom.sf(fit.sum() - 1, chance)), 1e-12),
                         "share": 100 * share, "bits": bits, "of_misses": int((fit & missed).sum()),
                         "misses_expected": float(sum(chance_missed[c] for c in corpora[missed])),
                     })  # fmt: skip

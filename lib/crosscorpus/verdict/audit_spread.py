@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+import scipy
 
 from crosscorpus.verdict import audit_cells
 
@@ -154,7 +154,7 @@ def repeats(
         pair in constants.get(c, set())
         for c, pair in zip(shown[test], zip(shown["units"], shown["f1_units"], strict=True), strict=True)
     ]
-    return Repeats(shown, pairs, same_accuracy, expected, float(stats.poisson.sf(pairs - 1, expected)))
+    return Repeats(shown, pairs, same_accuracy, expected, float(scipy.stats.poisson.sf(pairs - 1, expected)))
 
 
 def _constants(classes: Sequence[audit_cells.Folds], full: int) -> set[tuple[int, int]]:

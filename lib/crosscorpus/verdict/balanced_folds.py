@@ -8,7 +8,7 @@ over its size. And where all classes of a fold are of one size, the mean of the 
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
-from scipy import stats
+import scipy
 
 from crosscorpus.scores import granularity
 from crosscorpus.verdict import audit_cells, audit_spread
@@ -41,7 +41,7 @@ def shares(judged: pd.DataFrame) -> pd.DataFrame:
         rows.append({
             "which": which, "corpora": part[judged.attrs["test"]].nunique(), "cells": len(part), "one_fold": fit,
             "cut_too": int((part["one_fold"] | part["one_fold_cut"]).sum()), "by_chance": float(chance.sum()),
-            "p": float(stats.poisson_binom.sf(fit - 1, chance)) if len(part) else 1.0,
+            "p": float(scipy.stats.poisson_binom.sf(fit - 1, chance)) if len(part) else 1.0,
         })  # fmt: skip
     return pd.DataFrame(rows)
 

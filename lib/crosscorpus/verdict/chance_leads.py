@@ -9,7 +9,7 @@ of one speaker err together too, which makes them larger.
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+import scipy
 
 from crosscorpus.verdict import published_tables
 
@@ -33,7 +33,7 @@ def chance_of_lead(lead: float, accuracy: float, n: int) -> float:
     least = max(0, int(np.ceil((lead - ROUNDING) * n / 100 - 1e-9)))
     if least == 0:
         return 1.0
-    right = stats.binom.pmf(np.arange(n + 1), n, accuracy / 100)
+    right = scipy.stats.binom.pmf(np.arange(n + 1), n, accuracy / 100)
     as_many_or_more = np.cumsum(right[::-1])[::-1]
     return float(min(1, 2 * np.sum(right[: n + 1 - least] * as_many_or_more[least:])))
 

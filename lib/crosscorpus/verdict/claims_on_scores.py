@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+import scipy
 
 from crosscorpus.base import shown_names
 from crosscorpus.corpora import corpus_registry
@@ -34,7 +34,7 @@ def average_of_folds(claim: claim_findings.Claim, known: claim_findings.Known) -
     # Of the values that an average can have, the share that one fold can have too.
     both = (judged["one_fold_chance"] / judged["mean_chance"]).to_numpy()
     n = int(judged["one_fold"].sum())
-    p = float(stats.poisson_binom.sf(n - 1, both))
+    p = float(scipy.stats.poisson_binom.sf(n - 1, both))
     evidence = {
         "accuracies": len(judged),
         "fit one fold": n,

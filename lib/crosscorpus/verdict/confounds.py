@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+import scipy
 
 from crosscorpus.corpora import corpus_registry
 from crosscorpus.models import model_registry
@@ -70,7 +70,7 @@ def associations(models: pd.DataFrame) -> pd.DataFrame:
 
 def rank_correlation(one: Sequence[float], other: Sequence[float]) -> tuple[float, float]:
     """Return Spearman's rank correlation of up to nine pairs, and its two-sided p from all orders of them."""
-    x, y = (ranks - ranks.mean() for ranks in (stats.rankdata(one), stats.rankdata(other)))
+    x, y = (ranks - ranks.mean() for ranks in (scipy.stats.rankdata(one), scipy.stats.rankdata(other)))
     scale = np.sqrt((x @ x) * (y @ y))
     orders = np.array(list(itertools.permutations(range(len(y)))))
     every = (y[orders] @ x) / scale

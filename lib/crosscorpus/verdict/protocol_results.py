@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+import scipy
 
 from crosscorpus.base import paths, safe_yaml
 from crosscorpus.scores import metrics
@@ -245,7 +245,7 @@ def _means(
 
 def _spearman(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Return Spearman's correlation of two arrays [models, draws], for each draw."""
-    ranks = [stats.rankdata(np.round(side, 9), axis=0) for side in (one, other)]
+    ranks = [scipy.stats.rankdata(np.round(side, 9), axis=0) for side in (one, other)]
     centred = [side - side.mean(axis=0) for side in ranks]
     spread = np.sqrt((centred[0] ** 2).sum(axis=0) * (centred[1] ** 2).sum(axis=0))
     return np.divide(

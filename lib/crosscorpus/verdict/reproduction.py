@@ -7,7 +7,7 @@ other seeds and other folds move it.
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+import scipy
 
 from crosscorpus.base import known_names
 from crosscorpus.protocols import protocol_settings
@@ -89,7 +89,7 @@ def one_more(values: "pd.Series[float]", confidence: float = 0.95) -> tuple[floa
     n = len(values)
     if n < LEAST:
         return np.nan, np.nan
-    half = stats.t.ppf((1 + confidence) / 2, n - 1) * values.std() * np.sqrt(1 + 1 / n)
+    half = scipy.stats.t.ppf((1 + confidence) / 2, n - 1) * values.std() * np.sqrt(1 + 1 / n)
     return float(values.mean() - half), float(values.mean() + half)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+import scipy
 
 from crosscorpus.scores import metrics
 from crosscorpus.verdict import audit_cells, published_tables, reproduction
@@ -161,8 +161,8 @@ def agreement(table: pd.DataFrame, within: Sequence[str] = BLOCK) -> pd.DataFram
         values = np.round(run[["ours", "published"]].to_numpy(dtype=float), 9)
         tau = rho = np.nan
         if len(run) >= LEAST and (np.ptp(values, axis=0) > 0).all():
-            tau = stats.kendalltau(*values.T).statistic
-            rho = stats.spearmanr(*values.T).statistic
+            tau = scipy.stats.kendalltau(*values.T).statistic
+            rho = scipy.stats.spearmanr(*values.T).statistic
         rows.append((*block, len(run), float(tau), float(rho)))
     return pd.DataFrame(rows, columns=[*within, "n", "kendall", "spearman"])
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+import scipy
 
 from crosscorpus.base import paths, processes, progress
 from crosscorpus.corpora import corpus_registry
@@ -213,9 +213,9 @@ def foretold(priced: pd.DataFrame, scores: pd.DataFrame, metric: str = "accuracy
         n = len(part)
         rho = p = least = np.nan
         if n > 2:
-            exact = stats.permutation_test(
+            exact = scipy.stats.permutation_test(
                 (part["texts"].to_numpy(),),
-                lambda one, part=part: stats.spearmanr(one, part["loss"]).statistic,
+                lambda one, part=part: scipy.stats.spearmanr(one, part["loss"]).statistic,
                 permutation_type="pairings", n_resamples=np.inf if n < 8 else 9999, rng=np.random.default_rng(0),
             )  # fmt: skip
             rho, p, least = exact.statistic, exact.pvalue, 2 / np.prod(np.arange(1.0, n + 1))
