@@ -141,8 +141,8 @@
       else {
         more.replaceChildren();
         drawn = { view: state.view, ...views.draw[state.view](kept) };
+        window.crosscorpus.arrange(stage); // not after each filter, which must answer at once
       }
-      window.crosscorpus.arrange(stage);
       if (focus) more.querySelector(`[name="${focus}"]`)?.focus();
       toAddress();
     }
