@@ -2,8 +2,8 @@
 
 It runs with what a machine with a GPU mostly has: Python 3.11 or 3.12, torch, transformers, numpy, pandas,
 scikit-learn, safetensors and pyarrow; and with wheels that are brought along: soxr, soundfile, platformdirs,
-requests, and, for heads, keras and jsonschema. A part whose library is not there is shown as not run. Networks have
-random weights where theirs are not here. The table goes to data/results/gpu.csv; never with `--device cpu`, a
+requests, and, for heads, keras and jsonschema. A part whose library is not there is shown as not run. Networks
+have random weights where theirs are not here. The table goes to data/results/gpu.csv; never with `--device cpu`, a
 rehearsal of this program.
 """
 
