@@ -3,6 +3,7 @@
 Modules, in the order in which data flows through them:
 
 - `calibration`: whether a head is as often right as it is sure
+- `count_tables`: tables of counts: how many test utterances, instead of which, for all scores that do not ask which
 - `label_sets`: which emotions a cell is scored on, and which cells may be averaged, ranked or coloured together
 - `metrics`: scores from the table of predictions alone
 - `comparison`: which models differ: paired tests on the same test utterances
