@@ -1,4 +1,6 @@
-"""Tables of counts: how many test utterances, instead of which, for all scores that do not ask which.
+"""Tables of counts: how many test utterances, instead of which.
+
+They are for all scores that do not ask which.
 
 A table of counts has a row for each cell, seed, fold, cluster (see `metrics.with_clusters`), true and predicted
 emotion that occurs: `KEYS`, `TIMES` (test utterances, int) and `TESTED` (uint64). It is a table of predictions in
