@@ -19,7 +19,9 @@ def file_of(predictions: Path) -> Path:
     return paths.BUILD / "counts" / predictions.relative_to(paths.BUILD / "predictions")
 
 
-def read(predictions: Path, tests: Sequence[store.Embeddings]) -> pd.DataFrame:
+def read(
+    predictions: Path, tests: Sequence[store.Embeddings], known: dict[int, str] | None = None
+) -> pd.DataFrame:
     """Return the counts of a file of predictions (see `count_tables`), made from it where they are not stored.
 
     They are made again where the file has changed since, or what names speakers, or how is counted; and where
@@ -31,13 +33,15 @@ def read(predictions: Path, tests: Sequence[store.Embeddings]) -> pd.DataFrame:
         The file, below the folder of predictions.
     tests
         What was tested: their tables of utterances name the speakers.
+    known
+        Keeps hashes of these tables, by object, from file to file while they live.
 
     Raises
     ------
     ValueError
         As `metrics.as_counts`.
     """
-    file, record = file_of(predictions), _made_of(predictions, tests)
+    file, record = file_of(predictions), _made_of(predictions, tests, known)
     try:
         if table_files.read_record(file) == record:
             return pd.read_parquet(file)
@@ -55,11 +59,16 @@ def write(predictions: Path, tests: Sequence[store.Embeddings], table: pd.DataFr
     return counted
 
 
-def _made_of(predictions: Path, tests: Sequence[store.Embeddings]) -> dict[str, Any]:
-    there = predictions.stat()
+def _made_of(
+    predictions: Path, tests: Sequence[store.Embeddings], known: dict[int, str] | None = None
+) -> dict[str, Any]:
+    there, known = predictions.stat(), {} if known is None else known
+    for test in tests:
+        if id(test.utterances) not in known:
+            known[id(test.utterances)] = _hash(test.utterances)
     return {
         "predictions": [there.st_size, there.st_mtime_ns],
-        "speakers": [[test.corpus, _hash(test.utterances)] for test in tests],
+        "speakers": [[test.corpus, known[id(test.utterances)]] for test in tests],
         "code": versions.of_code(count_tables, metrics),
         "pandas": pd.__version__,
     }

@@ -112,8 +112,9 @@ def grid(
         columns = [*count_tables.KEYS, count_tables.TIMES, count_tables.TESTED] if counted else columns
         return pd.DataFrame(columns=columns), pd.DataFrame(columns=[*unit_of_work.UNIT, "fold"])
     files = run(units, workers, device)
+    known: dict[int, str] = {}
     each = [
-        count_files.read(made, unit.tests) if counted else pd.read_parquet(made)
+        count_files.read(made, unit.tests, known) if counted else pd.read_parquet(made)
         for unit, (made, _) in zip(units, files, strict=True)
     ]
     predictions = pd.concat(each, ignore_index=True)
