@@ -1,3 +1,4 @@
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,8 @@ from crosscorpus.base import known_names, table_files, versions
 from crosscorpus.corpora import file_lists, utterance_tables
 from crosscorpus.embeddings import corpus_scans, store, store_folders
 from crosscorpus.protocols import folds, protocol_settings
-from crosscorpus.scores import guard_parts, guards
-from crosscorpus.training import engine, evaluate, prediction_files, unit_of_work
+from crosscorpus.scores import guard_parts, guards, metrics
+from crosscorpus.training import count_files, engine, evaluate, prediction_files, unit_of_work
 
 FAST = protocol_settings.load("epochs=2,fcn_widths=8")
 
@@ -293,3 +294,45 @@ def test_utterances_are_those_with_a_fold_of_all_corpora_together(pair, monkeypa
     found = evaluate.utterances(["emodb", "aesdd"])
     assert len(found) == len(tables["emodb"]) - 1 + len(tables["aesdd"])
     assert "99a01Wz" not in set(found["utterance"])
+
+
+# -- counts of predictions ------------------------------------------------------------------------------------
+
+
+def test_counts_are_written_beside_predictions_and_score_the_same(stored, monkeypatch):
+    predictions, _ = grid(heads=("logistic",))
+    utterances = pd.concat([e.utterances for e in stored.values()])
+    with monkeypatch.context() as only:
+        only.setattr(metrics, "as_counts", None)  # they are there
+        counted, _ = evaluate.grid(*SIDES, counted=True)
+    for of in (lambda t: metrics.per_fold(t), lambda t: metrics.interval(t, utterances, n_resamples=20)):
+        pd.testing.assert_frame_equal(of(counted), of(predictions), check_exact=True)
+
+
+SIDES = (["whisper-base"], ["emodb"], ["emodb", "aesdd"], ["logistic"], ["stratified"], [0], FAST)
+
+
+def test_counts_that_are_missing_damaged_or_stale_are_made_again(stored, build_folder):
+    counted, _ = evaluate.grid(*SIDES, counted=True)
+    (file,) = (build_folder / "counts").rglob("*.parquet")
+    (of_rows,) = (p for p in (build_folder / "predictions").rglob("*.parquet") if "history" not in p.name)
+    assert count_files.file_of(of_rows) == file
+    whole = file.read_bytes()
+    for damage in (file.unlink, lambda: file.write_bytes(whole[:100]), lambda: file.write_bytes(b"")):
+        damage()
+        pd.testing.assert_frame_equal(evaluate.grid(*SIDES, counted=True)[0], counted)
+        assert file.read_bytes() == whole
+    rows = pd.read_parquet(of_rows)
+    table_files.write(rows.assign(predicted="anger"), of_rows, table_files.read_record(of_rows))
+    assert set(evaluate.grid(*SIDES, counted=True)[0]["predicted"]) == {"anger"}
+
+
+def test_counts_follow_the_names_of_speakers(stored, monkeypatch):
+    counted, _ = evaluate.grid(*SIDES, counted=True)
+    renamed = {
+        corpus: dataclasses.replace(e, utterances=e.utterances.assign(speaker=e.utterances["speaker"] + "!"))
+        for corpus, e in stored.items()
+    }
+    stored.update(renamed)
+    again, _ = evaluate.grid(*SIDES, counted=True)
+    assert list(again["cluster"]) == [f"{name}!" for name in counted["cluster"]]

@@ -93,9 +93,9 @@ def main() -> None:
     profile = yaml.safe_load((paths.ROOT / "profiles" / "demo.yaml").read_text(encoding="utf-8"))
     ids = profile["corpora"]
     sides = ([profile["ptm"]], ids, ids, profile["heads"], profile["regimes"], profile["seeds"])
-    predictions, _ = evaluate.grid(*sides, protocol_settings.load(profile["overrides"]), source=profile["source"])
-    intervals = metrics.interval(predictions, evaluate.utterances(ids, profile["source"]))
-    means = metrics.summary(metrics.per_fold(predictions))
+    settings = protocol_settings.load(profile["overrides"])
+    counts, _ = evaluate.grid(*sides, settings, source=profile["source"], counted=True)
+    intervals, means = metrics.interval(counts), metrics.summary(metrics.per_fold(counts))
     figure_colours.use_style()
     fig = score_figures.scores_beside_paper(published_tables.beside(intervals, means))
     target = paths.ROOT / "book" / "_static" / "headline.svg"

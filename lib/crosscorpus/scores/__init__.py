@@ -3,8 +3,9 @@
 Modules, in the order in which data flows through them:
 
 - `calibration`: whether a head is as often right as it is sure
+- `count_tables`: tables of counts: how many test utterances, instead of which
 - `label_sets`: which emotions a cell is scored on, and which cells may be averaged, ranked or coloured together
-- `metrics`: scores from the table of predictions alone
+- `metrics`: scores from the table of predictions, or of their counts (`count_tables`), alone
 - `comparison`: which models differ: paired tests on the same test utterances
 - `model_ranks`: mean ranks of models over blocks
 - `granularity`: which printed values a score can have: exact arithmetic on counts, folds and decimals

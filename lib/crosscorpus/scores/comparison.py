@@ -9,7 +9,7 @@ import scipy
 
 from crosscorpus.base import known_names
 from crosscorpus.protocols import protocol_settings
-from crosscorpus.scores import metrics
+from crosscorpus.scores import count_tables, metrics
 
 PAIRED = ("accuracy", "uar")
 CORRECTIONS = ("holm", "bh")
@@ -17,7 +17,7 @@ CORRECTIONS = ("holm", "bh")
 
 def pairs(
     predictions: pd.DataFrame,
-    utterances: pd.DataFrame,
+    utterances: pd.DataFrame | None = None,
     between: str = "ptm",
     metric: str = "accuracy",
     *,
@@ -48,9 +48,10 @@ def pairs(
     Parameters
     ----------
     predictions
-        Table with `unit_of_work.COLUMNS`.
+        Table with `unit_of_work.COLUMNS`, or counts (`count_tables`).
     utterances
-        `corpus`, `utterance` and `speaker` of all test utterances; see `metrics.with_clusters`.
+        `corpus`, `utterance` and `speaker` of all test utterances; see `metrics.with_clusters`. Not needed for
+        counts.
     between
         Column of `metrics.CELL` whose values are compared; not the test corpus.
     metric
@@ -156,7 +157,8 @@ def leakage(predictions: pd.DataFrame, utterances: pd.DataFrame) -> pd.DataFrame
     Parameters
     ----------
     predictions, utterances
-        As of `pairs`; same-corpus cells in both regimes are compared, and nothing else is looked at.
+        As of `pairs`, but no counts, which do not say which utterances both regimes have; same-corpus cells in
+        both regimes are compared, and nothing else is looked at.
 
     Returns
     -------
@@ -179,7 +181,7 @@ def leakage(predictions: pd.DataFrame, utterances: pd.DataFrame) -> pd.DataFrame
     return table.join(accuracy, on=cell).rename(columns={"test_corpus": "corpus"})[columns]
 
 
-def domain_loss(predictions: pd.DataFrame, utterances: pd.DataFrame) -> pd.DataFrame:
+def domain_loss(predictions: pd.DataFrame, utterances: pd.DataFrame | None = None) -> pd.DataFrame:
     """Return how much is lost where the training corpus is not the test corpus, on the same test utterances.
 
     Parameters
@@ -213,8 +215,7 @@ def domain_loss(predictions: pd.DataFrame, utterances: pd.DataFrame) -> pd.DataF
         return pd.DataFrame(columns=columns)
     joined = pd.concat(tables, ignore_index=True)
     joined["p_adjusted"] = scipy.stats.false_discovery_control(joined["p"])
-    right = 100.0 * (predictions["emotion"] == predictions["predicted"])
-    accuracy = right.groupby([predictions[column] for column in metrics.CELL]).mean()
+    accuracy = count_tables.accuracy(predictions, metrics.CELL)
     joined = joined.join(accuracy.rename("out_of_domain"), on=metrics.CELL)
     joined["in_domain"] = joined["out_of_domain"] + joined["difference"]
     return joined[columns]
@@ -223,22 +224,34 @@ def domain_loss(predictions: pd.DataFrame, utterances: pd.DataFrame) -> pd.DataF
 def _right_answers(block: pd.DataFrame, between: str) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Return, [clusters, emotions], right answers of each value (averaged over seeds) and number of utterances."""
     right: dict[str, np.ndarray] = {}
-    tested: dict[str, set] = {}
+    tested: dict[str, dict] = {}
     n = np.empty(0)
     for value, part in block.groupby(between, sort=False):
         metrics.check_tested_once(part)
         counted, _, _ = metrics.counts(part, "cluster")
         right[value], n = counted[..., metrics.RIGHT].mean(axis=1), counted[:, 0, :, metrics.N]
-        tested[value] = set(zip(part["utterance"], part["emotion"], strict=True))
+        tested[value] = _tested(part)
     first = next(iter(tested))
     for value, those in tested.items():
         if those != tested[first]:
-            example = sorted(those ^ tested[first])[0][0]
+            example = sorted(those.items() ^ tested[first].items())[0][0][0]
             where = ", ".join(str(v) for c, v in block[metrics.CELL].iloc[0].items() if c != between)
             raise ValueError(
                 f"{where}: {first} and {value} were tested on different utterances, such as {example}"
             )
     return right, n
+
+
+def _tested(part: pd.DataFrame) -> dict[tuple[str, str], int]:
+    """Return what tells whether two models were tested on the same: utterances, or sums of hashes by cluster.
+
+    Keys are the utterance, or its cluster, and the emotion.
+    """
+    if not count_tables.holds_counts(part):
+        return dict.fromkeys(zip(part["utterance"], part["emotion"], strict=True), 1)
+    seeds = part["seed"].unique()  # all have the same: `metrics.check_tested_once`
+    sums = count_tables.tested(part[part["seed"] == seeds[0]], ["cluster", "emotion"])
+    return {key: int(value) for key, value in sums.items()}
 
 
 def _differences(difference: np.ndarray, n: np.ndarray, metric: str, weights: np.ndarray) -> np.ndarray:

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 import pandas as pd
 
+from crosscorpus.scores import count_tables
+
 PAIR = ["regime", "train_corpus", "test_corpus"]
 COLUMNS = ["emotions", "n_emotions", "chance", "majority"]
 """What tables of scores say of the task: its emotions, how many they are, and two accuracies in percent that need
@@ -51,13 +53,12 @@ def of_pairs(table: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     table
-        Predictions, or scores with `COLUMNS`.
+        Predictions, counts of them, or scores with `COLUMNS`.
     """
     pair = [column for column in PAIR if column in table]
     if "emotions" in table:
         return table[[*pair, *(c for c in COLUMNS if c in table)]].drop_duplicates(pair, ignore_index=True)
-    once = table.drop_duplicates([*pair, "utterance"])
-    counted = once.groupby([*pair, "emotion"], observed=True, sort=False).size().rename("n").reset_index()
+    counted = count_tables.utterances(table, [*pair, "emotion"]).rename("n").reset_index()
     rows = [
         dict(zip(pair, key, strict=True)) | of_cell(part["n"].to_numpy(), list(part["emotion"]))
         for key, part in counted.groupby(pair, observed=True, sort=False)

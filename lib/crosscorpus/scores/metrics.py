@@ -1,4 +1,4 @@
-"""Scores from the table of predictions alone.
+"""Scores from the table of predictions, or of their counts (`count_tables`), alone.
 
 Every score is in percent, and every one derives from three counts per emotion k (`counts`): n_k utterances of it,
 m_k predictions of it, and r_k right ones.
@@ -20,9 +20,9 @@ import numpy as np
 import pandas as pd
 import scipy
 
-from crosscorpus.scores import label_sets
+from crosscorpus.scores import count_tables, label_sets
 
-CELL = ["ptm", "head", "regime", "train_corpus", "test_corpus"]
+CELL = count_tables.CELL
 METRICS = ["accuracy", "uar", "macro_f1"]
 
 N, PREDICTED, RIGHT = range(3)  # the last axis of `counts`
@@ -34,7 +34,7 @@ def counts(predictions: pd.DataFrame, unit: str) -> tuple[np.ndarray, pd.Index, 
     Parameters
     ----------
     predictions
-        Rows of one cell.
+        Rows of one cell, or counts.
     unit
         Column to count within. Counts add up over units.
 
@@ -51,10 +51,11 @@ def counts(predictions: pd.DataFrame, unit: str) -> tuple[np.ndarray, pd.Index, 
     truth, emotions = pd.factorize(predictions["emotion"], sort=True)
     guess = emotions.get_indexer(predictions["predicted"])  # -1 for an emotion that is never true
     shape = (len(units), len(seeds), len(emotions))
+    times = count_tables.times(predictions)
 
     def count(emotion: np.ndarray, keep: np.ndarray) -> np.ndarray:
         flat = np.ravel_multi_index((i[keep], j[keep], emotion[keep]), shape)
-        return np.bincount(flat, minlength=int(np.prod(shape))).reshape(shape)
+        return np.bincount(flat, times[keep], minlength=int(np.prod(shape))).reshape(shape)
 
     counted = [count(truth, truth >= 0), count(guess, guess >= 0), count(truth, truth == guess)]
     return np.stack(counted, axis=-1).astype(float), units, seeds
@@ -161,9 +162,9 @@ def recalls(predictions: pd.DataFrame) -> pd.DataFrame:
     One row per cell and emotion that its test utterances have: `CELL`, emotion, n (test utterances), recall
     (percent). The mean of a cell's recalls is the UAR of `interval`.
     """
-    right = predictions["emotion"] == predictions["predicted"]
-    table = predictions.assign(recall=100.0 * right).groupby([*CELL, "emotion"], sort=False)
-    return table.agg(n=("utterance", "nunique"), recall=("recall", "mean")).reset_index()
+    by = [*CELL, "emotion"]
+    table = count_tables.utterances(predictions, by).rename("n").to_frame()
+    return table.assign(recall=count_tables.accuracy(predictions, by)).reset_index()
 
 
 # -- intervals ------------------------------------------------------------------------------------------------
@@ -171,7 +172,7 @@ def recalls(predictions: pd.DataFrame) -> pd.DataFrame:
 
 def interval(
     predictions: pd.DataFrame,
-    utterances: pd.DataFrame,
+    utterances: pd.DataFrame | None = None,
     *,
     confidence: float = 0.95,
     n_resamples: int = 2000,
@@ -191,9 +192,9 @@ def interval(
     Parameters
     ----------
     predictions
-        Table with `unit_of_work.COLUMNS`.
+        Table with `unit_of_work.COLUMNS`, or counts.
     utterances
-        `corpus`, `utterance` and `speaker` of all test utterances; see `with_clusters`.
+        `corpus`, `utterance` and `speaker` of all test utterances; see `with_clusters`. Not needed for counts.
     confidence, n_resamples
         See `bootstrap`.
     seed
@@ -223,7 +224,7 @@ def interval(
             n_resamples=n_resamples,
             seed=seed,
         )
-        n = part["utterance"].nunique()
+        n = int(count_tables.utterances(part, CELL).iloc[0])
         kind = "utterances" if len(clusters) == n else "speakers"
         ends = np.stack([point, low, high], axis=1).ravel()
         rows.append([*cell, len(seeds), n, len(clusters), kind, *ends, *_task(counted, part).values()])
@@ -240,7 +241,21 @@ def _mean_over_seeds(counted: np.ndarray) -> np.ndarray:
     return np.stack([values.mean(axis=-1) for values in score(counted).values()])
 
 
-def with_clusters(predictions: pd.DataFrame, utterances: pd.DataFrame) -> pd.DataFrame:
+def as_counts(predictions: pd.DataFrame, utterances: pd.DataFrame) -> pd.DataFrame:
+    """Return the counts of predictions (see `count_tables`): all that scores and paired tests need of them.
+
+    Raises
+    ------
+    ValueError
+        As `interval`.
+    """
+    table = with_clusters(predictions, utterances)
+    for _, part in table.groupby(CELL, sort=False):
+        check_tested_once(part)
+    return count_tables.of_clustered(table)
+
+
+def with_clusters(predictions: pd.DataFrame, utterances: pd.DataFrame | None) -> pd.DataFrame:
     """Add what is resampled as one, in the column `cluster`: the speaker, or the utterance where none is named.
 
     Utterances of one speaker are right or wrong together more often than by chance, so that intervals and tests
@@ -249,7 +264,7 @@ def with_clusters(predictions: pd.DataFrame, utterances: pd.DataFrame) -> pd.Dat
     Parameters
     ----------
     predictions
-        Table with `test_corpus` and `utterance`.
+        Table with `test_corpus` and `utterance`; counts have their clusters, and are returned as they are.
     utterances
         `corpus`, `utterance` and `speaker`, with the last empty where it is not known: the tables of utterances,
         one below the other. Other columns and repeated rows do not matter.
@@ -259,6 +274,10 @@ def with_clusters(predictions: pd.DataFrame, utterances: pd.DataFrame) -> pd.Dat
     ValueError
         A test utterance is not in `utterance_tables`, or is there with two speakers.
     """
+    if count_tables.holds_counts(predictions):
+        return predictions
+    if utterances is None:
+        raise ValueError("predictions need the table of their utterances, which names speakers; counts do not")
     known = utterances[["corpus", "utterance", "speaker"]].drop_duplicates()
     twice = known[known.duplicated(["corpus", "utterance"])]
     if len(twice):
@@ -281,6 +300,8 @@ def check_tested_once(predictions: pd.DataFrame) -> None:
     ValueError
         They do not: rows of two cells, a run that was cut short, or a table read twice.
     """
+    if count_tables.holds_counts(predictions):
+        return count_tables.check_counted_once(predictions)
     seed, seeds = pd.factorize(predictions["seed"])
     utterance, utterances = pd.factorize(predictions["utterance"])
     times = np.bincount(seed * len(utterances) + utterance, minlength=len(seeds) * len(utterances))
@@ -367,7 +388,8 @@ def confusion(predictions: pd.DataFrame, emotions: list[str]) -> pd.DataFrame:
     """
     from sklearn.metrics import confusion_matrix  # slow to import, and not needed for scores
 
-    counts = confusion_matrix(predictions["emotion"], predictions["predicted"], labels=emotions, normalize="true")
+    answers, times = (predictions["emotion"], predictions["predicted"]), count_tables.times(predictions)
+    counts = confusion_matrix(*answers, labels=emotions, sample_weight=times, normalize="true")
     return pd.DataFrame(100 * counts, index=emotions, columns=emotions)
 
 

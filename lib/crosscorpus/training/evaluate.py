@@ -18,8 +18,16 @@ from crosscorpus.base import devices, known_names, processes, progress, remote_s
 from crosscorpus.embeddings import corpus_scans, store, store_folders
 from crosscorpus.protocols import cells, folds, protocol_settings
 from crosscorpus.protocols.protocol_settings import Protocol
-from crosscorpus.scores import hard_guards
-from crosscorpus.training import baselines, heads, input_guards, prediction_files, run_records, unit_of_work
+from crosscorpus.scores import count_tables, hard_guards
+from crosscorpus.training import (
+    baselines,
+    count_files,
+    heads,
+    input_guards,
+    prediction_files,
+    run_records,
+    unit_of_work,
+)
 
 if TYPE_CHECKING:
     pass
@@ -38,6 +46,7 @@ def grid(
     workers: int = 0,
     device: str = "auto",
     may_be_empty: bool = False,
+    counted: bool = False,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return predictions and learning curves of a grid, training only what the store does not hold yet.
 
@@ -54,6 +63,9 @@ def grid(
         Processes side by side, each with one thread; 0 for one a core. Their number changes no result.
     device
         Where heads are trained: "cpu", "cuda" (one process, trainings stacked) or "auto", a GPU if there is one.
+    counted
+        Return counts of predictions instead of predictions, see `count_tables`: no rows are read that were counted
+        before.
 
     Raises
     ------
@@ -97,9 +109,15 @@ def grid(
         raise cells.NothingLeftError(f"nothing of this grid can be run. {why}")
     if not units:
         columns = [*unit_of_work.COLUMNS, *(f"p_{emotion}" for emotion in protocol["emotions"])]
+        columns = [*count_tables.KEYS, count_tables.TIMES, count_tables.TESTED] if counted else columns
         return pd.DataFrame(columns=columns), pd.DataFrame(columns=[*unit_of_work.UNIT, "fold"])
     files = run(units, workers, device)
-    predictions = pd.concat([pd.read_parquet(made) for made, _ in files], ignore_index=True)
+    known: dict[int, str] = {}
+    each = [
+        count_files.read(made, unit.tests, known) if counted else pd.read_parquet(made)
+        for unit, (made, _) in zip(units, files, strict=True)
+    ]
+    predictions = pd.concat(each, ignore_index=True)
     curves = [pd.read_parquet(made) for _, made in files]
     history = pd.concat([c for c in curves if len(c)] or curves[:1], ignore_index=True)  # a baseline's has no rows
     if len(history):
@@ -204,6 +222,7 @@ def _keep(
     for table, file in zip(tables, files, strict=True):
         whole_files.replace_file(file, functools.partial(table_files.write, table, record=record))
     remote_store.send(*files)
+    count_files.write(files[0], unit.tests, tables[0])
 
 
 def training_summary(history: pd.DataFrame) -> pd.DataFrame:
