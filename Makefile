@@ -6,6 +6,7 @@ TORCH_INDEX ?=
 CORES ?= all
 
 ENV := .venv/.made
+LOCKED := --no-deps --require-hashes -r requirements.hashed
 PIP := pip install -qq --disable-pip-version-check
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONUNBUFFERED := 1
@@ -33,6 +34,8 @@ OF_ANOTHER := yes
 endif
 endif
 
+# Most is installed by uv, side by side and from its cache; by pip where uv fails, as with an index that only pip's
+# settings name. PyTorch is left to pip: which build it is, those settings and TORCH_INDEX say.
 # Compiled on all cores once all is there: pip would do it on one, file by file.
 env: $(ENV) ## make the environment in .venv from the lock
 
@@ -44,7 +47,9 @@ $(ENV): requirements.lock requirements.hashed pyproject.toml
 	  && echo "  1 of 3: PyTorch" \
 	  && $(PIP) --no-compile $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$$(grep '^torch==' requirements.lock)" \
 	  && echo "  2 of 3: everything else" \
-	  && $(PIP) --no-compile --no-deps --require-hashes -r requirements.hashed \
+	  && sed -n '/^uv==/,/[^\\]$$/p' requirements.hashed > .venv/uv.txt \
+	  && $(PIP) --no-compile --no-deps --require-hashes -r .venv/uv.txt \
+	  && { uv pip install -q --python .venv/bin/python $(LOCKED) || $(PIP) --no-compile $(LOCKED); } \
 	  && echo "  3 of 3: this project" \
 	  && $(PIP) --no-compile --no-deps --editable . \
 	  && { python -m compileall -qq -j 0 .venv/lib || true; } \
@@ -235,8 +240,12 @@ reference: smoke ## keep the notebooks' outputs that `make test` compares with
 COMPILE := uv pip compile pyproject.toml --extra test --python-version 3.11 --no-annotate --no-header --quiet
 TIDY := sed -E '/^(nvidia-|cuda-|triton==)/d; s/^(torch==[0-9.]+)\+cpu/\1/'
 
+<<<<<<< HEAD
 lock: env ## choose new versions for requirements.lock, with their hashes, and for the two locks of extras
 	@$(PIP) uv
+=======
+lock: env ## choose new versions for requirements.lock, with their hashes, and requirements-opensmile.lock
+>>>>>>> light-uv
 	@$(COMPILE) --upgrade | $(TIDY) > requirements.new && mv requirements.new requirements.lock
 	@uv pip compile requirements.lock --no-deps --generate-hashes --python-version 3.11 --no-annotate --no-header \
 	  --quiet --output-file requirements.hashed

@@ -353,7 +353,8 @@ def test_every_locked_package_has_hashes(lock):
     for _, *hashes in entries:
         assert hashes
         assert all(re.fullmatch(r" *--hash=sha256:[0-9a-f]{64}", line) for line in hashes)
-    assert "--require-hashes -r requirements.hashed" in (paths.ROOT / "Makefile").read_text(encoding="utf-8")
+    makefile = (paths.ROOT / "Makefile").read_text(encoding="utf-8")
+    assert "LOCKED := --no-deps --require-hashes -r requirements.hashed" in makefile
 
 
 def test_the_lock_pins_every_package(lock):
