@@ -240,12 +240,7 @@ reference: smoke ## keep the notebooks' outputs that `make test` compares with
 COMPILE := uv pip compile pyproject.toml --extra test --python-version 3.11 --no-annotate --no-header --quiet
 TIDY := sed -E '/^(nvidia-|cuda-|triton==)/d; s/^(torch==[0-9.]+)\+cpu/\1/'
 
-<<<<<<< HEAD
 lock: env ## choose new versions for requirements.lock, with their hashes, and for the two locks of extras
-	@$(PIP) uv
-=======
-lock: env ## choose new versions for requirements.lock, with their hashes, and requirements-opensmile.lock
->>>>>>> light-uv
 	@$(COMPILE) --upgrade | $(TIDY) > requirements.new && mv requirements.new requirements.lock
 	@uv pip compile requirements.lock --no-deps --generate-hashes --python-version 3.11 --no-annotate --no-header \
 	  --quiet --output-file requirements.hashed
