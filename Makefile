@@ -49,7 +49,7 @@ $(ENV): requirements.lock requirements.hashed pyproject.toml
 	  && echo "  2 of 3: everything else" \
 	  && sed -n '/^uv==/,/[^\\]$$/p' requirements.hashed > .venv/uv.txt \
 	  && $(PIP) --no-compile --no-deps --require-hashes -r .venv/uv.txt \
-	  && { uv pip install -q --python .venv/bin/python $(LOCKED) || $(PIP) --no-compile $(LOCKED); } \
+	  && { uv pip install -q --system-certs --python .venv/bin/python $(LOCKED) || $(PIP) --no-compile $(LOCKED); } \
 	  && echo "  3 of 3: this project" \
 	  && $(PIP) --no-compile --no-deps --editable . \
 	  && { python -m compileall -qq -j 0 .venv/lib || true; } \
