@@ -34,8 +34,8 @@ def project(tmp_path):
     return project
 
 
-def shown(project):
-    project.build(extensions=["myst_nb", "executed", "pages"])
+def shown(project, *more):
+    project.build(extensions=["myst_nb", "executed", "pages", *more])
     return {name: BeautifulSoup(project.page(name), "html.parser") for name in ("index", "notebooks/one")}
 
 
@@ -101,6 +101,17 @@ def test_the_explorer_loads_its_scripts_on_its_own_page_alone(project):
     loaded = {name: str(page.find_all("script")) for name, page in pages.items()}
     assert "explorer.js" in loaded["notebooks/one"]
     assert "explorer.js" not in loaded["index"]
+
+
+def test_only_a_page_with_formulas_loads_what_draws_them(project):
+    copy = executed("one")
+    copy.cells[-1]["outputs"].append(new_output("display_data", data={"text/latex": "$$x + 1$$"}))
+    project.put("one", copy)
+    loaded = {
+        name: str(page.find_all("script")).lower() for name, page in shown(project, "sphinx.ext.mathjax").items()
+    }
+    assert "mathjax" in loaded["notebooks/one"]
+    assert "mathjax" not in loaded["index"]
 
 
 def test_the_source_of_a_page_is_the_executed_notebook(project):

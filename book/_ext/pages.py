@@ -4,7 +4,7 @@
 - The tables that a chapter offers (`tables.offer`) stand beside the pages, and links lead there.
 - The download button of a chapter gives the executed notebook.
 - The source of the book stands beside the pages as one archive, where a page links to it.
-- The page with the explorer loads its scripts, and no other page does.
+- The page with the explorer loads its scripts, and no other page does; pages without formulas do not load MathJax.
 - Where the site will be published (environment variable CROSSCORPUS_REPOSITORY, the address of the public
   repository), chapters have a button that opens them on Binder.
 - The contents at the left have a mark for each model: full where it has run, empty where it has not.
@@ -68,12 +68,19 @@ def finish(app: Sphinx, docname: str, template: str, context: dict[str, Any], do
         for file in EXPLORER_FILES:
             app.add_js_file(file, priority=900)  # after interactive.js
         app.add_css_file("explorer.css")
+    if "math notranslate" not in context["body"]:  # Sphinx has them on pages above those with formulas, too
+        context["script_files"] = [file for file in context["script_files"] if not is_of_formulas(file)]
     body = plain_citations(context["body"]).replace('<div class="math ', '<div tabindex="0" class="math ')
     if app.builder.name == "html":
         body = body.replace("</h1>", f'</h1>\n<p class="page-facts">{facts(app, docname, doctree)}</p>', 1)
         context["body"] = OFFERED.sub(lambda link: f'href="{offer(app, docname, link[1])}"', body)
     else:  # the book as one page, for printing: no files lie beside it
         context["body"] = OFFERED.sub("", body)
+
+
+def is_of_formulas(file: Any) -> bool:
+    """Return whether a script that a page loads draws formulas, or says how."""
+    return "mathjax" in f"{file.filename} {file.attributes.get('body', '')}".lower()
 
 
 def facts(app: Sphinx, docname: str, doctree: nodes.document) -> str:
