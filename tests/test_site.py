@@ -36,7 +36,7 @@ KEPT = Path(__file__).parent / "notebooks"
 KEPT_MODELS = {file.stem for file in (KEPT / "models").iterdir()}
 CONTENTS = re.findall(r"(?:root|file): (\S+)", (ROOT / "_toc.yml").read_text(encoding="utf-8"))
 MEGABYTE = 1_000_000
-MOST_PAGE, MOST_SITE = 3 * MEGABYTE, 40 * MEGABYTE
+MOST_FIRST, MOST_PAGE, MOST_SITE = MEGABYTE, 3 * MEGABYTE, 40 * MEGABYTE
 
 
 @pytest.fixture(scope="module")
@@ -340,6 +340,7 @@ def test_pages_from_a_server_work_and_are_not_heavy(site, shown, server, browser
     assert found == []
     assert len(weight) >= len(shown)
     assert {url: size for url, size in weight.items() if size > MOST_PAGE} == {}
+    assert weight[f"{server}/notebooks/index.html"] < MOST_FIRST
 
 
 def test_search_works_from_disk(site, browser):

@@ -24,7 +24,7 @@
     cell.style.color = 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.18 ? "#000" : "#fff";
   }
 
-  Object.assign(window.crosscorpus, { element, paint }); // for explorer.js
+  Object.assign((window.crosscorpus ??= {}), { element, paint }); // for explorer.js
 
   function selectors(choices, changed) {
     const form = element("form", { className: "choices" });

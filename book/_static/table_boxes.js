@@ -94,7 +94,7 @@
     makeWay();
   }
 
-  window.crosscorpus = { arrange }; // for explorer.js
+  Object.assign((window.crosscorpus ??= {}), { arrange }); // for explorer.js
 
   document.addEventListener("DOMContentLoaded", () => arrange());
   document.addEventListener("toggle", ({ target }) => arrange(target), true); // a part that opens

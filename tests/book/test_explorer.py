@@ -40,7 +40,7 @@ def rows(n=ROWS, emotions=("anger, fear", "joy")):
 def page_of(table, folder):
     """Write the view into a page of its own, with the book's scripts and styles from disk."""
     scripts = "".join(f'<script src="{(STATIC / file).as_uri()}"></script>' for file in
-                      ("interactive.js", "datatables/dataTables.min.js", "explorer_scores.js",
+                      ("table_boxes.js", "interactive.js", "datatables/dataTables.min.js", "explorer_scores.js",
                        "explorer_views.js", "explorer.js"))  # fmt: skip
     styles = "".join(
         f'<link rel="stylesheet" href="{(STATIC / f).as_uri()}">' for f in ("custom.css", "explorer.css")
@@ -175,9 +175,10 @@ def test_it_is_driven_by_the_keyboard_alone(opened):
         page.keyboard.press("Tab")
         if page.evaluate("document.activeElement.closest('th') && document.activeElement.innerText.length >= 0"):
             break
-    page.keyboard.press("Tab")  # the second column, what was published
+    page.keyboard.press("Tab")  # the second column, the difference
+    page.keyboard.press("Tab")  # the third, what was published
     page.keyboard.press("Enter")
-    column = [float(t) for t in page.locator("tbody td:nth-child(2)").all_inner_texts()]
+    column = [float(t) for t in page.locator("tbody td:nth-child(3)").all_inner_texts()]
     assert len(column) == 25
     assert column == sorted(column)
     for _ in range(30):
@@ -193,7 +194,7 @@ def test_values_are_shown_with_their_decimals(opened):
     table = all_scores.table()
     page = opened(table, "#source=" + all_scores.PAPER.replace(" ", "+"))
     first = table[(table["source"] == all_scores.PAPER) & (table["score"] == "accuracy")].head(25)
-    assert page.locator("tbody td:nth-child(2)").all_inner_texts() == [f"{value:.2f}" for value in first["value"]]
+    assert page.locator("tbody td:nth-child(3)").all_inner_texts() == [f"{value:.2f}" for value in first["value"]]
     assert page.locator("tbody td:nth-child(9)").first.inner_text() == f"{first['rank'].iloc[0]} of 8"
 
 

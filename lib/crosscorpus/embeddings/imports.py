@@ -216,7 +216,7 @@ def remove(ptm: str, corpus: str = "") -> list[str]:
         file.unlink()
     if not any(files[0].parent.iterdir()):
         files[0].parent.rmdir()
-    stale = [paths.BUILD / "predictions" / ptm]
+    stale = [paths.BUILD / kind / ptm for kind in ("predictions", "counts")]
     stale += [*paths.BUILD.glob(f"*/notebooks/models/{ptm}.ipynb"), *paths.BUILD.glob(f"*/train/{ptm}*.ipynb")]
     for made in stale:
         if made.is_dir():

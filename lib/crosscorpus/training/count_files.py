@@ -9,14 +9,15 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from crosscorpus.base import paths, table_files, versions, whole_files
+from crosscorpus.base import table_files, versions, whole_files
 from crosscorpus.embeddings import store
 from crosscorpus.scores import count_tables, metrics
 
 
 def file_of(predictions: Path) -> Path:
     """Return where the counts of a file of predictions are kept: under the same name, in a folder of their own."""
-    return paths.BUILD / "counts" / predictions.relative_to(paths.BUILD / "predictions")
+    below = predictions.parents[2]  # model, corpus: a worker process need not know where builds go
+    return below.parent / "counts" / predictions.relative_to(below)
 
 
 def read(
@@ -62,12 +63,12 @@ def write(predictions: Path, tests: Sequence[store.Embeddings], table: pd.DataFr
 def _made_of(
     predictions: Path, tests: Sequence[store.Embeddings], known: dict[int, str] | None = None
 ) -> dict[str, Any]:
-    there, known = predictions.stat(), {} if known is None else known
+    known = {} if known is None else known
     for test in tests:
         if id(test.utterances) not in known:
             known[id(test.utterances)] = _hash(test.utterances)
     return {
-        "predictions": [there.st_size, there.st_mtime_ns],
+        "predictions": hashlib.sha256(predictions.read_bytes()).hexdigest(),
         "speakers": [[test.corpus, known[id(test.utterances)]] for test in tests],
         "code": versions.of_code(count_tables, metrics),
         "pandas": pd.__version__,
