@@ -340,7 +340,15 @@ def test_pages_from_a_server_work_and_are_not_heavy(site, shown, server, browser
     assert found == []
     assert len(weight) >= len(shown)
     assert {url: size for url, size in weight.items() if size > MOST_PAGE} == {}
-    assert weight[f"{server}/notebooks/index.html"] < MOST_FIRST
+
+
+def test_the_first_page_is_light(server, browser):
+    found, sizes = [], []
+    with watched(browser, found, own=(server, "data:", "blob:")) as page:
+        page.on("response", lambda r: sizes.append(int(r.headers.get("content-length", 0))))
+        page.goto(f"{server}/notebooks/index.html", wait_until="networkidle")
+    assert found == []
+    assert MEGABYTE / 10 < sum(sizes) < MOST_FIRST
 
 
 def test_search_works_from_disk(site, browser):
