@@ -90,6 +90,7 @@ def make(corpora: Sequence[str], model: str, mirror: str | None = None, workers:
     scores = guards.mark(metrics.summary(metrics.per_fold(predictions)), tripped)
     intervals = guards.mark(metrics.interval(predictions, utterances), tripped)
     said = cells.sentences(evaluate.left_out(here, [REGIME], settings, "any"))
+    said += [f"† {message}" for message in dict.fromkeys(tripped["message"])]
     return write(scores, intervals, settings, said)
 
 
@@ -119,7 +120,8 @@ def write(
     ids = " ".join(dict.fromkeys(scores["test_corpus"]))
     of_model = model_registry.model_name(scores["ptm"].iloc[0])
     facts = [
-        f"Embeddings: {of_model}. Folds keep speakers apart. Trained are baselines alone; heads, and "
+        f"Embeddings: {of_model}. Folds keep speakers apart; the darker a cell, the better among those of its two "
+        "corpora, and the best is bold. Trained are baselines alone; heads, and "
         f'the chapters with all they say, are made by: make own CORPUS="{ids}"',
         *said,
         f"Commit {versions.of_commit()}, {datetime.date.today().isoformat()}",
