@@ -60,10 +60,14 @@ class Ragged:
             return _opened, (self.offsets, self.most, *where)
         return Ragged, (self.offsets, np.asarray(self.vectors), self.most)
 
+    def parts(self, rows: Sequence[int] | np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
+        """Return the frames of some utterances as they are stored, and how many each has, int64 [rows]."""
+        starts, counts = self.offsets[rows], np.diff(self.offsets)[rows].clip(max=self.most)
+        return [self.vectors[start : start + count] for start, count in zip(starts, counts, strict=True)], counts
+
     def batch(self, rows: Sequence[int] | np.ndarray) -> tuple[torch.Tensor, np.ndarray]:
         """Return the frames of some utterances, float32 [frames, dim], and how many each has, int64 [rows]."""
-        starts, counts = self.offsets[rows], np.diff(self.offsets)[rows].clip(max=self.most)
-        parts = [self.vectors[start : start + count] for start, count in zip(starts, counts, strict=True)]
+        parts, counts = self.parts(rows)
         return torch.from_numpy(np.concatenate(parts)).float(), counts
 
     def chunks(self, rows: np.ndarray) -> Iterator[np.ndarray]:
