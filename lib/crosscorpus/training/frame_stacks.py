@@ -5,6 +5,7 @@ are called by themselves, into memory that is used again; what lies between is d
 at a time, while they are in a processor's cache. Sums are added in another order than in `frame_loop`.
 """
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -16,21 +17,20 @@ from crosscorpus.protocols.protocol_parts import FrameHead
 from crosscorpus.training import frame_heads, frame_inputs
 
 IN_CACHE = 1000
-"""Frames whose hidden layers are computed at once where they have more than a ReLU."""
+"""Frames that are read, and taken through what follows their product, at once."""
 
 
 @dataclass
 class Memory:
     """Matrices of frames that are written again for each batch, and grow with the largest."""
 
-    kept: dict[tuple, torch.Tensor] = field(default_factory=dict)
+    kept: dict[tuple[str, int], torch.Tensor] = field(default_factory=dict)
 
-    def matrix(self, name: str, rows: int, columns: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
-        """Return a matrix of this size, with whatever stands in it."""
-        key = (name, columns, dtype)
-        if key not in self.kept or len(self.kept[key]) < rows:
-            self.kept[key] = torch.empty(rows, columns, dtype=dtype)
-        return self.kept[key][:rows]
+    def matrix(self, name: str, rows: int, columns: int) -> torch.Tensor:
+        """Return a float32 matrix of this size, with whatever stands in it."""
+        if (name, columns) not in self.kept or len(self.kept[name, columns]) < rows:
+            self.kept[name, columns] = torch.empty(rows, columns)
+        return self.kept[name, columns][:rows]
 
 
 @dataclass(frozen=True)
@@ -72,16 +72,12 @@ def read(
     frames: frame_inputs.Ragged, scaling: frame_inputs.Scaling | None, rows: np.ndarray, memory: Memory
 ) -> tuple[torch.Tensor, np.ndarray]:
     """Return the scaled frames of some utterances, float32 [frames, dim], and how many each has, int64 [rows]."""
-    parts, counts = frames.parts(rows)
-    dim = frames.vectors.shape[1]
-    stored = memory.matrix("stored", int(counts.sum()), dim, torch.from_numpy(frames.vectors[:0].copy()).dtype)
-    np.concatenate(parts, out=stored.numpy())
-    X = memory.matrix("frames", len(stored), dim)
-    each = zip(X.split(counts.tolist()), stored.split(counts.tolist()), rows, counts, strict=True)
-    for part, of_file, row, count in each:
-        part.copy_(of_file)
+    counts = frames.counts(rows)
+    X = memory.matrix("frames", int(counts.sum()), frames.vectors.shape[1])
+    for here, part in _in_parts(X, counts):
+        frames.copy(rows[here], part)
         if scaling is not None:
-            scaling.apply(part, np.array([row]), np.array([count]))
+            scaling.apply(part, rows[here], counts[here])
     return X, counts
 
 
@@ -93,16 +89,14 @@ def first_layers(some: Stack, X: torch.Tensor) -> torch.Tensor:
 @torch.no_grad()
 def logits(some: Stack, X: torch.Tensor, counts: np.ndarray) -> list[torch.Tensor]:
     """Return what each head answers to utterances of so many frames: float32 [utterances, classes]."""
-    H = first_layers(some, X)
-    if _are_plain(some.heads):
-        pooled = _means(H.relu_(), counts).split(some.widths, dim=1)
-        return [functional.linear(x, own[-2], own[-1]) for x, own in zip(pooled, some.weights, strict=True)]
+    H, plain = first_layers(some, X), _are_plain(some.heads)
     found: list[list[torch.Tensor]] = [[] for _ in some.heads]
-    for _, part, of_part in _in_parts(H, counts):
-        firsts = part.split(some.widths, dim=1)
-        for answers, head, own, first in zip(found, some.heads, some.weights, firsts, strict=True):
-            x = _means(frame_heads.hidden(head, own, first, None), of_part)
-            answers.append(functional.linear(x, own[-2], own[-1]))
+    for here, part in _in_parts(H, counts):
+        pool = frame_inputs.means(counts[here])
+        firsts = (pool @ part.relu_() if plain else part).split(some.widths, dim=1)
+        for answers, head, own, x in zip(found, some.heads, some.weights, firsts, strict=True):
+            pooled = x if plain else pool @ frame_heads.hidden(head, own, x, None)
+            answers.append(functional.linear(pooled, own[-2], own[-1]))
     return [torch.cat(answers) for answers in found]
 
 
@@ -124,10 +118,10 @@ def gradients(
     for own in some.weights:
         for weight in own[2:]:
             weight.grad = None
+    some.slopes[1].zero_()
     through = _through_relu if _are_plain(some.heads) else _through_layers
     losses = through(some, tasks, H, counts, rows, step)
     torch.mm(H.t(), X, out=some.slopes[0])
-    torch.sum(H, dim=0, out=some.slopes[1])
     return losses
 
 
@@ -143,7 +137,8 @@ def _through_relu(
     some: Stack, tasks: Sequence[frame_heads.Task], H: torch.Tensor, counts: np.ndarray, rows: np.ndarray, step: int
 ) -> np.ndarray:
     """Overwrite first layers' products [frames, ...] with the losses' gradient by them, and return the losses."""
-    pooled = _means(H.relu_(), counts)
+    parts = [(part, frame_inputs.means(counts[here])) for here, part in _in_parts(H, counts)]
+    pooled = torch.cat([pool @ part.relu_() for part, pool in parts])
     losses, slopes = [], []
     for task, own, x in zip(tasks, some.weights, pooled.split(some.widths, dim=1), strict=True):
         x.requires_grad_()
@@ -151,9 +146,11 @@ def _through_relu(
         loss.backward()
         losses.append(float(loss.detach()))
         slopes.append(x.grad)
-    of_frames = torch.cat(slopes, dim=1) / torch.from_numpy(counts.clip(min=1))[:, None]
-    for part, slope in zip(H.split(counts.tolist()), of_frames, strict=True):
-        part.sign_().mul_(slope)  # the sign is 1 where the unit was active, else 0
+    of_parts = torch.cat(slopes, dim=1).split([len(pool) for _, pool in parts])
+    for (part, pool), slope in zip(parts, of_parts, strict=True):
+        # What autograd calls, too, but in place.
+        torch.ops.aten.threshold_backward.grad_input(pool.t() @ slope, part, 0, grad_input=part)
+        _add_sum(some.slopes[1], part)
     return np.array(losses)
 
 
@@ -161,20 +158,20 @@ def _through_layers(
     some: Stack, tasks: Sequence[frame_heads.Task], H: torch.Tensor, counts: np.ndarray, rows: np.ndarray, step: int
 ) -> np.ndarray:
     """As `_through_relu`, for any heads."""
-    losses = np.zeros(len(tasks))
+    losses, begin = np.zeros(len(tasks)), 0
     drawn = [_masks(task, head, step, len(H)) for task, head in zip(tasks, some.heads, strict=True)]
-    begin = 0
-    for at, part, of_part in _in_parts(H, counts):
-        firsts, here = part.split(some.widths, dim=1), rows[at : at + len(of_part)]
+    for here, part in _in_parts(H, counts):
+        firsts, pool = part.split(some.widths, dim=1), frame_inputs.means(counts[here])
         for i, (task, head, own, first) in enumerate(zip(tasks, some.heads, some.weights, firsts, strict=True)):
             x = first.detach().requires_grad_()
             masks = [mask[begin : begin + len(part)] for mask in drawn[i]] if head.dropout else None
-            pooled = _means(frame_heads.hidden(head, own, x, masks), of_part)
-            loss = frame_heads.loss(task, functional.linear(pooled, own[-2], own[-1]), here)
-            loss = loss * (len(here) / len(rows))
+            pooled = pool @ frame_heads.hidden(head, own, x, masks)
+            loss = frame_heads.loss(task, functional.linear(pooled, own[-2], own[-1]), rows[here])
+            loss = loss * (len(pool) / len(rows))
             loss.backward()
             losses[i] += float(loss.detach())
             first.copy_(x.grad)
+        _add_sum(some.slopes[1], part)
         begin += len(part)
     return losses
 
@@ -184,16 +181,15 @@ def _masks(task: frame_heads.Task, head: FrameHead, step: int, n: int) -> list[t
     return [frame_heads.kept(head, task.seed, step, layer, n) for layer in layers] if head.dropout else []
 
 
-def _means(x: torch.Tensor, counts: np.ndarray) -> torch.Tensor:
-    """Return each utterance's mean [utterances, ...] of its frames [frames, ...]; 0 where it has none."""
-    sums = torch.stack([part.sum(dim=0) for part in x.split(counts.tolist())])
-    return sums / torch.from_numpy(counts.clip(min=1))[:, None]
+def _add_sum(to: torch.Tensor, x: torch.Tensor) -> None:
+    """Add the sum of frames [frames, ...] to a vector; a product takes less time than a sum."""
+    to.addmv_(x.t(), torch.ones(len(x)))
 
 
-def _in_parts(H: torch.Tensor, counts: np.ndarray) -> Iterator[tuple[int, torch.Tensor, np.ndarray]]:
-    """Yield a few utterances at a time: the first one's position, their rows of H, and how many each has."""
+def _in_parts(X: torch.Tensor, counts: np.ndarray) -> Iterator[tuple[slice, torch.Tensor]]:
+    """Yield about `IN_CACHE` frames at a time, of whole utterances: which these are, and their rows of X."""
     ends = np.cumsum(counts)
-    cuts = np.flatnonzero(np.diff(ends // IN_CACHE)) + 1
-    of_parts = np.split(counts, cuts)
-    parts = H.split([int(some.sum()) for some in of_parts])
-    yield from zip([0, *cuts.tolist()], parts, of_parts, strict=True)
+    cuts = [0, *(np.flatnonzero(np.diff(ends // IN_CACHE)) + 1).tolist(), len(counts)]
+    begin = 0
+    for first, last in itertools.pairwise(cuts):
+        yield slice(first, last), X[begin : (begin := int(ends[last - 1]))]
