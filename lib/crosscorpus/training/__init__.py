@@ -15,6 +15,7 @@ Modules, in the order in which data flows through them:
 - `frame_inputs`: what heads on frames read: frames of many utterances, by slice and never whole
 - `frame_heads`: heads on frames: what is trained, their first weights, and what comes of it
 - `frame_loop`: train a head on frames the plain way: torch modules, padded batches
+- `frame_stacks`: heads on frames that go through the same batches: first layers as one product
 - `frame_engine`: train heads on frames fast, with the results of the plain way
 - `unit_of_work`: one unit of work: a head trained on every fold of one corpus, and tested on all corpora
 - `early_stopping`: where early stopping chose an epoch by few utterances, and where none were held out at all

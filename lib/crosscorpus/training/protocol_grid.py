@@ -23,7 +23,7 @@ from crosscorpus.models import hidden_states
 from crosscorpus.protocols import balanced_tests, folds, known_protocols, protocol_parts, protocol_settings
 from crosscorpus.protocols.protocol_parts import ClipHeads, Fold, Protocol
 from crosscorpus.scores import metrics
-from crosscorpus.training import baselines, evaluate, frame_engine, frame_heads, frame_inputs, frame_loop
+from crosscorpus.training import baselines, evaluate, frame_engine, frame_heads, frame_inputs, frame_loop, frame_stacks
 
 COLUMNS = [
     "ptm", "head", "regime", "seed", "train_corpus", "test_corpus", "fold", "utterance", "emotion", "predicted",
@@ -200,7 +200,7 @@ class Unit:
             "settings": json.dumps(dict(protocol.settings), sort_keys=True),
             "code": versions.of_code(
                 known_protocols.code(protocol.name), protocol_parts, frame_engine, frame_heads, frame_inputs,
-                frame_loop, here, balanced_tests,
+                frame_loop, frame_stacks, here, balanced_tests,
             ),
             "rows": rows.hexdigest(),
             "libraries": versions.of_some("torch", "numpy"),
