@@ -78,7 +78,10 @@ def operations(some: Sequence[frame_heads.Task]) -> float:
     total = 0.0
     for task in some:
         length = np.diff(task.frames.offsets)
-        trained, watched = length[task.training].sum(), sum(length[one.rows].sum() for one in task.watched.values())
+        trained, watched = (
+            length[task.training].sum(),
+            sum(length[one.rows].sum() for one in task.watched.values()),
+        )
         total += task.recipe.epochs * 2 * DIM * task.head.widths[0] * (2 * trained + watched)
     return total
 

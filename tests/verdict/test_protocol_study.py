@@ -52,11 +52,11 @@ def table(**columns):
     return pd.DataFrame({**base, **columns})
 
 
-def test_compared_is_the_mean_difference_of_the_same_cells():
+def test_compared_is_the_median_difference_of_the_same_cells():
     cells = pd.concat(
         [
-            table(ptm=["m", "n", "o"], test_corpus=["x", "x", "y"], macro_f1=[50.0, 60.0, 1.0]),
-            table(ptm=["m", "n"], test_corpus="x", macro_f1=[53.0, 59.0], variant="b"),
+            table(ptm=["m", "n", "o", "q"], test_corpus=["x", "x", "y", "x"], macro_f1=[50.0, 60.0, 1.0, 20.0]),
+            table(ptm=["m", "n", "q"], test_corpus="x", macro_f1=[53.0, 59.0, 20.5], variant="b"),
         ]
     )
     plan = [
@@ -64,19 +64,37 @@ def test_compared_is_the_mean_difference_of_the_same_cells():
         {"part": "head", "says": "c for a", "cells": "own", "before": {"variant": "a"}, "after": {"variant": "c"}},
     ]
     (row,) = protocol_results.compared(cells, plan).to_dict("records")
-    assert (row["cells"], row["before"], row["after"], row["moved"]) == (2, 55, 56, 1)
+    assert (row["moved"], row["rises"], row["cells"]) == (0.5, 2, 3)
     assert (row["least"], row["most"]) == (-1, 3)
 
 
-def test_model_means_are_over_corpora_that_all_headlines_have():
+def test_models_are_ranked_on_each_corpus_by_itself_and_on_those_that_all_headlines_have():
+    """The easy corpus decides no more than the hard one: a mean of scores would put m first."""
+    of = {"ptm": ["m", "n"] * 3, "test_corpus": list("xxyyzz"), "train_corpus": list("xxyyzz")}
     cells = pd.concat(
         [
-            table(ptm="m", test_corpus=["x"], macro_f1=[50.0]),
-            table(ptm="m", train_corpus=["x", "y"], test_corpus=["x", "y"], macro_f1=[40.0, 99.0], variant="b"),
+            table(**of, macro_f1=[90.0, 50.0, 20.0, 21.0, 20.0, 21.0]),
+            table(**of, macro_f1=[90.0, 50.0, 20.0, 21.0, 20.0, np.nan], variant="b"),
         ]
     )
-    found = protocol_results.model_means(cells, {"A": {"variant": "a"}, "B": {"variant": "b"}}, "macro_f1")
-    assert found.loc["m"].tolist() == [50, 40]
+    headlines = {"A": {"variant": "a"}, "B": {"variant": "b"}}
+    found = protocol_results.model_ranks(cells, headlines, "macro_f1")
+    assert found.loc["m"].tolist() == [1.5, 1.5]
+    found = protocol_results.model_ranks(cells, {"A": {"variant": "a"}}, "macro_f1")
+    assert found["A"].to_dict() == {"m": pytest.approx(5 / 3), "n": pytest.approx(4 / 3)}
+
+
+def test_rank_correlations_rank_models_in_each_cell_by_itself():
+    """One corpus where they are far apart does not outweigh two where they are near."""
+    near = {("a", c, c): counted(10) for c in "xy"} | {("b", c, c): counted(11) for c in "xy"}
+    near |= {("c", c, c): counted(12) for c in "xy"}
+    one = near | {("a", "z", "z"): counted(20), ("b", "z", "z"): counted(4), ("c", "z", "z"): counted(2)}
+    other = {(m, c, c): counted(n) for m, n in zip("abc", (2, 8, 12), strict=True) for c in "xyz"}
+    people = {corpus: ["anna", "bela"] for corpus in "xyz"}
+    found = protocol_results.rank_correlations({"1": one, "2": other}, people, score="accuracy")
+    assert (
+        found["correlation"].item() == pytest.approx(stats.spearmanr([5 / 3, 2, 7 / 3], [1, 2, 3]).statistic) == 1
+    )
 
 
 def counted(right_of_20):

@@ -12,26 +12,25 @@ from crosscorpus.book import figure_colours, marks
 SHOWN = {"macro_f1": "macro-F1", "uar": "UAR"}
 
 
-def ranks(means: pd.DataFrame, names: Sequence[str]) -> Figure:
-    """Draw the rank of each model under each condition, a line for each model.
+def ranks(mean_ranks: pd.DataFrame, names: Sequence[str]) -> Figure:
+    """Draw the mean rank of each model under each condition, a line for each model.
 
     Parameters
     ----------
-    means
-        Mean scores, models x conditions; a model that a condition lacks has a gap there.
+    mean_ranks
+        Models x conditions, as of `protocol_results.model_ranks`; a model that a condition lacks has a gap there.
     names
         Of the models, as shown, in the order of rows.
     """
-    ranked = means.rank(ascending=False, method="min")
-    fig, ax = plt.subplots(figsize=(1.35 * len(means.columns) + 2.2, 0.45 * len(means) + 1.9))
-    places = np.arange(len(means.columns))
-    for number, (name, row) in enumerate(zip(names, ranked.to_numpy(), strict=True)):
+    columns, n = list(mean_ranks), len(mean_ranks)
+    fig, ax = plt.subplots(figsize=(1.35 * len(columns) + 2.2, 0.45 * n + 1.9))
+    places = np.arange(len(columns))
+    for number, (name, row) in enumerate(zip(names, mean_ranks.to_numpy(), strict=True)):
         colour, marker, line = figure_colours.style(number)
         ax.plot(places, row, color=colour, marker=marker, linestyle=line, markersize=8, label=name)
-        scores = means.iloc[number]
         said = [
-            {"model": name, "condition": condition, "rank": rank, "mean": mean}
-            for (condition, mean), rank in zip(scores.items(), row, strict=True)
+            {"model": name, "condition": condition, "mean rank": rank}
+            for condition, rank in zip(columns, row, strict=True)
         ]
         marks.put(ax, list(places), row, said)
         there = np.flatnonzero(~np.isnan(row))
@@ -39,8 +38,8 @@ def ranks(means: pd.DataFrame, names: Sequence[str]) -> Figure:
             ax.annotate(
                 name, (places[there[-1]], row[there[-1]]), (10, 0), textcoords="offset points", va="center"
             )
-    labels = [name.replace(", ", ",\n") for name in means.columns]
-    ax.set(xticks=places, xticklabels=labels, ylabel="rank", yticks=np.arange(1, len(means) + 1))
+    labels = [name.replace(", ", ",\n") for name in columns]
+    ax.set(xticks=places, xticklabels=labels, ylabel="mean rank over corpora", yticks=np.arange(1, n + 1))
     ax.set_xlim(-0.3, len(places) - 1 + 1.6)
     ax.invert_yaxis()
     ax.tick_params(axis="x", labelsize=8)
@@ -48,7 +47,7 @@ def ranks(means: pd.DataFrame, names: Sequence[str]) -> Figure:
 
 
 def moved(compared: pd.DataFrame, score: str) -> Figure:
-    """Draw how far each changed part moves a score (points): the mean as a bar, all cells as a line.
+    """Draw how far each changed part moves a score (points): the median as a bar, all cells as a line.
 
     `compared` is what `protocol_results.compared` returns, of this score.
     """
@@ -57,7 +56,7 @@ def moved(compared: pd.DataFrame, score: str) -> Figure:
     ax.barh(places, compared["moved"], color="#56B4E9", height=0.6)
     ax.hlines(places, compared["least"], compared["most"], color="#444444", linewidth=1.2)
     ax.axvline(0, color="black", linewidth=0.8)
-    said = compared[["part", "says", "cells", "before", "after", "moved", "least", "most"]].to_dict("records")
+    said = compared[["part", "says", "moved", "least", "most", "rises", "cells"]].to_dict("records")
     marks.put(ax, compared["moved"].to_list(), list(places), said)
     texts = [f"{row.part}: {row.says}" for row in compared.itertuples()]
     ax.set(

@@ -1,8 +1,8 @@
 """Heads on frames that go through the same batches: first layers as one product, and what a batch makes of them.
 
-Nearly all of a step's work is two products of all frames with the first layers, forward and for their gradient. They
-are called by themselves, into memory that is used again; what lies between is done utterance by utterance, or a few
-at a time, while they are in a processor's cache. Sums are added in another order than in `frame_loop`.
+Nearly all of a step's work is two products of all frames with the first layers, forward and for their gradient.
+They are called by themselves, into memory that is used again; what lies between is done utterance by utterance, or
+a few at a time, while they are in a processor's cache. Sums are added in another order than in `frame_loop`.
 """
 
 import itertools
@@ -101,7 +101,12 @@ def logits(some: Stack, X: torch.Tensor, counts: np.ndarray) -> list[torch.Tenso
 
 
 def gradients(
-    some: Stack, tasks: Sequence[frame_heads.Task], X: torch.Tensor, counts: np.ndarray, rows: np.ndarray, step: int
+    some: Stack,
+    tasks: Sequence[frame_heads.Task],
+    X: torch.Tensor,
+    counts: np.ndarray,
+    rows: np.ndarray,
+    step: int,
 ) -> np.ndarray:
     """Put the gradient of the loss of a batch into `grad` of all weights, and return each head's loss.
 
@@ -134,7 +139,12 @@ def _are_plain(heads: Sequence[FrameHead]) -> bool:
 
 
 def _through_relu(
-    some: Stack, tasks: Sequence[frame_heads.Task], H: torch.Tensor, counts: np.ndarray, rows: np.ndarray, step: int
+    some: Stack,
+    tasks: Sequence[frame_heads.Task],
+    H: torch.Tensor,
+    counts: np.ndarray,
+    rows: np.ndarray,
+    step: int,
 ) -> np.ndarray:
     """Overwrite first layers' products [frames, ...] with the losses' gradient by them, and return the losses."""
     parts = [(part, frame_inputs.means(counts[here])) for here, part in _in_parts(H, counts)]
@@ -155,7 +165,12 @@ def _through_relu(
 
 
 def _through_layers(
-    some: Stack, tasks: Sequence[frame_heads.Task], H: torch.Tensor, counts: np.ndarray, rows: np.ndarray, step: int
+    some: Stack,
+    tasks: Sequence[frame_heads.Task],
+    H: torch.Tensor,
+    counts: np.ndarray,
+    rows: np.ndarray,
+    step: int,
 ) -> np.ndarray:
     """As `_through_relu`, for any heads."""
     losses, begin = np.zeros(len(tasks)), 0

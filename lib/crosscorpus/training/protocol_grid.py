@@ -23,7 +23,15 @@ from crosscorpus.models import hidden_states
 from crosscorpus.protocols import balanced_tests, folds, known_protocols, protocol_parts, protocol_settings
 from crosscorpus.protocols.protocol_parts import ClipHeads, Fold, Protocol
 from crosscorpus.scores import metrics
-from crosscorpus.training import baselines, evaluate, frame_engine, frame_heads, frame_inputs, frame_loop, frame_stacks
+from crosscorpus.training import (
+    baselines,
+    evaluate,
+    frame_engine,
+    frame_heads,
+    frame_inputs,
+    frame_loop,
+    frame_stacks,
+)
 
 COLUMNS = [
     "ptm", "head", "regime", "seed", "train_corpus", "test_corpus", "fold", "utterance", "emotion", "predicted",

@@ -95,10 +95,12 @@ def compared(
 ) -> pd.DataFrame:
     """Return how far one part of a protocol, changed alone, moves a score.
 
+    Cells of different corpora are different tasks, so no mean is taken over them.
+
     Returns
     -------
-    A row for each comparison that has cells on both sides: part, says, where ("own" or "across"), cells (of models
-    and corpora), before and after (means, percent), moved (mean), least and most (points).
+    A row for each comparison that has cells on both sides: part, says, where ("own" or "across"), moved (median of
+    the cells' changes), least and most (points), rises and cells (how many of how many, of models and corpora).
     """
     rows = []
     key = ["ptm", "train_corpus", "test_corpus"]
@@ -107,25 +109,27 @@ def compared(
         both = sides[0].merge(sides[1], on=key, suffixes=("_before", "_after"), validate="one_to_one")
         if not len(both):
             continue
-        before, after = both[f"{score}_before"], both[f"{score}_after"]
-        moved = after - before
-        rows.append([one["part"], one["says"], one["cells"], len(both), before.mean(), after.mean(), moved.mean(),
-                     moved.min(), moved.max()])  # fmt: skip
-    columns = ["part", "says", "where", "cells", "before", "after", "moved", "least", "most"]
+        moved = both[f"{score}_after"] - both[f"{score}_before"]
+        ends = (moved.median(), moved.min(), moved.max(), int((moved > 0).sum()))
+        rows.append([one["part"], one["says"], one["cells"], *ends, len(both)])
+    columns = ["part", "says", "where", "moved", "least", "most", "rises", "cells"]
     return pd.DataFrame(rows, columns=columns)
 
 
-def model_means(cells: pd.DataFrame, headlines: Mapping[str, Mapping[str, str]], score: str) -> pd.DataFrame:
-    """Return the mean score of each model on corpora themselves, models x headlines.
+def model_ranks(cells: pd.DataFrame, headlines: Mapping[str, Mapping[str, str]], score: str) -> pd.DataFrame:
+    """Return the mean rank (1: best) of each model on corpora themselves, models x headlines.
 
-    Over the corpora that all headlines have, so that columns can be put side by side.
+    Models are ranked on each corpus by itself, since corpora are different tasks; over the corpora and models that
+    all headlines have, so that columns can be put side by side.
     """
-    parts = {name: own(of_condition(cells, condition)) for name, condition in headlines.items()}
-    shared = set.intersection(*(set(part["test_corpus"]) for part in parts.values()))
-    table = {
-        name: part[part["test_corpus"].isin(shared)].groupby("ptm")[score].mean() for name, part in parts.items()
+    parts = {
+        name: own(of_condition(cells, condition)).pivot(index="ptm", columns="test_corpus", values=score)
+        for name, condition in headlines.items()
     }
-    return pd.DataFrame(table)
+    shared = set.intersection(*(set(part.dropna(axis=1)) for part in parts.values()))
+    return pd.DataFrame({
+        name: part[sorted(shared)].rank(ascending=False).mean(axis=1) for name, part in parts.items()
+    })  # fmt: skip
 
 
 BESIDE = {
@@ -200,7 +204,7 @@ def rank_correlations(
     Returns
     -------
     A row for each pair of conditions that share `LEAST_MODELS` or more: `RANKS`. `correlation` is Spearman's, of
-    models' mean scores over the cells that both conditions have.
+    models' mean ranks over the cells that both conditions have; models are ranked in each cell by itself.
     """
     rng = np.random.default_rng(seed)
     drawn = {}
@@ -224,7 +228,7 @@ def rank_correlations(
         pairs = [pair for pair in pairs if all((model, *pair) in shared for model in models)]
         if len(models) < LEAST_MODELS or not pairs:
             continue
-        each = _spearman(*(_means(scored[side], models, pairs) for side in (one, other)))
+        each = _spearman(*(_mean_ranks(scored[side], models, pairs) for side in (one, other)))
         low, high = np.nanquantile(each[1:], [0.025, 0.975])
         rows.append([one, other, cells, score, len(models), len(pairs), each[0], low, high])
     return pd.DataFrame(rows, columns=RANKS)
@@ -235,17 +239,21 @@ def _draws(found: tuple[np.ndarray, Sequence[str]], weights: pd.DataFrame, score
     return metrics.score(np.tensordot(weights[list(here)].to_numpy(), counted, 1))[score].mean(axis=-1)
 
 
-def _means(
+def _mean_ranks(
     scored: Mapping[tuple[str, str, str], np.ndarray], models: Sequence[str], pairs: Sequence[tuple[str, ...]]
 ) -> np.ndarray:
-    """Return the mean of each model over pairs of corpora, [models, draws]."""
-    each = [[scored[model, pair[0], pair[1]] for pair in pairs] for model in models]
-    return np.nanmean(np.array(each), axis=1)
+    """Return the mean over pairs of corpora of each model's rank there (1: worst), [models, draws]."""
+    each = [_ranks(np.array([scored[model, pair[0], pair[1]] for model in models])) for pair in pairs]
+    return np.mean(each, axis=0)
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    return scipy.stats.rankdata(np.round(values, 9), axis=0)
 
 
 def _spearman(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Return Spearman's correlation of two arrays [models, draws], for each draw."""
-    ranks = [scipy.stats.rankdata(np.round(side, 9), axis=0) for side in (one, other)]
+    ranks = [_ranks(side) for side in (one, other)]
     centred = [side - side.mean(axis=0) for side in ranks]
     spread = np.sqrt((centred[0] ** 2).sum(axis=0) * (centred[1] ** 2).sum(axis=0))
     return np.divide(
