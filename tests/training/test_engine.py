@@ -6,7 +6,7 @@ from keras import layers
 
 from crosscorpus.base import known_names
 from crosscorpus.protocols import protocol_settings
-from crosscorpus.training import engine, heads, train
+from crosscorpus.training import engine, fast_layers, heads, networks, train
 
 N, DIM, CLASSES = 150, 21, 4
 SHORT = "fixed_epochs_below=0,epochs=4,fcn_widths=16 8,cnn_filters=6,cnn_widths=8,"
@@ -51,9 +51,18 @@ def assert_same(one, other, exactly=True):
     ["", "dropout=0.0", "scaling=none,batch_size=150", "cnn_pool=3", "patience=1", "patience=1,kept_weights=last"],
 )
 @pytest.mark.parametrize("head", heads.HEADS)
-def test_one_by_one_gives_the_bytes_of_the_plain_way(head, changes, dim):
-    settings = protocol_settings.load(SHORT + changes)
-    assert_same(engine.fit_many([task(head, dim=dim)], settings)[0], train.fit(task(head, dim=dim), settings))
+def test_one_by_one_gives_what_the_plain_way_gives(head, changes, dim):
+    """Sums are added in another order; what has no rules of its own gives the same bytes."""
+    settings, one = protocol_settings.load(SHORT + changes), task(head, dim=dim)
+    has_rules = layers_of(heads.build(head, dim, CLASSES, settings))[0] is not None
+    assert has_rules == (head == "fcn" or changes not in ("cnn_pool=3", "activation=tanh"))
+    assert_same(engine.fit_many([one], settings)[0], train.fit(one, settings), exactly=not has_rules)
+
+
+@pytest.mark.parametrize("head", heads.HEADS)
+def test_the_engine_gives_the_same_bytes_each_time(head):
+    settings = protocol_settings.load(SHORT)
+    assert_same(*(engine.fit_many([task(head)], settings)[0] for _ in range(2)))
 
 
 @pytest.mark.parametrize("head", ["with_skip", "batch_normalised"])
@@ -115,32 +124,59 @@ def test_unlike_tasks_come_back_in_their_order(monkeypatch):
     assert sorted(sizes) == [1, 1, 1, 2]
 
 
-def test_the_paper_s_heads_go_by_rules_and_others_by_keras():
+def layers_of(model):
+    weights = [variable.value.detach().clone() for variable in model.trainable_variables]
+    return fast_layers.of(model, weights), weights
+
+
+def test_the_paper_s_heads_have_rules_of_their_own_and_others_go_by_keras():
     settings = protocol_settings.load()
     for head in heads.HEADS:
-        assert engine._by_rules(heads.build(head, DIM, CLASSES, settings))
-    assert engine._by_rules(with_skip(DIM, CLASSES, settings)) is None
-    pooled_by_three = heads.build("cnn", DIM, CLASSES, protocol_settings.load("cnn_pool=3"))
-    assert engine._by_rules(pooled_by_three) is None
+        assert layers_of(heads.build(head, DIM, CLASSES, settings))[0]
+    assert layers_of(with_skip(DIM, CLASSES, settings))[0] is None
+    for changes in ("cnn_pool=3", "activation=tanh"):
+        assert layers_of(heads.build("cnn", DIM, CLASSES, protocol_settings.load(changes)))[0] is None
+    strided = [layers.Reshape((1, DIM)), layers.Conv1D(3, 3, strides=2, data_format="channels_first")]
+    strided += [layers.MaxPooling1D(2, data_format="channels_first"), layers.Flatten(), layers.Dense(2, "softmax")]
+    assert layers_of(keras.Sequential([keras.Input((DIM,)), *strided]))[0] is None
+    assert layers_of(keras.Sequential([keras.Input((DIM,)), layers.Dense(2)]))[0] is None  # no probabilities
+
+
+@pytest.mark.parametrize("dim", [21, 22])  # an odd and an even number of steps to pool
+@pytest.mark.parametrize("changes", ["", "dropout=0.0", "cnn_kernel=5", "fcn_widths=16"])
+@pytest.mark.parametrize("head", heads.HEADS)
+def test_gradients_are_those_of_automatic_differentiation(head, changes, dim):
+    """Of batches of two sizes one after the other, so that memory is used again."""
+    settings = protocol_settings.load(changes)
+    model = heads.build(head, dim, CLASSES, settings)
+    net, (some, weights) = networks.network(model), layers_of(model)
+    for n in (7, 4, 9):
+        X, y = torch.randn(n, dim), torch.arange(n) % CLASSES
+        masks = [torch.bernoulli(torch.full((n, *layer.output.shape[1:]), 0.7)) for layer in net.dropouts]
+        assert float(fast_layers.gradients(some, X, y, masks)) == pytest.approx(float(net.gradients(X, y, masks)))
+        for ours, theirs in zip(weights, net.weights, strict=True):
+            torch.testing.assert_close(ours.grad, theirs.grad)
+        torch.testing.assert_close(fast_layers.probabilities(some, X), net.answers(X))
+
+
+def test_a_loss_that_is_clipped_has_no_gradient():
+    """Keras clips probabilities; a head that is sure, rightly or wrongly, learns no more from the utterance."""
+    model = keras.Sequential([keras.Input((2,)), layers.Dense(2, "softmax")])
+    net, (some, weights) = networks.network(model), layers_of(model)
+    X, y = torch.tensor([[300.0, 0.0], [-300.0, 0.0], [0.1, 0.2]]), torch.tensor([0, 0, 1])
+    for kernel in (weights[0], net.weights[0]):
+        kernel.copy_(torch.tensor([[1.0, -1.0], [0.5, 0.5]]))
+    assert float(fast_layers.gradients(some, X, y, [])) == pytest.approx(float(net.gradients(X, y, [])))
+    for ours, theirs in zip(weights, net.weights, strict=True):
+        torch.testing.assert_close(ours.grad, theirs.grad)
 
 
 @pytest.mark.parametrize("head", [*heads.HEADS, "with_skip"])
 def test_a_network_is_the_keras_model(any_head, head):
     model = heads.build(head, DIM, CLASSES, protocol_settings.load())
     X = torch.randn(7, DIM)
-    for stacked in (False, True):
-        net = engine.network(model, stacked=stacked)
-        torch.testing.assert_close(net.probabilities(net.weights, X, None), model(X, training=False))
-
-
-@pytest.mark.parametrize("size", [8, 9])
-def test_max_pooling_and_its_gradient_are_torch_s(size):
-    x = torch.randn(3, 5, size).relu().requires_grad_()  # with ties, at zero
-    ours, theirs = engine._LargerOfTwo.apply(x), torch.nn.functional.max_pool1d(x, 2)
-    torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
-    gradient = torch.randn_like(ours)
-    for a, b in zip(torch.autograd.grad(ours, x, gradient), torch.autograd.grad(theirs, x, gradient), strict=True):
-        torch.testing.assert_close(a, b, rtol=0, atol=0)
+    net = networks.network(model)
+    torch.testing.assert_close(net.probabilities(net.weights, X, None), model(X, training=False))
 
 
 def test_adam_is_keras_s():

@@ -11,6 +11,9 @@ Modules, in the order in which data flows through them:
 - `baselines`: classical classifiers beside the paper's heads: cheap, and telling where they do better
 - `own_scaling`: scaling by a corpus's, or a speaker's, own mean and variance
 - `train`: train one head on one training set the plain way: a Keras model in a loop over batches
+- `reused_memory`: matrices that are written again for each batch
+- `fast_layers`: the layers of the paper's heads on a CPU: what comes out, and gradients
+- `networks`: a Keras head as a function of its weights
 - `engine`: train many heads fast, with the results of the plain way
 - `frame_inputs`: what heads on frames read: frames of many utterances, by slice and never whole
 - `frame_heads`: heads on frames: what is trained, their first weights, and what comes of it

@@ -1,31 +1,28 @@
 """Train many heads fast, with the results of the plain way (`train.fit`).
 
-On a CPU one training follows the other, in one thread, with the same operations as the plain way and so the same
-bytes; what is saved is time between them, and in max-pooling. The processes of `evaluate.grid` stand side by side.
-On a GPU the trainings of a list are stacked and go through each step together, because one small head would leave
-the device idle; there sums are added in another order.
+On a CPU one training follows the other, in one thread; the layers of the paper's heads have rules of their own
+(`fast_layers`), whose sums are added in another order than in the plain way. Any other head goes by Keras. The
+processes of `evaluate.grid` stand side by side. On a GPU the trainings of a list are stacked and go through each
+step together, because one small head would leave the device idle; sums are in another order there, too.
 """
 
-import functools
-import itertools
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import keras
 import numpy as np
 import torch
 from keras import layers
-from torch.nn import functional
 
 from crosscorpus.protocols.protocol_settings import Protocol
-from crosscorpus.training import train
+from crosscorpus.training import fast_layers, networks, train
+from crosscorpus.training.networks import Tensors
 
 STACK = 48
 """Most trainings in one stack: as many as keep a GPU busy, in a few gigabytes."""
 
 
 def fit_many(tasks: Sequence[train.Task], protocol: Protocol, device: str = "cpu") -> list[train.Fitted]:
-    """Train heads, as `train.fit` would one by one.
+    """Train heads, as `train.fit` would one by one, to the rounding of sums.
 
     Parameters
     ----------
@@ -54,206 +51,36 @@ def fit_many(tasks: Sequence[train.Task], protocol: Protocol, device: str = "cpu
     return [fitted[i] for i in range(len(tasks))]
 
 
-# -- a head as a function of its weights ------------------------------------------------------------------------
-
-
-Tensors = Sequence[torch.Tensor]
-Probabilities = Callable[[Tensors, torch.Tensor, Tensors | None], torch.Tensor]
-
-
-@dataclass(frozen=True)
-class Network:
-    """A Keras head as a function, which `torch.func` can differentiate and stack.
-
-    `probabilities(weights, X, masks)` returns class probabilities [utterances, classes]. `masks` are 0 or 1, in
-    the order of `dropouts`, or None when nothing is to be dropped.
-    """
-
-    weights: list[torch.Tensor]
-    probabilities: Probabilities
-    dropouts: list[layers.Dropout]
-
-
-def has_state(model: keras.Model) -> bool:
-    """Return whether training changes more than weights and the seeds of dropout: batch normalisation does."""
-    seeds = {id(layer.seed_generator.state) for layer in _dropouts(model)}
-    return any(id(variable) not in seeds for variable in model.non_trainable_variables)
-
-
-def _dropouts(model: keras.Model) -> list[layers.Dropout]:
-    return [layer for layer in model.layers if type(layer) is layers.Dropout and layer.rate]
-
-
-def network(model: keras.Model, *, stacked: bool = False) -> Network:
-    """Return a Keras head without a state as a function of its weights; `stacked` where `vmap` shall run it."""
-    weights = [variable.value.detach().clone() for variable in model.trainable_variables]
-    probabilities = (None if stacked else _by_rules(model)) or _by_keras(model)
-    return Network(weights, probabilities, _dropouts(model))
-
-
-def _by_keras(model: keras.Model) -> Probabilities:
-    def copied(layer: layers.Layer) -> layers.Layer:
-        if type(layer) is layers.Dropout and layer.rate:
-            return _Masked(layer.rate)
-        return type(layer).from_config(layer.get_config())
-
-    copy = keras.models.clone_model(model, clone_function=copied)
-    masked = [layer for layer in copy.layers if isinstance(layer, _Masked)]
-
-    def probabilities(weights: Tensors, X: torch.Tensor, masks: Tensors | None) -> torch.Tensor:
-        for i, layer in enumerate(masked):
-            layer.mask = None if masks is None else masks[i]
-        return copy.stateless_call(weights, [], X, training=masks is not None)[0]
-
-    return probabilities
-
-
-class _Masked(layers.Layer):
-    """Dropout whose mask is given."""
-
-    def __init__(self, rate: float) -> None:
-        super().__init__()
-        self.rate = rate
-        self.mask: torch.Tensor | None = None
-
-    def call(self, x: torch.Tensor) -> torch.Tensor:
-        return x if self.mask is None else _dropped(x, self.mask, self.rate)
-
-
-def _dropped(x: torch.Tensor, mask: torch.Tensor, rate: float) -> torch.Tensor:
-    return x / (1 - rate) * mask
-
-
-def _by_rules(model: keras.Model) -> Probabilities | None:
-    """Return a chain of layers as bare tensor operations, the same that Keras calls; None without rules for all.
-
-    Small heads spend more time between Keras's operations than in them.
-    """
-    chain = list(model.layers)
-    if any(a.output is not b.input for a, b in itertools.pairwise(chain)):
-        return None
-    steps = []
-    for layer in chain[1:]:
-        operation = RULES[type(layer)](layer) if type(layer) in RULES else None
-        if operation is None:
-            return None
-        steps.append((operation, len(layer.trainable_variables), type(layer) is layers.Dropout and layer.rate))
-
-    def probabilities(weights: Tensors, X: torch.Tensor, masks: Tensors | None) -> torch.Tensor:
-        x, used, dropped = X, 0, 0
-        for operation, n_weights, is_dropout in steps:
-            if not is_dropout:
-                x = operation(x, *weights[used : used + n_weights])
-                used += n_weights
-            elif masks is not None:
-                x = operation(x, masks[dropped])
-                dropped += 1
-        return x
-
-    return probabilities
-
-
-Operation = Callable[..., torch.Tensor]
-ACTIVATIONS: dict[str, Operation] = {
-    "linear": lambda x: x,
-    "relu": functional.relu,
-    "tanh": torch.tanh,
-    "softmax": functools.partial(torch.softmax, dim=-1),
-}
-
-
-def _dense(layer: layers.Dense) -> Operation | None:
-    activation = ACTIVATIONS.get(layer.activation.__name__)
-    if activation is None or not layer.use_bias:
-        return None
-    return lambda x, kernel, bias: activation(torch.matmul(x, kernel) + bias)
-
-
-def _dropout(layer: layers.Dropout) -> Operation:
-    return lambda x, mask=None: _dropped(x, mask, layer.rate) if layer.rate else x
-
-
-def _reshape(layer: layers.Reshape) -> Operation:
-    return lambda x: x.reshape(len(x), *layer.output.shape[1:])
-
-
-def _conv1d(layer: layers.Conv1D) -> Operation | None:
-    activation = ACTIVATIONS.get(layer.activation.__name__)
-    plain = (layer.strides, layer.dilation_rate, layer.groups, layer.padding) == ((1,), (1,), 1, "valid")
-    if activation is None or not (plain and layer.use_bias and layer.data_format == "channels_first"):
-        return None
-    return lambda x, kernel, bias: activation(functional.conv1d(x, kernel.permute(2, 1, 0)) + bias[:, None])
-
-
-def _max_pooling(layer: layers.MaxPooling1D) -> Operation | None:
-    plain = (layer.pool_size, layer.strides, layer.padding) == ((2,), (2,), "valid")
-    return _LargerOfTwo.apply if plain and layer.data_format == "channels_first" else None
-
-
-RULES: dict[type, Callable[..., Operation | None]] = {
-    layers.Dense: _dense,
-    layers.Dropout: _dropout,
-    layers.Reshape: _reshape,
-    layers.Flatten: _reshape,
-    layers.Conv1D: _conv1d,
-    layers.MaxPooling1D: _max_pooling,
-}
-
-
-class _LargerOfTwo(torch.autograd.Function):
-    """Max-pooling by 2. Torch's own takes a third of a CNN's time, to note places.
-
-    Where both are equal, the gradient goes to the first, as in torch's.
-    """
-
-    @staticmethod
-    def forward(ctx, x):  # type: ignore[no-untyped-def]
-        n = x.shape[-1] // 2
-        first, second = x[..., : 2 * n : 2], x[..., 1 : 2 * n : 2]
-        ctx.save_for_backward(first >= second)
-        ctx.size = x.shape[-1]
-        return torch.maximum(first, second)
-
-    @staticmethod
-    def backward(ctx, gradient):  # type: ignore[no-untyped-def]
-        (is_first,) = ctx.saved_tensors
-        whole = gradient.new_zeros((*gradient.shape[:-1], ctx.size))
-        pairs = whole[..., : 2 * gradient.shape[-1]].unflatten(-1, (-1, 2))
-        torch.mul(gradient, is_first, out=pairs[..., 0])
-        torch.mul(gradient, ~is_first, out=pairs[..., 1])
-        return whole
-
-
 # -- one training after the other -------------------------------------------------------------------------------
 
 
 def fit_one(task: train.Task, protocol: Protocol) -> train.Fitted:
     """Train a head on a CPU, with Adam."""
-    with keras.device("cpu"):
+    with keras.device("cpu"), train.tiny_numbers_as_zero():
         ready = train.prepare(task, protocol)
-        if has_state(ready.model):
+        if networks.has_state(ready.model):
             return train.fit(task, protocol)
-        net = network(ready.model)
+        net = networks.network(ready.model)
+        fast = fast_layers.of(ready.model, net.weights)
         X, y, X_validation, y_validation = map(torch.from_numpy, ready.data)
-        weights = [weight.requires_grad_() for weight in net.weights]
-        adam = train.Adam(weights, protocol)
+        adam = train.Adam(net.weights, protocol)
         losses: list[float] = []
         stopping, step = train.EarlyStopping(protocol, ready.n_validation > 0), 0
         for epoch in range(1, protocol["epochs"] + 1):
             total = torch.zeros(())
             for rows in torch.from_numpy(train.order(task.seed, epoch, len(y))).split(protocol["batch_size"]):
                 masks = [_mask(layer, step, len(rows)) for layer in net.dropouts]
-                loss = train.cross_entropy(net.probabilities(weights, X[rows], masks), y[rows])
-                adam.zero_grad()
-                loss.backward()
+                given = X[rows], y[rows], masks
+                loss = net.gradients(*given) if fast is None else fast_layers.gradients(fast, *given)
                 adam.step()
                 step += 1
-                total += loss.detach() * len(rows)
+                total += loss * len(rows)
             losses.append(float(total) / len(y))
-            with torch.no_grad():
-                parts = [net.probabilities(weights, part, None) for part in X_validation.split(256)]
-                validation = float(train.cross_entropy(torch.cat(parts), y_validation))
-            if stopping.after(validation, weights):
+            parts = X_validation.split(protocol["batch_size"])
+            answers = [
+                net.answers(part) if fast is None else fast_layers.probabilities(fast, part) for part in parts
+            ]
+            if stopping.after(float(train.cross_entropy(torch.cat(answers), y_validation)), net.weights):
                 break
         return train.finish(task.head, ready, stopping.kept, losses, stopping.losses)
 
@@ -276,9 +103,9 @@ def fit_stack(tasks: Sequence[train.Task], protocol: Protocol, device: str) -> l
     """
     with keras.device(device):
         readies = [train.prepare(task, protocol) for task in tasks]
-        if has_state(readies[0].model):
+        if networks.has_state(readies[0].model):
             return [train.fit(task, protocol, device) for task in tasks]
-        nets = [network(ready.model, stacked=True) for ready in readies]
+        nets = [networks.network(ready.model) for ready in readies]
         probabilities, dropouts = nets[0].probabilities, [net.dropouts for net in nets]
         weights = [torch.stack(same) for same in zip(*(net.weights for net in nets), strict=True)]
         n = [len(ready.y) for ready in readies]

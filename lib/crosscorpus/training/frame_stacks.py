@@ -7,7 +7,7 @@ a few at a time, while they are in a processor's cache. Sums are added in anothe
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -15,22 +15,10 @@ from torch.nn import functional
 
 from crosscorpus.protocols.protocol_parts import FrameHead
 from crosscorpus.training import frame_heads, frame_inputs
+from crosscorpus.training.reused_memory import Memory
 
 IN_CACHE = 1000
 """Frames that are read, and taken through what follows their product, at once."""
-
-
-@dataclass
-class Memory:
-    """Matrices of frames that are written again for each batch, and grow with the largest."""
-
-    kept: dict[tuple[str, int], torch.Tensor] = field(default_factory=dict)
-
-    def matrix(self, name: str, rows: int, columns: int) -> torch.Tensor:
-        """Return a float32 matrix of this size, with whatever stands in it."""
-        if (name, columns) not in self.kept or len(self.kept[name, columns]) < rows:
-            self.kept[name, columns] = torch.empty(rows, columns)
-        return self.kept[name, columns][:rows]
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,8 @@ def path(head: str, given: TrainingSet, settings: Protocol) -> Path:
 
 @functools.cache
 def _code() -> str:
-    here = (Path(__file__).with_name(f"{name}.py") for name in ("heads", "train", "engine", "kept_heads"))
+    names = ("heads", "train", "engine", "networks", "fast_layers", "reused_memory", "kept_heads")
+    here = (Path(__file__).with_name(f"{name}.py") for name in names)
     return versions.of_code(*here, Path(calibration.__file__))
 
 

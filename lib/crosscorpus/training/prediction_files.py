@@ -39,7 +39,8 @@ def of_unit(unit: unit_of_work.Unit, known: dict[tuple, str], device: str) -> tu
 
 @functools.cache
 def _code(head: str) -> str:
-    own = ["baselines", "train"] if head in baselines.BASELINES else ["heads", "train", "engine"]
+    of_heads = ["heads", "train", "engine", "networks", "fast_layers", "reused_memory"]
+    own = ["baselines", "train"] if head in baselines.BASELINES else of_heads
     here = (Path(__file__).with_name(f"{name}.py") for name in (*own, "own_scaling", "unit_of_work"))
     return versions.of_code(*here, folds, text_disjoint)
 

@@ -31,6 +31,7 @@ from crosscorpus.training import (
     frame_inputs,
     frame_loop,
     frame_stacks,
+    reused_memory,
 )
 
 COLUMNS = [
@@ -105,9 +106,9 @@ def _way(head: str, settings: protocol_settings.Protocol) -> str:
     """Return how a head on clips is trained; one that has a state, such as batch normalisation's, by Keras."""
     if head in baselines.BASELINES:
         return "scikit-learn"
-    from crosscorpus.training import engine, heads
+    from crosscorpus.training import heads, networks
 
-    return "plain loop" if engine.has_state(heads.build(head, 64, 2, settings)) else "engine"
+    return "plain loop" if networks.has_state(heads.build(head, 64, 2, settings)) else "engine"
 
 
 # -- what a head is given -------------------------------------------------------------------------------------
@@ -208,7 +209,7 @@ class Unit:
             "settings": json.dumps(dict(protocol.settings), sort_keys=True),
             "code": versions.of_code(
                 known_protocols.code(protocol.name), protocol_parts, frame_engine, frame_heads, frame_inputs,
-                frame_loop, frame_stacks, here, balanced_tests,
+                frame_loop, frame_stacks, reused_memory, here, balanced_tests,
             ),
             "rows": rows.hexdigest(),
             "libraries": versions.of_some("torch", "numpy"),
