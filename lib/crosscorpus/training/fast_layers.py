@@ -39,10 +39,10 @@ class Dense:
         self.given = X, out, scale
         return out if scale is None else out.mul_(scale)
 
-    def backward(self, slope: torch.Tensor, *, of_input: bool) -> torch.Tensor | None:
+    def backward(self, slope: torch.Tensor, *, of_input: bool) -> torch.Tensor:
         """Put the gradients of the last outputs where they belong, given the loss's by them, which is overwritten.
 
-        Return the gradient by the input where it is asked for.
+        Return the gradient by the input where it is asked for, else nothing of use.
         """
         X, out, scale = self.given
         if scale is not None:
@@ -52,7 +52,7 @@ class Dense:
         torch.mm(X.t(), slope, out=self.kernel.grad)
         torch.sum(slope, 0, out=self.bias.grad)
         if not of_input:
-            return None
+            return slope
         return torch.mm(slope, self.kernel.t(), out=self.memory.matrix("slopes", *X.shape))
 
 
@@ -70,7 +70,7 @@ class Convolution:
         self.memory = Memory()
         self.given: tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
-    def forward(self, X: torch.Tensor, mask: None = None) -> torch.Tensor:
+    def forward(self, X: torch.Tensor, _: torch.Tensor | None) -> torch.Tensor:
         """Return what is pooled, float32 [utterances, filters x pooled steps]."""
         size, _, n = self.kernel.shape
         windows = self._matrices("windows", len(X), size + 2, (X.shape[1] - size + 1) // 2)
@@ -90,8 +90,8 @@ class Convolution:
         self.given = windows, pooled, lead
         return pooled.flatten(1)
 
-    def backward(self, slope: torch.Tensor, *, of_input: bool) -> None:
-        """As of `Dense`; there is no gradient by the input, which is the embedding."""
+    def backward(self, slope: torch.Tensor, *, of_input: bool) -> torch.Tensor:
+        """As of `Dense`; it is always the first layer, so that no gradient by the input is asked for."""
         assert not of_input
         windows, pooled, lead = self.given
         size, _, n = self.kernel.shape
@@ -103,8 +103,10 @@ class Convolution:
             _through_threshold(by_larger, ahead, 0, grad_input=even)
             torch.sub(by_larger, even, out=odd)
             sums.addmm_(window, outputs.t())
+        assert self.kernel.grad is not None
         torch.add(sums[:size, :n], sums[1 : size + 1, n:], out=self.kernel.grad[:, 0])
         torch.add(sums[size + 1, :n], sums[size + 1, n:], out=self.bias.grad)
+        return slope
 
     def _matrices(self, name: str, *shape: int) -> torch.Tensor:
         return self.memory.matrix(name, shape[0], shape[1] * shape[2]).view(shape)
