@@ -70,9 +70,9 @@ class Convolution:
         self.memory = Memory()
         self.given: tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
-    def forward(self, X: torch.Tensor, _: torch.Tensor | None) -> torch.Tensor:
+    def forward(self, X: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
         """Return what is pooled, float32 [utterances, filters x pooled steps]."""
-        size, _, n = self.kernel.shape
+        size, n = self.kernel.shape[::2]
         windows = self._matrices("windows", len(X), size + 2, (X.shape[1] - size + 1) // 2)
         windows[:, : size + 1] = X.unfold(1, size + 1, 2).transpose(1, 2)
         windows[:, size + 1] = 1  # what biases are multiplied by
@@ -94,7 +94,7 @@ class Convolution:
         """As of `Dense`; it is always the first layer, so that no gradient by the input is asked for."""
         assert not of_input
         windows, pooled, lead = self.given
-        size, _, n = self.kernel.shape
+        size, n = self.kernel.shape[::2]
         outputs = self.memory.matrix("outputs", 2 * n, windows.shape[2])
         even, odd = outputs.split(n)
         sums = torch.zeros(size + 2, 2 * n)
