@@ -6,6 +6,7 @@ Modules, in the order in which data flows through them:
 - `official_splits`: the split of a corpus that was published, as it is
 - `dealing`: how utterances are dealt into folds
 - `text_disjoint`: folds without the speakers and without the texts of what is tested, and their control
+- `remembered_folds`: folds that were asked for before
 - `folds`: folds of a corpus for cross-validation, in five regimes
 - `fold_overviews`: what the folds of corpora are, as a table
 - `protocol_parts`: the parts that every protocol has, and what each of them is

@@ -18,7 +18,7 @@ from scipy.sparse.csgraph import connected_components
 
 from crosscorpus.base import known_names, paths
 from crosscorpus.corpora import corpus_registry, file_lists, utterance_tables
-from crosscorpus.protocols import dealing, official_splits, protocol_settings, text_disjoint
+from crosscorpus.protocols import dealing, official_splits, protocol_settings, remembered_folds, text_disjoint
 
 COLUMNS = ["corpus", "utterance", "regime", "fold"]
 DEALT = protocol_settings.DEALT
@@ -207,7 +207,20 @@ def load(corpus: str, utterances: pd.DataFrame, regime: str | None = None) -> pd
     FoldError
         Committed folds cannot be read, or put apart what turned out to be identical audio; or `check` fails.
     """
-    if regime is not None and known_names.check(regime, protocol_settings.REGIMES, "regime") == PUBLISHED:
+    if regime is not None:
+        known_names.check(regime, protocol_settings.REGIMES, "regime")
+    entry, settings = corpus_registry.get(corpus), protocol_settings.load()
+    columns = {*COLUMNS, "emotion", "speaker", "text_id", "sha256", entry.folds_keep_together} & set(utterances)
+    of_corpus = (corpus, entry.folds_keep_together, str(entry.same_audio), str(entry.texts))
+    facts = (*of_corpus, regime, settings["n_folds"], *settings["emotions"])
+    return remembered_folds.find_or_make(
+        facts, utterances[sorted(columns)], [path(corpus), official_splits.path(corpus)],
+        lambda: _load(corpus, utterances, regime),
+    )  # fmt: skip
+
+
+def _load(corpus: str, utterances: pd.DataFrame, regime: str | None) -> pd.DataFrame:
+    if regime == PUBLISHED:
         return _published(corpus, utterances, regime)
     if regime in CROSSED:
         return _crossed(corpus, utterances, str(regime))

@@ -52,11 +52,12 @@ def read(corpus: str) -> pd.DataFrame | None:
     SplitError
         The file lacks a column, has a fold that is no number or leaves one out, or an utterance twice.
     """
-    file = _file(corpus)
+    file = path(corpus)
     return _read(file, file.stat().st_mtime_ns) if file.exists() else None
 
 
-def _file(corpus: str) -> Path:
+def path(corpus: str) -> Path:
+    """Return the file of a corpus's split, whether or not it is there."""
     return folder() / f"{corpus}.parquet"
 
 
@@ -104,7 +105,7 @@ def overview() -> pd.DataFrame:
     """
     rows, owners = [], source()["owners"]
     for corpus in ids():
-        table = _read(_file(corpus), _file(corpus).stat().st_mtime_ns)
+        table = _read(path(corpus), path(corpus).stat().st_mtime_ns)
         folds, fold = int(table["fold"].max()), table["fold"]
         tested, watched = int((fold > TRAINING).sum()), int((fold == VALIDATION).sum())
         named = table[table["speaker"] != ""]
