@@ -182,12 +182,45 @@ def test_the_study_runs_end_to_end_on_what_the_pack_has(tmp_path, monkeypatch):
 
 
 def test_what_made_it_says_what_training_and_extraction_took():
-    facts = {"profile": "p", "workers": 2, "device": "d", "commit": "c", "date": "t", "libraries": {}}
+    facts = {"profile": "p", "workers": 2, "device": "d", "libraries": {}}
+    facts["made"] = {
+        "a": {"commit": "c", "date": "t"},
+        "b": {"commit": "e", "date": "t"},
+        "f": {"commit": "c", "date": "t"},
+    }
     facts |= {"seconds_of_variants": {"a": 60, "b": 30.0}, "seconds_of_extraction": {"m on x": 600.0}}
     shown = protocol_results.made(facts).set_index("what")["value"]
     assert shown["training"] == "1.5 min, 2 processes side by side"
     assert shown["extraction from audio"] == "10.0 min"
     assert {"a 1.0, b 0.5", "m on x 10.0"} <= set(shown)
+    assert shown["commits"] == "`c` on t: a, f; `e` on t: b"
+
+
+def of_run(names, **facts):
+    """Return results of a run of some variants: a cell of each, and what made them."""
+    base = {"device": "d", "libraries": {}, "workers": 2, "corpora": ["x"], "variants": names}
+    base |= {"made": dict.fromkeys(names, facts), "seconds_of_extraction": {"m on x": 1.0}}
+    base |= {"seconds_of_variants": dict.fromkeys(names, facts["seconds"])}
+    cells = pd.concat(
+        [table(ptm="m", test_corpus=["x"], macro_f1=[facts["score"]], variant=name) for name in names]
+    )
+    return cells, pd.DataFrame({"one": [facts["commit"]]}), {**base, "corpora_of_frames": facts["frames"]}
+
+
+def test_a_later_run_of_some_variants_takes_the_place_of_the_older_one_s():
+    plan = {"variants": ["a", "b", "c"], "headlines": {"A": {"variant": "a"}, "B": {"variant": "b"}}}
+    old = of_run(["a", "b"], commit="old", score=1.0, seconds=9, frames=["x"])
+    cells, ranks, facts = protocol_results.put_into(
+        of_run(["a", "c"], commit="new", score=2.0, seconds=5, frames=["y"]), old, plan
+    )
+    assert cells.set_index("variant")["macro_f1"].to_dict() == {"a": 2.0, "b": 1.0, "c": 2.0}
+    assert list(cells["variant"]) == facts["variants"] == ["a", "b", "c"]
+    assert ranks["one"].tolist() == ["old"]  # b was not run again
+    assert {name: at["commit"] for name, at in facts["made"].items()} == {"a": "new", "b": "old", "c": "new"}
+    assert facts["seconds_of_variants"] == {"a": 5, "b": 9, "c": 5}
+    assert facts["corpora_of_frames"] == ["x", "y"]
+    again = of_run(["a", "b"], commit="new", score=2.0, seconds=5, frames=[])
+    assert protocol_results.put_into(again, old, plan)[1]["one"].tolist() == ["new"]
 
 
 def test_published_scores_are_put_beside_ours_of_the_same_corpus():

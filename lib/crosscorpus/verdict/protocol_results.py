@@ -55,6 +55,40 @@ def write(path: Path, cells: pd.DataFrame, ranks: pd.DataFrame, facts: Mapping[s
     study_files.write(path, cells, facts)
 
 
+Results = tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]
+
+
+def put_into(new: Results, old: Results, plan: Mapping[str, Any]) -> Results:
+    """Return committed results in which some variants are those of a later run.
+
+    Rank correlations are those of the run that had all variants that they compare; of old ones the older.
+
+    Parameters
+    ----------
+    new, old
+        As of `results`.
+    plan
+        The names of all `variants`, and the `headlines`.
+    """
+    (cells, ranks, facts), (old_cells, old_ranks, old_facts) = new, old
+    again = set(facts["variants"])
+    both = pd.concat([old_cells[~old_cells["variant"].isin(again)], cells], ignore_index=True)
+    order = both["variant"].map(plan["variants"].index)
+    both = both.iloc[order.argsort(kind="stable")].reset_index(drop=True)
+    compares = {condition["variant"] for condition in plan["headlines"].values()}
+    of_variants = {**old_facts["made"], **facts["made"]}
+    merged = {
+        **old_facts,
+        **{key: facts[key] for key in ("device", "libraries", "workers")},
+        "variants": [name for name in plan["variants"] if name in of_variants],
+        "made": {name: of_variants[name] for name in plan["variants"] if name in of_variants},
+        "corpora_of_frames": sorted({*old_facts["corpora_of_frames"], *facts["corpora_of_frames"]}),
+        "seconds_of_extraction": {**old_facts["seconds_of_extraction"], **facts["seconds_of_extraction"]},
+        "seconds_of_variants": {**old_facts["seconds_of_variants"], **facts["seconds_of_variants"]},
+    }
+    return both, ranks if compares <= again else old_ranks, merged
+
+
 def made(facts: Mapping[str, Any]) -> pd.DataFrame:
     """Return the provenance of the results as a table for readers: what, value."""
     trained, extracted = facts["seconds_of_variants"], facts["seconds_of_extraction"]
@@ -69,11 +103,17 @@ def made(facts: Mapping[str, Any]) -> pd.DataFrame:
         "extraction from audio": f"{sum(extracted.values()) / 60:.1f} min",
         "of that, in minutes, as noted when it was made": minutes(extracted),
         "device": facts["device"],
-        "commit": f"`{facts['commit']}`",
-        "date": facts["date"],
+        "commits": "; ".join(f"{at}: {', '.join(names)}" for at, names in _variants_of_commits(facts).items()),
         "libraries": ", ".join(f"{name} {version}" for name, version in facts["libraries"].items()),
     }
     return pd.DataFrame(rows.items(), columns=["what", "value"])
+
+
+def _variants_of_commits(facts: Mapping[str, Any]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for variant, at in facts["made"].items():
+        found.setdefault(f"`{at['commit']}` on {at['date']}", []).append(variant)
+    return found
 
 
 def of_condition(table: pd.DataFrame, condition: Mapping[str, str]) -> pd.DataFrame:

@@ -183,11 +183,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--variants", nargs="+", help="of data/protocol_variants.yaml; default: all")
     parser.add_argument("--frames", nargs="*", help="corpora of variants on frames; default: the plan's")
     parser.add_argument("--no-extraction", action="store_true", help="only what is stored")
-    parser.add_argument("--keep", action="store_true", help="write to data/results/ although it is a part")
+    parser.add_argument("--keep", action="store_true", help="put these variants where the committed ones are")
     parser.add_argument("--workers", type=int, default=0)
     given = parser.parse_args(arguments)
     plan = protocol_results.plan()
     chosen = known_names.check_all(given.variants or list(plan["variants"]), plan["variants"], "variant")
+    plan_of_all = {"variants": list(plan["variants"]), "headlines": plan["headlines"]}
     plan["variants"] = {name: variant for name, variant in plan["variants"].items() if name in chosen}
     known_names.check_all(given.ptms, model_registry.registry(), "model")
     known_names.check_all(given.corpora, corpus_registry.ids(), "corpus")
@@ -199,6 +200,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         plan, given.ptms, profile["ptm"], given.corpora, profile=profile,
         frame_corpora=of_frames, workers=given.workers,
     )  # fmt: skip
+    made = {"date": datetime.date.today().isoformat(), "commit": versions.of_commit()}
     facts = {
         **{key: profile[key] for key in ("profile", "heads", "regimes", "seeds", "ptm")},
         "ptms": given.ptms,
@@ -206,8 +208,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "corpora": given.corpora,
         "corpora_of_frames": of_frames,
         "corpora_of_profile": profile["corpora"],
-        "date": datetime.date.today().isoformat(),
-        "commit": versions.of_commit(),
+        "made": dict.fromkeys(chosen, made),
         "device": versions.of_device(devices.choose_device("cpu")),
         "libraries": versions.of_libraries(),
         "workers": given.workers or joblib.cpu_count(),
@@ -217,6 +218,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     whole = given.variants is None and given.frames is None
     whole = whole and given.corpora == profile["corpora"] and given.ptms == profile["ptms"]
     path = protocol_results.RESULTS if whole or given.keep else paths.BUILD / "protocols.csv"
+    if given.keep and not whole:
+        table, ranks, facts = protocol_results.put_into(
+            (table, ranks, facts), protocol_results.results(), plan_of_all
+        )
     protocol_results.write(path, table, ranks, facts)
     print(ranks.to_string(index=False, float_format="{:.2f}".format))
     print(f"{paths.shown(path)}: {len(table)} cells in {sum(seconds.values()):.0f} s")
