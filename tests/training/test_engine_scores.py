@@ -1,4 +1,4 @@
-"""Sums in another order give other weights, to rounding, and now and then another answer: how much of a score is it?"""
+"""Sums in another order give other weights, to rounding, and at times other answers: how much is it of a score?"""
 
 import itertools
 
