@@ -24,7 +24,11 @@ MODELS = glob_wildcards("notebooks/models/{ptm}.ipynb").ptm
 PAGES = glob_wildcards("book/{page,.+\\.(md|py|css|js|bib|svg|html)}").page
 # What a chapter and its kernel say goes into a log; of that, the screen shows how far something long has come.
 LOGGED = " >> {log} 2>&1"
-EXECUTE = ": > {log}; papermill --no-progress-bar --log-level ERROR {input.notebook} {output} -y '{params.values}'"
+# What a step and all that it started had of the processors: Snakemake's own figure is of when it last looked, which
+# may be half a minute before the end.
+COUNTED = "trap 'times > {log}.times' EXIT; "
+EXECUTE = COUNTED + ": > {log}; papermill --no-progress-bar --log-level ERROR {input.notebook} {output}"
+EXECUTE += " -y '{params.values}'"
 EXECUTE += " --stderr-file >(tee -a {log} | grep --line-buffered '^   - ' >&2)" + LOGGED
 
 def look_before():
@@ -96,6 +100,8 @@ IS_KEPT = kept.get("of") == OF
 plan = kept if IS_KEPT else planned()
 LAYER, LAYERED, ADDED, SHOWN, VARIANTS = (plan[key] for key in ("layer", "layered", "added", "shown", "variants"))
 config["ptms"] = list(dict.fromkeys([*config["ptms"], *ADDED]))
+if config.get("ptm") not in (ran := [ptm for ptm, _ in plan["pairs"]]):
+    config["ptm"] = ran[0]  # whose pictures are shown: one that is here
 JOBS = {(ptm, what): (list(corpora), portions) for ptm, what, corpora, portions in plan["jobs"]}
 EMBEDDED = [f"{RUN}/embed/{ptm}-{what}.{'ipynb' if n == 1 else 'txt'}" for (ptm, what), (_, n) in JOBS.items()]
 # What is trained together: all heads of a model or, on a cluster, those that one corpus trains.
@@ -150,7 +156,8 @@ rule book:
     benchmark:
         f"{RUN}/timings/book.tsv"
     shell:
-        f": > {{log}}; CROSSCORPUS_PROFILE={PROFILE} jupyter-book build . --path-output {SITE} --quiet -W -n --keep-going"
+        COUNTED
+        + f": > {{log}}; CROSSCORPUS_PROFILE={PROFILE} jupyter-book build . --path-output {SITE} --quiet -W -n --keep-going"
         + LOGGED
         + " && touch {output}"
 

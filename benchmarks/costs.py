@@ -2,6 +2,7 @@
 
 import argparse
 import datetime
+import functools
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,16 +10,26 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmarks import measures, rehearsal
+from benchmarks import measures, rehearsal, true_sizes
 from crosscorpus.base import paths, versions
+from crosscorpus.embeddings import embedding_files
 from crosscorpus.models import model_registry
 from crosscorpus.verdict import cost_model, study_files
 
 
 def seconds_of(folder: Path, step: str) -> float:
-    """Return the processor time of a step of the workflow, as Snakemake noted it; NaN where it did not run."""
-    file = folder / "project" / "_build" / rehearsal.PROFILE / "timings" / f"{step}.tsv"
-    return float(pd.read_csv(file, sep="\t")["cpu_time"].iloc[0]) if file.exists() else np.nan
+    """Return the processor time of a step of the workflow, with all that it started; NaN where it has not ended."""
+    run = folder / "project" / "_build" / rehearsal.PROFILE
+    file = run / "logs" / f"{step}.log.times"  # of one that was stopped, too
+    if not (run / "timings" / f"{step}.tsv").exists() or not file.exists():
+        return np.nan
+    return sum(map(_seconds, file.read_text(encoding="ascii").split()))
+
+
+def _seconds(said: str) -> float:
+    # as the shell's `times` writes it: 1m2.345s
+    minutes, _, seconds = said.rstrip("s").partition("m")
+    return 60 * float(minutes) + float(seconds)
 
 
 def runs(folder: Path) -> pd.DataFrame:
@@ -34,10 +45,10 @@ def runs(folder: Path) -> pd.DataFrame:
     for ptm in model_registry.of_paper():
         for corpus, spoken in hours.items():
             stored = folder / "project" / "_build" / "embeddings" / ptm
-            files = [*stored.glob(f"{corpus}-*.safetensors")]
-            took = seconds_of(folder, f"embed-{ptm}-{corpus}")
-            if files and np.isfinite(took):
-                rows.append((ptm, corpus, spoken, took, sum(file.stat().st_size for file in files)))
+            for file in stored.glob(f"{corpus}-*.safetensors"):
+                took = embedding_files.read_run(file).get("processor_seconds")  # not there, if it was gone on with
+                if took:
+                    rows.append((ptm, corpus, spoken, float(took), file.stat().st_size))
     if not rows:
         raise SystemExit(f"{paths.shown(folder)}: no extraction has run; `make rehearsal` runs them")
     return pd.DataFrame(rows, columns=["ptm", "corpus", "hours", "cpu_s", "bytes"])
@@ -51,28 +62,58 @@ def operations_per_hour(ptm: str) -> float:
     return 3600 * measures.work(ptm, seconds) / float(seconds.sum())
 
 
+def networks_of(ptm: str, architectures: str) -> str:
+    """Return what network a rehearsal had for a model: of its `architectures`, or a stand-in for what it lacks."""
+    return "stand-in" if model_registry.get(ptm).home == "tfhub" else architectures
+
+
+def table(folder: Path, architectures: str, clips: int) -> pd.DataFrame:
+    """Return what a rehearsal cost, and what its models cost at their true size; columns of `cost_model.COLUMNS`.
+
+    Parameters
+    ----------
+    folder
+        Of the rehearsal.
+    architectures
+        What it was run with, one of `rehearsal.ARCHITECTURES`.
+    clips
+        How many of its recordings go through networks of the true size; 0 for none.
+    """
+    fitted = cost_model.fit(runs(folder))
+    fitted["networks"] = [networks_of(ptm, architectures) for ptm in fitted["ptm"]]
+    fitted["training_s"] = [seconds_of(folder, f"train-{ptm}") for ptm in fitted["ptm"]]
+    tables = [fitted]
+    if clips:
+        tables.append(true_sizes.table(folder, clips))
+    found = pd.concat(tables, ignore_index=True)
+    found["corpora"] = found["corpora"].astype("Int64")
+    found["operations_per_hour"] = found["ptm"].map(functools.cache(operations_per_hour))
+    return found.reindex(columns=cost_model.COLUMNS)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Fit, print and write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=rehearsal.FOLDER, help="of a rehearsal")
-    folder = parser.parse_args(arguments).folder
-    table = cost_model.fit(runs(folder))
-    table["operations_per_hour"] = table["ptm"].map(operations_per_hour)
-    table["training_s"] = [seconds_of(folder, f"train-{ptm}") for ptm in table["ptm"]]
-    table = table[cost_model.COLUMNS]
-    given = json.loads((folder / rehearsal.GIVEN).read_text(encoding="utf-8"))
+    parser.add_argument("--clips", type=int, default=0, help="recordings for networks of the true size; 0: none")
+    asked = parser.parse_args(arguments)
+    given = json.loads((asked.folder / rehearsal.GIVEN).read_text(encoding="utf-8"))
+    costs = table(asked.folder, given["architectures"], asked.clips)
+    made = pd.read_csv(asked.folder / rehearsal.WRITTEN)
     facts = {
         "what": rehearsal.LABEL,
-        "size": f"{given['size']:g} of each speaker's utterances",
+        "utterances": len(made),
+        "hours": round(float(made["seconds"].sum()) / 3600, 2),
         "networks": given["architectures"],
+        "clips": asked.clips,
         "overrides": given["overrides"],
         "device": versions.of_device("cpu"),
         "commit": versions.of_commit(),
         "libraries": versions.of_libraries(),
         "date": datetime.date.today().isoformat(),
     }
-    study_files.write(cost_model.RESULTS, table, facts)
-    for one in (table, cost_model.predictions(table, cost_model.gpu_results()[0])):
+    study_files.write(cost_model.RESULTS, costs, facts)
+    for one in (costs, cost_model.predictions(costs, cost_model.gpu_results()[0])):
         print(one.to_string(index=False, float_format="{:.4g}".format))
 
 

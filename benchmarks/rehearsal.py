@@ -10,6 +10,7 @@ import filecmp
 import functools
 import json
 import os
+import re
 import shutil
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,13 +24,14 @@ import soxr
 import yaml
 
 from benchmarks import stand_in
-from crosscorpus.base import paths, processes, progress, safe_yaml, whole_files
+from crosscorpus.base import paths, processes, progress, safe_yaml, stamp, whole_files
 from crosscorpus.book import source_archive, synthetic_vowels
 from crosscorpus.corpora import corpus_registry, file_lists
 from crosscorpus.models import model_registry
 
 SETTINGS: Mapping[str, Any] = safe_yaml.read(Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8"))
 LABEL: str = SETTINGS["label"]
+STAMP = f"{LABEL}: {SETTINGS['meaning']}"
 PROFILE = "rehearsal-synthetic"
 FOLDER = paths.BUILD / PROFILE
 ARCHITECTURES = ("tiny", "full")
@@ -37,8 +39,8 @@ WRITTEN = "mirror/corpora.csv"
 """What was synthesised, below the folder: columns of file lists, and `speaker`."""
 GIVEN = "given.json"
 """How large a rehearsal is, below the folder."""
-LEFT_OUT = ("tests/", "data/embeddings/")
-"""Of the project, in the copy: tests, and the pack, which is real."""
+LEFT_OUT = ("tests/",)
+"""Of the project, in the copy."""
 
 
 # -- audio ----------------------------------------------------------------------------------------------------
@@ -167,27 +169,40 @@ def configuration(text: str, what: str) -> str:
     return text.replace("\ntitle: ", "\ntitle: 'Rehearsal, synthetic' # ")
 
 
-def changed_files(architectures: str, share: float, seeds: Sequence[int], overrides: str) -> dict[str, str]:
+def stamped(text: str) -> str:
+    """Return a page of prose with the label below its title, or at its end where it has none."""
+    title = re.search(r"^# .*\n", text, flags=re.MULTILINE)
+    place = title.end() if title else len(text)
+    return f"{text[:place]}\n**{LABEL.capitalize()}.**\n{text[place:]}"
+
+
+def changed_files(architectures: str, utterances: int, seeds: Sequence[int], overrides: str) -> dict[str, str]:
     """Return the files that differ in the copy: name -> text."""
     what = (
-        f"The audio is made by a program ({share:.0%} of each speaker), all networks are {architectures} "
-        "ones with random weights: results mean nothing. Tables of committed studies are those of the project."
+        f"The audio is made by a program ({utterances} utterances), all networks are {architectures} ones with "
+        "random weights: results mean nothing. Tables of committed studies, and the embeddings of the pack, which "
+        "a section and a page train on, are those of the project."
     )
+    pages = [name for name in source_archive.files() if name.endswith(".md") and not name.startswith(LEFT_OUT)]
     texts = {
         name: (paths.ROOT / name).read_text(encoding="utf-8")
-        for name in ("data/models.yaml", "profiles/paper.yaml", "_config.yml")
+        for name in ("data/models.yaml", "profiles/paper.yaml", "_config.yml", *pages)
     }
     return {
         "data/models.yaml": registry(texts["data/models.yaml"], architectures),
         "profiles/paper.yaml": profile(texts["profiles/paper.yaml"], seeds, overrides),
         "_config.yml": configuration(texts["_config.yml"], what),
         "REHEARSAL.md": f"# {LABEL}\n\n{what}\n",
+        stamp.PLACE: f"{STAMP}\n",
+        **{name: stamped(text) for name, text in texts.items() if name.endswith(".md")},
     }
 
 
 def copy_project(folder: Path, changed: Mapping[str, str]) -> None:
     """Bring a copy of the project up to date; a file that is the same keeps its time, so a run goes on."""
-    names = [name for name in source_archive.files() if not name.startswith(LEFT_OUT) and name not in changed]
+    pack = [str(file.relative_to(paths.ROOT)) for file in paths.PACK.rglob("*.safetensors")]  # in no archive
+    names = [*source_archive.files(), *pack]
+    names = [name for name in names if not name.startswith(LEFT_OUT) and name not in changed]
     for name in names:
         source, to = paths.ROOT / name, folder / name
         if os.path.lexists(to) and (source.is_symlink() or filecmp.cmp(source, to, shallow=False)):
@@ -239,7 +254,7 @@ def prepare(
     whole_files.replace_file(
         folder / GIVEN, lambda part: part.write_text(json.dumps(given) + "\n", encoding="utf-8")
     )
-    copy_project(folder / "project", changed_files(architectures, share, seeds, overrides))
+    copy_project(folder / "project", changed_files(architectures, len(table), seeds, overrides))
     return table
 
 

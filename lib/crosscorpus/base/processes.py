@@ -35,6 +35,11 @@ def count_of(workers: int) -> int:
     return workers or int(joblib.cpu_count())
 
 
+def processor_time() -> float:
+    """Return the seconds of processor time of this process and of those that it started and that have ended."""
+    return sum(os.times()[:4])
+
+
 def run(
     function: Callable[..., Any],
     jobs: Iterable[tuple],

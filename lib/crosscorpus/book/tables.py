@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from IPython.display import HTML, Markdown
 from pandas.io.formats.style import Styler
 
-from crosscorpus.base import known_names, paths, shown_names, whole_files
+from crosscorpus.base import known_names, paths, shown_names, stamp, whole_files
 from crosscorpus.corpora import corpus_registry
 from crosscorpus.models import model_registry
 from crosscorpus.scores import label_sets
@@ -272,6 +272,7 @@ def offer(table: pd.DataFrame | Callable[[], Iterable[pd.DataFrame]], name: str)
     if not re.fullmatch(r"[\w -]+/[a-z0-9-]+", name):
         raise ValueError(f"{name}: a table is offered as <profile>/<table>, such as demo/cross-corpus")
     profile, file = name.split("/")
+    table = stamp.on_table(table)
     links = []
     parts = (lambda: [table]) if isinstance(table, pd.DataFrame) else table
     for kind, write in (("csv", _write_csv), ("parquet", _write_parquet)):
