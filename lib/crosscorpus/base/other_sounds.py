@@ -26,16 +26,20 @@ def _sounds(n: int) -> dict[str, np.ndarray]:
     melody = np.array(NOTES)[(time * 4).astype(int) % len(NOTES)]
     turns = np.cumsum(melody) / sound.SAMPLE_RATE
     faded = 0.3 * np.exp(-3 * (time * 4 % 1))  # a note is struck, and fades
+
+    def harmonics(turns: np.ndarray) -> np.ndarray:
+        return np.sum([np.sin(2 * np.pi * k * turns) / k for k in HARMONICS], axis=0)
+
     return {
         "white noise": white,
         "quiet white noise": 0.01 * white,
         "pink noise": _coloured(white, 0.5),
         "brown noise": _coloured(white, 1.0),
         "bursts of noise": white * (np.sin(2 * np.pi * 3 * time) > 0),
-        "hum of 50 Hz": 0.1 * sum(np.sin(2 * np.pi * 50 * k * time) / k for k in HARMONICS) + 0.01 * white,
+        "hum of 50 Hz": 0.1 * harmonics(50 * time) + 0.01 * white,
         "tone of 440 Hz": 0.3 * np.sin(2 * np.pi * 440 * time),
-        "chord": 0.1 * sum(np.sin(2 * np.pi * note * time) for note in NOTES[:3]),
-        "melody": faded * sum(np.sin(2 * np.pi * k * turns) / k for k in HARMONICS),
+        "chord": 0.1 * np.sum([np.sin(2 * np.pi * note * time) for note in NOTES[:3]], axis=0),
+        "melody": faded * harmonics(turns),
         "clicks": np.where(np.arange(n) % 4000 < 20, 0.5, 0.0) + 0.001 * white,
     }
 
