@@ -11,6 +11,7 @@ import pandas as pd
 
 from benchmarks import measures, rehearsal
 from crosscorpus.base import paths, versions
+from crosscorpus.embeddings import embedding_files
 from crosscorpus.models import model_registry
 from crosscorpus.verdict import cost_model, study_files
 
@@ -34,10 +35,10 @@ def runs(folder: Path) -> pd.DataFrame:
     for ptm in model_registry.of_paper():
         for corpus, spoken in hours.items():
             stored = folder / "project" / "_build" / "embeddings" / ptm
-            files = [*stored.glob(f"{corpus}-*.safetensors")]
-            took = seconds_of(folder, f"embed-{ptm}-{corpus}")
-            if files and np.isfinite(took):
-                rows.append((ptm, corpus, spoken, took, sum(file.stat().st_size for file in files)))
+            for file in stored.glob(f"{corpus}-*.safetensors"):
+                took = embedding_files.read_run(file).get("processor_seconds")  # not there, if it was gone on with
+                if took:
+                    rows.append((ptm, corpus, spoken, float(took), file.stat().st_size))
     if not rows:
         raise SystemExit(f"{paths.shown(folder)}: no extraction has run; `make rehearsal` runs them")
     return pd.DataFrame(rows, columns=["ptm", "corpus", "hours", "cpu_s", "bytes"])

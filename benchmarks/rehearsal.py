@@ -10,6 +10,7 @@ import filecmp
 import functools
 import json
 import os
+import re
 import shutil
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +24,7 @@ import soxr
 import yaml
 
 from benchmarks import stand_in
-from crosscorpus.base import paths, processes, progress, safe_yaml, whole_files
+from crosscorpus.base import paths, processes, progress, safe_yaml, stamp, whole_files
 from crosscorpus.book import source_archive, synthetic_vowels
 from crosscorpus.corpora import corpus_registry, file_lists
 from crosscorpus.models import model_registry
@@ -131,6 +132,7 @@ def registry(text: str, architectures: str) -> str:
     """Return `data/models.yaml` with random weights for the paper's models, in tiny or true architectures."""
     entries = yaml.safe_load(text)
     for seed, entry in enumerate(e for e in entries.values() if e.get("in_paper")):
+        entry["name"] += ", random weights"
         entry |= {"handle": f"random weights, seed {seed} ({LABEL})", "revision": "", "files": {}, "also_at": []}
         entry["trained_on"] = {"what": f"nothing ({LABEL})", "source": entry["source"], "complete": True}
         entry["note"] = f"{LABEL}: the {architectures} architecture with random weights"
@@ -167,21 +169,31 @@ def configuration(text: str, what: str) -> str:
     return text.replace("\ntitle: ", "\ntitle: 'Rehearsal, synthetic' # ")
 
 
+def stamped(text: str) -> str:
+    """Return a page of prose with the label below its title, or at its end where it has none."""
+    title = re.search(r"^# .*\n", text, flags=re.MULTILINE)
+    place = title.end() if title else len(text)
+    return f"{text[:place]}\n**{LABEL.capitalize()}.**\n{text[place:]}"
+
+
 def changed_files(architectures: str, share: float, seeds: Sequence[int], overrides: str) -> dict[str, str]:
     """Return the files that differ in the copy: name -> text."""
     what = (
         f"The audio is made by a program ({share:.0%} of each speaker), all networks are {architectures} "
         "ones with random weights: results mean nothing. Tables of committed studies are those of the project."
     )
+    pages = [name for name in source_archive.files() if name.endswith(".md") and not name.startswith(LEFT_OUT)]
     texts = {
         name: (paths.ROOT / name).read_text(encoding="utf-8")
-        for name in ("data/models.yaml", "profiles/paper.yaml", "_config.yml")
+        for name in ("data/models.yaml", "profiles/paper.yaml", "_config.yml", *pages)
     }
     return {
         "data/models.yaml": registry(texts["data/models.yaml"], architectures),
         "profiles/paper.yaml": profile(texts["profiles/paper.yaml"], seeds, overrides),
         "_config.yml": configuration(texts["_config.yml"], what),
         "REHEARSAL.md": f"# {LABEL}\n\n{what}\n",
+        str(stamp.FILE.relative_to(paths.ROOT)): f"{LABEL}\n",
+        **{name: stamped(text) for name, text in texts.items() if name.endswith(".md")},
     }
 
 

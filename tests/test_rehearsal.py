@@ -10,6 +10,7 @@ from benchmarks import costs, rehearsal
 from crosscorpus.base import known_names, paths
 from crosscorpus.book import synthetic_vowels
 from crosscorpus.corpora import corpus_registry, file_lists
+from crosscorpus.embeddings import embedding_files
 from crosscorpus.models import model_registry
 from crosscorpus.training import profiles
 
@@ -138,16 +139,19 @@ def test_what_ran_is_read_from_the_records(tmp_path, monkeypatch):
         costs.runs(tmp_path)
     build = tmp_path / "project" / "_build"
     (build / "embeddings" / "x-vector").mkdir(parents=True)
-    (build / "embeddings" / "x-vector" / "emodb-clip-0.safetensors").write_bytes(b"12345")
-    timings = build / rehearsal.PROFILE / "timings"
-    timings.mkdir(parents=True)
-    for corpus in ("emodb", "mesd"):  # the second was stopped before its file was written
-        (timings / f"embed-x-vector-{corpus}.tsv").write_text("s\tcpu_time\n9.0\t7.5\n")
+    for corpus in ("emodb", "mesd"):  # the second was stopped and gone on with, which has no honest figure
+        file = build / "embeddings" / "x-vector" / f"{corpus}-clip-0.safetensors"
+        file.write_bytes(b"12345")
+        if corpus == "emodb":
+            embedding_files.write_run(file, {"processor_seconds": "7.50", "seconds": "9.0"})
     found = costs.runs(tmp_path)
     assert found.to_dict("records") == [
         {"ptm": "x-vector", "corpus": "emodb", "hours": 1.0, "cpu_s": 7.5, "bytes": 5}
     ]
     assert np.isnan(costs.seconds_of(tmp_path, "train-x-vector"))
+    (build / rehearsal.PROFILE / "timings").mkdir(parents=True)
+    (build / rehearsal.PROFILE / "timings" / "train-x-vector.tsv").write_text("s\tcpu_time\n9.0\t7.5\n")
+    assert costs.seconds_of(tmp_path, "train-x-vector") == 7.5
 
 
 def test_only_transformers_have_operations_that_can_be_counted(monkeypatch):

@@ -17,6 +17,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.osutil import relative_uri
 
+from crosscorpus.base import stamp
 from crosscorpus.book import marks
 
 FIGURE = re.compile(r'<figure\b[^>]*\bid="([^"]+)"[^>]*>.*?</figure>', re.DOTALL)
@@ -58,8 +59,8 @@ def figure(app: Sphinx, docname: str, found: re.Match[str], files: dict[str, Pat
 
 
 def rows(svg: str) -> list[dict[str, str]]:
-    """Return what the marks of a drawing say, a row each; none where it has no marks."""
-    return [dict(parse_qsl(html.unescape(address))) for address in MARK.findall(svg)]
+    """Return what the marks of a drawing say, a row each, with the checkout's stamp; none where it has no marks."""
+    return [dict(parse_qsl(html.unescape(address))) | stamp.facts() for address in MARK.findall(svg)]
 
 
 def write_table(app: Sphinx, docname: str, name: str, table: list[dict[str, str]]) -> str:

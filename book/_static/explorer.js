@@ -148,7 +148,7 @@
     }
 
     function download() {
-      const rows = drawn.offered();
+      const rows = drawn.offered().map((row) => (data.stamp ? { ...row, stamp: data.stamp } : row));
       const columns = Object.keys(rows[0] ?? {});
       const quoted = (value) => (/[",\r\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value);
       const line = (row) => columns.map((column) => quoted(String(row[column] ?? ""))).join();

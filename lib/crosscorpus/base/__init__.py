@@ -9,6 +9,7 @@ Modules, in the order in which data flows through them:
 - `disturbances`: what speech goes through outside a studio: steady noise and the band of a telephone, from a seed
 - `devices`: on which device, and in which numbers, a model runs
 - `versions`: what made a result: the version of our own code, of the libraries, and the commit
+- `stamp`: what all that a checkout makes is stamped with, so that nothing made up is ever taken for a result
 - `whole_files`: write files so that what stands under a final name is whole
 - `remote_store`: a store elsewhere, as in a bucket: what is made is sent there, what is not here is fetched
 - `added_files`: files of embeddings that were made elsewhere: where they are, and what their headers say

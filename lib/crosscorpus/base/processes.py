@@ -35,6 +35,11 @@ def count_of(workers: int) -> int:
     return workers or int(joblib.cpu_count())
 
 
+def processor_time() -> float:
+    """Return the seconds of processor time that this process, and those that it started and that ended, have had."""
+    return sum(os.times()[:4])
+
+
 def run(
     function: Callable[..., Any],
     jobs: Iterable[tuple],

@@ -8,15 +8,18 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from crosscorpus.base import stamp
+
 KEY = b"crosscorpus"
 """Name of the record among a file's metadata."""
 
 
 def write(table: pd.DataFrame, file: Path, record: dict[str, Any]) -> None:
-    """Write a table without its index as Parquet, and a record into the file's metadata as JSON."""
+    """Write a table without its index as Parquet, and a record, and the stamp, into the file's metadata."""
     arrow = pa.Table.from_pandas(table, preserve_index=False)
     text = json.dumps(record, sort_keys=True).encode()
-    pq.write_table(arrow.replace_schema_metadata({**(arrow.schema.metadata or {}), KEY: text}), file)
+    metadata = {**(arrow.schema.metadata or {}), KEY: text, **stamp.facts()}
+    pq.write_table(arrow.replace_schema_metadata(metadata), file)
 
 
 def read_record(file: Path) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from crosscorpus.base import known_names, paths
+from crosscorpus.base import known_names, paths, stamp
 from crosscorpus.training import run_parameters
 
 IPYTHON_NAMES = {"In", "Out", "exit", "quit", "open"}
@@ -39,7 +39,7 @@ def declared(chapter: str) -> dict[str, tuple[str, Any]]:
 
 
 def start(chapter: str, namespace: Mapping[str, Any]) -> types.SimpleNamespace:
-    """Check the parameters that a notebook was given, and set the figure style.
+    """Check the parameters that a notebook was given, set the figure style, and show the checkout's stamp, if any.
 
     A list may be given as one text with commas ("emodb,ravdess") or as a single value, which is what
     papermill's `-p` can pass.
@@ -67,7 +67,9 @@ def start(chapter: str, namespace: Mapping[str, Any]) -> types.SimpleNamespace:
     ValueError
         A setting of the protocol, among the overrides, cannot be used.
     """
-    from crosscorpus.book import figure_colours  # Matplotlib takes a second, and the workflow asks for names alone
+    from IPython.display import Markdown, display  # slow to load, and the workflow asks for names alone
+
+    from crosscorpus.book import figure_colours
 
     paths.check_here()
     parameters = declared(chapter)
@@ -81,6 +83,8 @@ def start(chapter: str, namespace: Mapping[str, Any]) -> types.SimpleNamespace:
     run_parameters.check_values(values)
     figure_colours.use_style()
     warnings.filterwarnings("ignore", message="IProgress not found")  # tqdm's, where there are no widgets
+    for said in stamp.facts().values():
+        display(Markdown(f"**{said}**"))
     pd.set_option("display.max_colwidth", None, "display.precision", 2)
     return types.SimpleNamespace(**values)
 

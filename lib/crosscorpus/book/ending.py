@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from crosscorpus.base import added_files, paths
+from crosscorpus.base import added_files, paths, stamp
 from crosscorpus.book import timings
 from crosscorpus.corpora import corpus_registry
 from crosscorpus.embeddings import availability, corpus_scans
@@ -76,6 +76,7 @@ def main() -> None:
         print(f"No page was made in {paths.shown(paths.BUILD / run)}")
         return
     steps = timings.table(run).to_string(index=False, float_format="{:.0f}".format)
+    print("".join(f"\n{said}\n" for said in stamp.facts().values()), end="")
     print(f"\nWhat each step took when it last ran:\n\n{steps}")
     grid = next((parameters(file) for file in made if file.stem == "cross-corpus"), None)
     if grid and (said := left_out(grid)):

@@ -5,7 +5,7 @@ import json
 import pandas as pd
 from IPython.display import HTML
 
-from crosscorpus.base import shown_names
+from crosscorpus.base import shown_names, stamp
 from crosscorpus.book import tables
 from crosscorpus.corpora import corpus_registry
 from crosscorpus.verdict import all_scores
@@ -45,6 +45,7 @@ def view(table: pd.DataFrame) -> HTML:
         "facets": FACETS,
         "scores": shown_names.METRICS,
         "ours": all_scores.OURS,
+        **stamp.facts(),
         "texts": {column: _coded(shown[column]) for column in (*FACETS, *TEXTS)},
         "numbers": {column: _rounded(shown[column]) for column in NUMBERS},
     }

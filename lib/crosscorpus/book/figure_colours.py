@@ -7,7 +7,7 @@ from typing import Any
 
 from IPython import get_ipython
 
-from crosscorpus.base import paths
+from crosscorpus.base import paths, stamp
 
 # Okabe and Ito's palette: told apart with any kind of colour vision (https://jfly.uni-koeln.de/color/).
 EMOTION_COLOURS = {
@@ -46,6 +46,15 @@ def use_style() -> None:
 
         mpl.rc_file(STYLE)
         set_matplotlib_formats("svg", **FORMATS["print_figure_kwargs"])
+
+
+def put_stamp(figure: Any) -> None:
+    """Write the checkout's stamp across a new figure, if it has one (`figure.hooks` of `STYLE`)."""
+    for said in stamp.facts().values():
+        size = 4 * figure.get_figwidth()  # points: the words are about two thirds as wide as the figure
+        figure.text(
+            0.5, 0.5, said, size=size, color="#D55E00", alpha=0.25, ha="center", va="center", gid=stamp.NAME
+        )
 
 
 def style(number: int) -> tuple[str, str, str]:

@@ -19,7 +19,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from crosscorpus.base import paths, versions, whole_files
+from crosscorpus.base import paths, stamp, versions, whole_files
 from crosscorpus.book import figure_colours, score_figures, score_tables
 from crosscorpus.corpora import corpus_registry
 from crosscorpus.embeddings import extraction
@@ -120,6 +120,7 @@ def write(
     ids = " ".join(dict.fromkeys(scores["test_corpus"]))
     of_model = model_registry.model_name(scores["ptm"].iloc[0])
     facts = [
+        *stamp.facts().values(),
         f"Embeddings: {of_model}. Folds keep speakers apart; the darker a cell, the better among those of its two "
         "corpora, and the best is bold. Trained are baselines alone; heads, and "
         f'the chapters with all they say, are made by: make own CORPUS="{ids}"',
@@ -134,8 +135,8 @@ def write(
     ]  # fmt: skip
     texts = {
         "index.html": PAGE.format(title=html.escape(title), body="\n".join(parts)),
-        "scores.csv": scores.to_csv(index=False, float_format="%.4f"),
-        "intervals.csv": intervals.to_csv(index=False, float_format="%.4f"),
+        "scores.csv": stamp.on_table(scores).to_csv(index=False, float_format="%.4f"),
+        "intervals.csv": stamp.on_table(intervals).to_csv(index=False, float_format="%.4f"),
     }
     FOLDER.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():

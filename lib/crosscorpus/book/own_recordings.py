@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import soundfile
 
-from crosscorpus.base import paths, processes, shown_names, whole_files
+from crosscorpus.base import paths, processes, shown_names, stamp, whole_files
 from crosscorpus.book import figure_colours, prediction_figures, synthetic_vowels
 from crosscorpus.corpora import corpus_registry, loose_recordings
 from crosscorpus.embeddings import availability
@@ -246,7 +246,7 @@ def problems(recordings: pd.DataFrame) -> pd.DataFrame:
 def lines(of: Answer) -> list[str]:
     """Return the summary as the command prints it."""
     used, bad = of.recordings[of.recordings["problem"] == ""], problems(of.recordings)
-    said = [f"{len(of.recordings)} recordings: {len(used)} used, {len(bad)} not", ""]
+    said = [*stamp.facts().values(), f"{len(of.recordings)} recordings: {len(used)} used, {len(bad)} not", ""]
     for row in used.head(MOST_SAID).to_dict("records"):
         others = ", ".join(f"{e} {100 * row[f'p_{e}']:.0f}" for e in of.ready.emotions if e != row["emotion"])
         warning = f"\n      UNLIKE TRAINING: {row['unlike']}" if row["unlike"] else ""
@@ -269,7 +269,7 @@ def write(of: Answer) -> list[Path]:
     files = [of.folder / name for name in ("predictions.csv", "predictions.svg", "predictions.png", "unheard.csv")]
     texts = {files[0]: of.recordings, files[3]: of.ready.scores}
     for file, table in texts.items():
-        data = table.to_csv(index=False, float_format="%.4f").encode("utf-8")
+        data = stamp.on_table(table).to_csv(index=False, float_format="%.4f").encode("utf-8")
         whole_files.replace_file(file, functools.partial(Path.write_bytes, data=data))
     figure = prediction_figures.probabilities(of.recordings, of.ready.emotions)
     with warnings.catch_warnings():

@@ -13,7 +13,7 @@ import pandas as pd
 from IPython.display import HTML, Markdown
 from pandas.io.formats.style import Styler
 
-from crosscorpus.base import known_names, paths, shown_names, whole_files
+from crosscorpus.base import known_names, paths, shown_names, stamp, whole_files
 from crosscorpus.corpora import corpus_registry
 from crosscorpus.models import model_registry
 from crosscorpus.scores import label_sets
@@ -269,6 +269,7 @@ def offer(table: pd.DataFrame, name: str) -> HTML:
     if not re.fullmatch(r"[\w -]+/[a-z0-9-]+", name):
         raise ValueError(f"{name}: a table is offered as <profile>/<table>, such as demo/cross-corpus")
     profile, file = name.split("/")
+    table = stamp.on_table(table)
     links = []
     smaller = functools.partial(table.to_parquet, compression="zstd")
     for kind, write in (("csv", table.to_csv), ("parquet", smaller)):

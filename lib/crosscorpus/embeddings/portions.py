@@ -175,6 +175,8 @@ def join(
     if all(runs):
         seconds = sum(float(run["seconds"]) for run in runs)
         speed = {"utterances_per_second": f"{len(seen) / seconds:.2f}", "seconds": f"{seconds:.1f}"}
+        if all("processor_seconds" in run for run in runs):  # those of the version before lack it
+            speed["processor_seconds"] = f"{sum(float(run['processor_seconds']) for run in runs):.2f}"
         embedding_files.write_run(whole.file, {**runs[0], **speed})
         remote_store.send(embedding_files.run_file(whole.file))
     remote_store.send(whole.file)

@@ -114,12 +114,15 @@ def run(
     part_of = hashlib.sha256(json.dumps([used, device, libraries]).encode()).hexdigest()[:16]
     files = [parts / part_of / f"{number:05d}.safetensors" for number in range(len(shards))]
     to_do = [(s, f) for s, f in zip(shards, files, strict=True) if not is_done(f, s)]
-    started = time.perf_counter()
+    started, spent = time.perf_counter(), processes.processor_time()
     stored = len(utterances) - sum(len(b) for s, _ in to_do for b in s)
     with Progress(f"{model.name} on {corpus}", len(utterances), "utterances", stored) as bar:
         on_device = on_cpu if on == "cpu" else on_gpu
         speed = on_device(load, utterances, root, to_do, workers, bar, keep=keep)
     elapsed = time.perf_counter() - started
+    speed["processor_seconds"] = (
+        f"{processes.processor_time() - spent:.2f}"  # a worker's is known once it has ended
+    )
     speed |= {"utterances_per_second": f"{len(utterances) / elapsed:.2f}", "seconds": f"{elapsed:.1f}"}
     facts = {"corpus": corpus, "dim": str(model.dimension), "device": device, "commit": versions.of_commit()}
     facts |= used | {"libraries": libraries}

@@ -19,7 +19,7 @@ from typing import Any
 
 import pandas as pd
 
-from crosscorpus.base import added_files, archives, paths, table_files, versions, web, whole_files
+from crosscorpus.base import added_files, archives, paths, stamp, table_files, versions, web, whole_files
 from crosscorpus.corpora import corpus_registry, utterance_tables
 from crosscorpus.embeddings import corpus_scans, embedding_files, imports, pack, store, store_folders
 from crosscorpus.models import model_registry, weights
@@ -66,7 +66,7 @@ def write(file: Path, by: str = "") -> list[str]:
         "date": datetime.date.today().isoformat(),
         "commit": versions.of_commit(),
         "libraries": versions.of_libraries(),
-    }
+    } | stamp.facts()
 
     def zipped(part: Path) -> None:
         with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive, tempfile.TemporaryDirectory() as folder:
