@@ -59,7 +59,7 @@ def figure(app: Sphinx, docname: str, found: re.Match[str], files: dict[str, Pat
 
 
 def rows(svg: str) -> list[dict[str, str]]:
-    """Return what the marks of a drawing say, a row each, with the checkout's stamp; none where it has no marks."""
+    """Return what the marks of a drawing say, a row each and stamped; none where it has no marks."""
     return [dict(parse_qsl(html.unescape(address))) | stamp.facts() for address in MARK.findall(svg)]
 
 

@@ -36,7 +36,7 @@ def count_of(workers: int) -> int:
 
 
 def processor_time() -> float:
-    """Return the seconds of processor time that this process, and those that it started and that ended, have had."""
+    """Return the seconds of processor time of this process and of those that it started and that have ended."""
     return sum(os.times()[:4])
 
 

@@ -1,7 +1,7 @@
 """What all that a checkout makes is stamped with, so that nothing made up is ever taken for a result.
 
-The project itself has no stamp. A rehearsal writes one into its copy (`benchmarks/rehearsal.py`), and from then on it
-is on every figure, in every table and at the top of every notebook that is made there.
+The project itself has no stamp. A rehearsal writes one into its copy (`benchmarks/rehearsal.py`), and from then
+on it is on every figure, in every table and at the top of every notebook that is made there.
 """
 
 import pandas as pd

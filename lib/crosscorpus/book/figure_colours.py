@@ -51,10 +51,8 @@ def use_style() -> None:
 def put_stamp(figure: Any) -> None:
     """Write the checkout's stamp across a new figure, if it has one (`figure.hooks` of `STYLE`)."""
     for said in stamp.facts().values():
-        size = 4 * figure.get_figwidth()  # points: the words are about two thirds as wide as the figure
-        figure.text(
-            0.5, 0.5, said, size=size, color="#D55E00", alpha=0.25, ha="center", va="center", gid=stamp.NAME
-        )
+        look = {"size": 4 * figure.get_figwidth(), "color": "#D55E00", "alpha": 0.25}  # 2/3 as wide as the figure
+        figure.text(0.5, 0.5, said, **look, ha="center", va="center", gid=stamp.NAME)
 
 
 def style(number: int) -> tuple[str, str, str]:

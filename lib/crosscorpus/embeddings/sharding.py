@@ -120,9 +120,7 @@ def run(
         on_device = on_cpu if on == "cpu" else on_gpu
         speed = on_device(load, utterances, root, to_do, workers, bar, keep=keep)
     elapsed = time.perf_counter() - started
-    speed["processor_seconds"] = (
-        f"{processes.processor_time() - spent:.2f}"  # a worker's is known once it has ended
-    )
+    speed["processor_seconds"] = f"{processes.processor_time() - spent:.2f}"  # workers have ended
     speed |= {"utterances_per_second": f"{len(utterances) / elapsed:.2f}", "seconds": f"{elapsed:.1f}"}
     facts = {"corpus": corpus, "dim": str(model.dimension), "device": device, "commit": versions.of_commit()}
     facts |= used | {"libraries": libraries}
