@@ -162,9 +162,12 @@ coverage: env ## simulate how often intervals over speakers hold the truth; writ
 
 # The whole of `make paper` on synthetic audio and random weights, in a copy of the project below _build/. On a laptop:
 # make rehearsal SIZE=0.02 ARCHITECTURES=tiny SEEDS=0 OVERRIDES=epochs=2
+# It ends with a look whether every page and file says what it is, and with its costs: CLIPS recordings go through
+# networks of the true size.
 SIZE ?= 1
 ARCHITECTURES ?= full
 SEEDS ?=
+CLIPS ?= 8
 REHEARSAL := $(CURDIR)/_build/rehearsal-synthetic
 
 rehearsal: env ## run all of `make paper` on synthetic audio and random weights: make rehearsal [SIZE=0.02] [ARCHITECTURES=tiny]
@@ -174,7 +177,8 @@ rehearsal: env ## run all of `make paper` on synthetic audio and random weights:
 	  CROSSCORPUS_CACHE=$(REHEARSAL)/cache && python -m crosscorpus.embeddings.downloads --profile paper \
 	  && $(SNAKEMAKE) --configfile profiles/paper.yaml -- $(or $(GOAL),book) \
 	  && python -m crosscorpus.book.ending rehearsal-synthetic
-	@python -m benchmarks.costs
+	@python -m benchmarks.labels
+	@python -m benchmarks.costs --clips $(CLIPS)
 
 check-gpu: ## run every path of a CUDA GPU, timed and compared with the CPU; writes data/results/gpu.csv
 	@PYTHONPATH=lib $(or $(GPU_PYTHON),python3) -m benchmarks.gpu

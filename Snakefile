@@ -24,7 +24,11 @@ MODELS = glob_wildcards("notebooks/models/{ptm}.ipynb").ptm
 PAGES = glob_wildcards("book/{page,.+\\.(md|py|css|js|bib|svg|html)}").page
 # What a chapter and its kernel say goes into a log; of that, the screen shows how far something long has come.
 LOGGED = " >> {log} 2>&1"
-EXECUTE = ": > {log}; papermill --no-progress-bar --log-level ERROR {input.notebook} {output} -y '{params.values}'"
+# What a step and all that it started had of the processors: Snakemake's own figure is of when it last looked, which
+# may be half a minute before the end.
+COUNTED = "trap 'times > {log}.times' EXIT; "
+EXECUTE = COUNTED + ": > {log}; papermill --no-progress-bar --log-level ERROR {input.notebook} {output}"
+EXECUTE += " -y '{params.values}'"
 EXECUTE += " --stderr-file >(tee -a {log} | grep --line-buffered '^   - ' >&2)" + LOGGED
 
 def look_before():
@@ -150,7 +154,8 @@ rule book:
     benchmark:
         f"{RUN}/timings/book.tsv"
     shell:
-        f": > {{log}}; CROSSCORPUS_PROFILE={PROFILE} jupyter-book build . --path-output {SITE} --quiet -W -n --keep-going"
+        COUNTED
+        + f": > {{log}}; CROSSCORPUS_PROFILE={PROFILE} jupyter-book build . --path-output {SITE} --quiet -W -n --keep-going"
         + LOGGED
         + " && touch {output}"
 

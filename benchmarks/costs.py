@@ -2,6 +2,7 @@
 
 import argparse
 import datetime
+import functools
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmarks import measures, rehearsal
+from benchmarks import measures, rehearsal, true_sizes
 from crosscorpus.base import paths, versions
 from crosscorpus.embeddings import embedding_files
 from crosscorpus.models import model_registry
@@ -17,9 +18,15 @@ from crosscorpus.verdict import cost_model, study_files
 
 
 def seconds_of(folder: Path, step: str) -> float:
-    """Return the processor time of a step of the workflow, as Snakemake noted it; NaN where it did not run."""
-    file = folder / "project" / "_build" / rehearsal.PROFILE / "timings" / f"{step}.tsv"
-    return float(pd.read_csv(file, sep="\t")["cpu_time"].iloc[0]) if file.exists() else np.nan
+    """Return the processor time of a step of the workflow and of all that it started; NaN where it did not run."""
+    file = folder / "project" / "_build" / rehearsal.PROFILE / "logs" / f"{step}.log.times"
+    return sum(map(_seconds, file.read_text(encoding="ascii").split())) if file.exists() else np.nan
+
+
+def _seconds(said: str) -> float:
+    # as the shell's `times` writes it: 1m2.345s
+    minutes, _, seconds = said.rstrip("s").partition("m")
+    return 60 * float(minutes) + float(seconds)
 
 
 def runs(folder: Path) -> pd.DataFrame:
@@ -52,28 +59,59 @@ def operations_per_hour(ptm: str) -> float:
     return 3600 * measures.work(ptm, seconds) / float(seconds.sum())
 
 
+def networks_of(ptm: str, architectures: str) -> str:
+    """Return what network a rehearsal had for a model: of its `architectures`, or a stand-in for what it lacks."""
+    return "stand-in" if model_registry.get(ptm).home == "tfhub" else architectures
+
+
+def table(folder: Path, architectures: str, clips: int) -> pd.DataFrame:
+    """Return what a rehearsal cost, and what its models cost at their true size; columns of `cost_model.COLUMNS`.
+
+    Parameters
+    ----------
+    folder
+        Of the rehearsal.
+    architectures
+        What it was run with, one of `rehearsal.ARCHITECTURES`.
+    clips
+        How many of its recordings go through networks of the true size; 0 for none.
+    """
+    fitted = cost_model.fit(runs(folder))
+    fitted["networks"] = [networks_of(ptm, architectures) for ptm in fitted["ptm"]]
+    fitted["training_s"] = [seconds_of(folder, f"train-{ptm}") for ptm in fitted["ptm"]]
+    tables = [fitted]
+    if clips:
+        true = true_sizes.table(folder, clips)
+        # As many numbers an utterance as with the other network.
+        tables.append(true.merge(fitted[["ptm", "bytes_per_hour"]], on="ptm", how="left"))
+    found = pd.concat(tables, ignore_index=True)
+    found["operations_per_hour"] = found["ptm"].map(functools.cache(operations_per_hour))
+    return found.reindex(columns=cost_model.COLUMNS)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Fit, print and write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=rehearsal.FOLDER, help="of a rehearsal")
-    folder = parser.parse_args(arguments).folder
-    table = cost_model.fit(runs(folder))
-    table["operations_per_hour"] = table["ptm"].map(operations_per_hour)
-    table["training_s"] = [seconds_of(folder, f"train-{ptm}") for ptm in table["ptm"]]
-    table = table[cost_model.COLUMNS]
-    given = json.loads((folder / rehearsal.GIVEN).read_text(encoding="utf-8"))
+    parser.add_argument("--clips", type=int, default=0, help="recordings for networks of the true size; 0: none")
+    asked = parser.parse_args(arguments)
+    given = json.loads((asked.folder / rehearsal.GIVEN).read_text(encoding="utf-8"))
+    costs = table(asked.folder, given["architectures"], asked.clips)
+    made = pd.read_csv(asked.folder / rehearsal.WRITTEN)
     facts = {
         "what": rehearsal.LABEL,
-        "size": f"{given['size']:g} of each speaker's utterances",
+        "utterances": len(made),
+        "hours": round(float(made["seconds"].sum()) / 3600, 2),
         "networks": given["architectures"],
+        "clips": asked.clips,
         "overrides": given["overrides"],
         "device": versions.of_device("cpu"),
         "commit": versions.of_commit(),
         "libraries": versions.of_libraries(),
         "date": datetime.date.today().isoformat(),
     }
-    study_files.write(cost_model.RESULTS, table, facts)
-    for one in (table, cost_model.predictions(table, cost_model.gpu_results()[0])):
+    study_files.write(cost_model.RESULTS, costs, facts)
+    for one in (costs, cost_model.predictions(costs, cost_model.gpu_results()[0])):
         print(one.to_string(index=False, float_format="{:.4g}".format))
 
 

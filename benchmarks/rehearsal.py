@@ -192,7 +192,7 @@ def changed_files(architectures: str, share: float, seeds: Sequence[int], overri
         "profiles/paper.yaml": profile(texts["profiles/paper.yaml"], seeds, overrides),
         "_config.yml": configuration(texts["_config.yml"], what),
         "REHEARSAL.md": f"# {LABEL}\n\n{what}\n",
-        str(stamp.FILE.relative_to(paths.ROOT)): f"{LABEL}\n",
+        stamp.PLACE: f"{LABEL}\n",
         **{name: stamped(text) for name, text in texts.items() if name.endswith(".md")},
     }
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import soundfile
 import yaml
-from benchmarks import costs, rehearsal
+from benchmarks import costs, rehearsal, true_sizes
 
 from crosscorpus.base import known_names, paths
 from crosscorpus.book import synthetic_vowels
@@ -13,6 +13,7 @@ from crosscorpus.corpora import corpus_registry, file_lists
 from crosscorpus.embeddings import embedding_files
 from crosscorpus.models import model_registry
 from crosscorpus.training import profiles
+from crosscorpus.verdict import cost_model
 
 PAPER = [key for key, entry in corpus_registry.registry().items() if entry.in_paper]
 
@@ -149,15 +150,61 @@ def test_what_ran_is_read_from_the_records(tmp_path, monkeypatch):
         {"ptm": "x-vector", "corpus": "emodb", "hours": 1.0, "cpu_s": 7.5, "bytes": 5}
     ]
     assert np.isnan(costs.seconds_of(tmp_path, "train-x-vector"))
-    (build / rehearsal.PROFILE / "timings").mkdir(parents=True)
-    (build / rehearsal.PROFILE / "timings" / "train-x-vector.tsv").write_text("s\tcpu_time\n9.0\t7.5\n")
-    assert costs.seconds_of(tmp_path, "train-x-vector") == 7.5
+    (build / rehearsal.PROFILE / "logs").mkdir(parents=True)
+    times = "0m0.250s 0m0.250s\n1m2.000s 0m3.000s\n"  # as a shell writes them: its own, and its children's
+    (build / rehearsal.PROFILE / "logs" / "train-x-vector.log.times").write_text(times)
+    assert costs.seconds_of(tmp_path, "train-x-vector") == 65.5
 
 
 def test_only_transformers_have_operations_that_can_be_counted(monkeypatch):
     monkeypatch.setattr(costs.measures, "work", lambda ptm, seconds: 10.0 * seconds.sum())
     assert costs.operations_per_hour("wavlm-base") == pytest.approx(36000)
     assert np.isnan(costs.operations_per_hour("x-vector"))
+
+
+def test_networks_of_the_true_size_get_clips_as_long_as_those_of_the_corpora(tmp_path, monkeypatch):
+    made = pd.DataFrame({"corpus": "odd", "file": list("abcd"), "seconds": [9.0, 1.0, 2.0, 0.3]})
+    (tmp_path / rehearsal.WRITTEN).parent.mkdir(parents=True)
+    made.to_csv(tmp_path / rehearsal.WRITTEN, index=False)
+    monkeypatch.setattr(true_sizes.measures, "durations", lambda: np.array([0.9, 1.1, 2.1, 2.0]))
+    assert sorted(true_sizes.clips(tmp_path, 2)["file"]) == ["b", "c"]
+    assert len(true_sizes.clips(tmp_path, 9)) == 9  # more than there are: some twice
+
+
+def test_a_network_of_the_true_size_is_timed(tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.random.default_rng(0).normal(size=(8000, 2)) / 9, 8000)
+    found = true_sizes.measure("mfcc", [tmp_path / "a.wav"] * 3)
+    assert found["speech_s"] == pytest.approx(3.0)
+    assert found["encoded_s"] > 0
+    assert found["memory"] > 0.01
+
+
+def test_models_without_a_twin_and_those_that_do_not_fit_are_left_out(tmp_path, monkeypatch, capsys):
+    def refuse(ptm, *_):
+        raise model_registry.NotAvailableError(f"{ptm}: too large")
+
+    monkeypatch.setattr(true_sizes, "clips", lambda folder, count: pd.DataFrame(columns=["corpus", "file"]))
+    monkeypatch.setattr(true_sizes.model_sizes, "fitting", refuse)
+    assert not len(true_sizes.table(tmp_path, 2))
+    said = capsys.readouterr().out
+    assert "trillsson4: its network comes with its weights alone" in said
+    assert "mms-1b: too large" in said
+
+
+def test_costs_have_a_row_for_each_network(tmp_path, monkeypatch):
+    runs = pd.DataFrame(
+        {"ptm": ["trillsson4", "x-vector"], "corpus": "odd", "hours": 2.0, "cpu_s": 8.0, "bytes": 4000}
+    )
+    monkeypatch.setattr(costs, "runs", lambda folder: runs)
+    monkeypatch.setattr(costs, "operations_per_hour", lambda ptm: 5.0)
+    true = pd.DataFrame([("x-vector", "full", 0.1, 1.0, 70.0, 0.4)], columns=true_sizes.COLUMNS)
+    monkeypatch.setattr(costs.true_sizes, "table", lambda folder, count: true)
+    table = costs.table(tmp_path, "tiny", 3)
+    assert list(table.columns) == cost_model.COLUMNS
+    assert list(table["networks"]) == ["stand-in", "tiny", "full"]
+    assert list(table["bytes_per_hour"]) == [2000.0] * 3
+    assert table["memory"].notna().tolist() == [False, False, True]
+    assert len(costs.table(tmp_path, "tiny", 0)) == 2
 
 
 def test_a_manner_is_heard():

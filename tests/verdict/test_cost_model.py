@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from crosscorpus.base import paths
+from crosscorpus.corpora import corpus_registry, file_lists
 from crosscorpus.verdict import cost_model
 
 
@@ -37,7 +38,7 @@ def test_one_corpus_alone_has_no_fixed_part():
 
 
 COSTS = cost_model.fit(pd.concat([runs("one", 36, 3600), runs("two", 0, 20)])).assign(
-    operations_per_hour=[3.6e15, np.nan]
+    operations_per_hour=[3.6e15, np.nan], networks=cost_model.TRUE
 )
 CARD = {"operations": 1e12, "share": 0.5}
 
@@ -72,10 +73,38 @@ def test_what_was_not_run_has_no_rows_and_no_facts(monkeypatch, tmp_path):
 
 def test_all_workloads_are_predicted_on_all_machines():
     table = cost_model.predictions(COSTS, cost_model.gpu_results()[0])
-    assert set(table["workload"]) == {"EmoBox", "10 000 hours"}
+    assert {"EmoBox", "10 000 hours"} < set(table["workload"])
     assert {"1 GPU", "8 GPUs", "64 GPUs", "2 cores", "64 cores", "gigabytes", "by"} <= set(table)
-    assert len(table) == 4
+    assert len(table) == 2 * table["workload"].nunique()
     assert (table.loc[table["ptm"] == "one", "1 GPU"] > table.loc[table["ptm"] == "one", "8 GPUs"]).all()
+
+
+def test_the_papers_corpora_are_as_long_as_their_lists_say():
+    listed = [file_lists.file_list(key) for key, entry in corpus_registry.registry().items() if entry.in_paper]
+    seconds = sum(table["seconds"].fillna(table["seconds"].median()).sum() for table in listed)
+    said = cost_model.settings()["workloads"]["paper's corpora"]["hours"]
+    assert said == pytest.approx(seconds / 3600, rel=0.005)
+
+
+def test_the_time_of_a_small_network_is_not_taken_for_that_of_the_true_one():
+    small = COSTS.assign(networks="tiny")
+    assert cost_model.on_cpus(small, 100, 4)["duration"].isna().all()
+    assert (cost_model.on_cpus(small, 100, 4)["gigabytes"] > 0).all()
+    both = pd.concat([small, COSTS[COSTS["ptm"] == "two"].assign(s_per_hour=7.0)], ignore_index=True)
+    chosen = cost_model.to_predict_from(both)
+    assert list(chosen["ptm"]) == ["one", "two"]
+    assert list(chosen["networks"]) == ["tiny", cost_model.TRUE]
+    assert chosen["s_per_hour"].iloc[1] == 7.0
+
+
+def test_models_together_are_counted_where_they_are_known():
+    table = cost_model.predictions(COSTS, cost_model.gpu_results()[0])
+    both = cost_model.together(table).set_index(["workload", "machine"])
+    assert both.loc[("EmoBox", "2 cores"), "models"] == 2
+    assert both.loc[("EmoBox", "1 GPU"), "models"] == 1  # of the other, operations are not known
+    own = table[table["workload"] == "EmoBox"]
+    assert both.loc[("EmoBox", "2 cores"), "duration"] == pytest.approx(own["2 cores"].sum())
+    assert not len(cost_model.together(cost_model.predictions(COSTS.head(0), cost_model.gpu_results()[0])))
 
 
 def test_a_committed_table_says_that_it_is_a_rehearsal_and_how_large_it_was():
@@ -84,6 +113,8 @@ def test_a_committed_table_says_that_it_is_a_rehearsal_and_how_large_it_was():
     facts = json.loads(cost_model.RESULTS.with_suffix(".json").read_text(encoding="utf-8"))
     assert facts["what"] == "rehearsal, synthetic"
     assert facts["networks"] in ("tiny", "full")
-    assert facts["size"]
+    assert facts["utterances"] > 0
+    assert facts["hours"] > 0
+    assert facts["clips"] > 0
     assert facts["device"].startswith("cpu (")
     assert str(paths.ROOT) not in json.dumps(facts)

@@ -8,7 +8,8 @@ import pandas as pd
 
 from crosscorpus.base import paths
 
-FILE = paths.DATA / "stamp.txt"
+PLACE = "data/stamp.txt"
+FILE = paths.ROOT / PLACE
 NAME = "stamp"
 """Of the column of a table, and of the entry among a file's facts."""
 

@@ -14,9 +14,12 @@ from crosscorpus.verdict import study_files
 RESULTS = paths.DATA / "results" / "costs.csv"
 GPU = paths.DATA / "results" / "gpu.csv"
 COLUMNS = [
-    *("ptm", "corpora", "hours", "fixed_s", "s_per_hour", "away", "bytes_per_hour", "operations_per_hour"),
-    "training_s",
+    *("ptm", "networks", "corpora", "hours", "fixed_s", "s_per_hour", "away", "memory", "bytes_per_hour"),
+    *("operations_per_hour", "training_s"),
 ]
+FITTED = ["ptm", "corpora", "hours", "fixed_s", "s_per_hour", "away", "bytes_per_hour"]
+TRUE = "full"
+"""What `networks` is where they are of the true size: the others' time says nothing of a large run's."""
 RATE = "hours of speech an hour"
 """What the table of `benchmarks.gpu` calls the rate of an extraction."""
 
@@ -65,7 +68,7 @@ def fit(runs: pd.DataFrame) -> pd.DataFrame:
         away = 100 * float(np.mean(np.abs(design @ [fixed, slope] - seconds) / seconds))
         of_bytes = float(own["bytes"].sum()) / float(hours.sum())
         rows.append((ptm, len(own), float(hours.sum()), fixed, slope, away, of_bytes))
-    return pd.DataFrame(rows, columns=COLUMNS[:7])
+    return pd.DataFrame(rows, columns=FITTED)
 
 
 def on_cpus(costs: pd.DataFrame, hours: float, cores: int) -> pd.DataFrame:
@@ -74,7 +77,7 @@ def on_cpus(costs: pd.DataFrame, hours: float, cores: int) -> pd.DataFrame:
     Parameters
     ----------
     costs
-        As `fit` returns it.
+        As `fit` returns it, with `networks`.
     hours
         Of speech.
     cores
@@ -82,9 +85,9 @@ def on_cpus(costs: pd.DataFrame, hours: float, cores: int) -> pd.DataFrame:
 
     Returns
     -------
-    `ptm`, `duration` in hours and `gigabytes` of embeddings.
+    `ptm`, `duration` in hours, missing for networks that are not of the true size, and `gigabytes` of embeddings.
     """
-    seconds = costs["fixed_s"] + hours * costs["s_per_hour"]
+    seconds = (costs["fixed_s"] + hours * costs["s_per_hour"]).where(costs["networks"] == TRUE)
     stored = hours * costs["bytes_per_hour"] / 1e9
     return pd.DataFrame({"ptm": costs["ptm"], "duration": seconds / 3600 / cores, "gigabytes": stored})
 
@@ -121,6 +124,13 @@ def on_gpus(
     return pd.DataFrame(rows, columns=["ptm", "duration", "by"])
 
 
+def to_predict_from(costs: pd.DataFrame) -> pd.DataFrame:
+    """Return a row of costs for each model: that of its network of the true size, where this was measured."""
+    true_first = costs.sort_values("networks", key=lambda networks: networks != TRUE, kind="stable")
+    chosen = true_first.drop_duplicates("ptm").set_index("ptm")
+    return chosen.loc[costs["ptm"].drop_duplicates()].reset_index()
+
+
 def predictions(costs: pd.DataFrame, measured: pd.DataFrame) -> pd.DataFrame:
     """Predict extraction of all workloads of `settings` on all its machines.
 
@@ -128,7 +138,7 @@ def predictions(costs: pd.DataFrame, measured: pd.DataFrame) -> pd.DataFrame:
     -------
     `ptm`, `workload`, a column of hours for each machine, `by` (of the GPUs'; see `on_gpus`) and `gigabytes`.
     """
-    known, tables = settings(), []
+    known, tables, costs = settings(), [], to_predict_from(costs)
     for name, workload in known["workloads"].items():
         table = pd.DataFrame({"ptm": costs["ptm"], "workload": name})
         for cores in known["cores"]:
@@ -139,3 +149,23 @@ def predictions(costs: pd.DataFrame, measured: pd.DataFrame) -> pd.DataFrame:
             table[f"{gpus} GPU" + "s" * (gpus > 1)] = cards["duration"]
         tables.append(table.assign(by=cards["by"], gigabytes=cpus["gigabytes"]))
     return pd.concat(tables, ignore_index=True)
+
+
+def together(predicted: pd.DataFrame) -> pd.DataFrame:
+    """Return what all models take together, as far as each is known, one after the other.
+
+    Parameters
+    ----------
+    predicted
+        As `predictions` returns it.
+
+    Returns
+    -------
+    `workload`, `machine`, `models` (how many are known there) and `duration` in hours; in the order of `settings`.
+    """
+    machines = [column for column in predicted if column not in ("ptm", "workload", "by", "gigabytes")]
+    long = predicted.melt(["ptm", "workload"], machines, "machine", "duration").dropna(subset="duration")
+    by = long.groupby(["workload", "machine"], sort=False)["duration"]
+    found = pd.DataFrame({"models": by.size(), "duration": by.sum()})
+    order = [(name, machine) for name in settings()["workloads"] for machine in machines]
+    return found.loc[[one for one in order if one in found.index]].reset_index()
