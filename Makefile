@@ -177,7 +177,7 @@ rehearsal: env ## run all of `make paper` on synthetic audio and random weights:
 	  CROSSCORPUS_CACHE=$(REHEARSAL)/cache && python -m crosscorpus.embeddings.downloads --profile paper \
 	  && $(SNAKEMAKE) --configfile profiles/paper.yaml -- $(or $(GOAL),book) \
 	  && python -m crosscorpus.book.ending rehearsal-synthetic
-	@python -m benchmarks.labels
+	@$(if $(GOAL),,python -m benchmarks.labels)
 	@python -m benchmarks.costs --clips $(CLIPS)
 
 check-gpu: ## run every path of a CUDA GPU, timed and compared with the CPU; writes data/results/gpu.csv
