@@ -31,6 +31,7 @@ from crosscorpus.models import model_registry
 
 SETTINGS: Mapping[str, Any] = safe_yaml.read(Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8"))
 LABEL: str = SETTINGS["label"]
+STAMP = f"{LABEL}: {SETTINGS['meaning']}"
 PROFILE = "rehearsal-synthetic"
 FOLDER = paths.BUILD / PROFILE
 ARCHITECTURES = ("tiny", "full")
@@ -132,7 +133,6 @@ def registry(text: str, architectures: str) -> str:
     """Return `data/models.yaml` with random weights for the paper's models, in tiny or true architectures."""
     entries = yaml.safe_load(text)
     for seed, entry in enumerate(e for e in entries.values() if e.get("in_paper")):
-        entry["name"] += ", random weights"
         entry |= {"handle": f"random weights, seed {seed} ({LABEL})", "revision": "", "files": {}, "also_at": []}
         entry["trained_on"] = {"what": f"nothing ({LABEL})", "source": entry["source"], "complete": True}
         entry["note"] = f"{LABEL}: the {architectures} architecture with random weights"
@@ -192,7 +192,7 @@ def changed_files(architectures: str, share: float, seeds: Sequence[int], overri
         "profiles/paper.yaml": profile(texts["profiles/paper.yaml"], seeds, overrides),
         "_config.yml": configuration(texts["_config.yml"], what),
         "REHEARSAL.md": f"# {LABEL}\n\n{what}\n",
-        stamp.PLACE: f"{LABEL}\n",
+        stamp.PLACE: f"{STAMP}\n",
         **{name: stamped(text) for name, text in texts.items() if name.endswith(".md")},
     }
 

@@ -121,6 +121,17 @@ def test_a_cell_has_no_part_in_its_own_choice(two_layers):
     assert layer_choice.choices(other).set_index("test_corpus").loc["emodb", "chosen"] == "1"
 
 
+def test_a_table_may_be_of_a_network_with_more_layers_than_are_here(monkeypatch):
+    """As in a rehearsal, where the committed table is of the true networks, and those of the run are small."""
+    table = by_hand({"emodb": (90, 50, 60), "aesdd": (40, 70, 60), "ravdess": (40, 80, 60)})
+    found = []
+    for layers in (2, 1):
+        model = dataclasses.replace(model_registry.get(PTM), architecture={"encoder_layers": layers})
+        monkeypatch.setattr(model_registry, "registry", lambda model=model: {PTM: model})
+        found.append(layer_choice.choices(table))
+    pd.testing.assert_frame_equal(*found)
+
+
 def test_across_corpora_no_pair_with_the_tested_corpus_on_either_side_has_a_part(two_layers):
     best = {("emodb", "aesdd"): "0", ("aesdd", "emodb"): "0", ("emodb", "ravdess"): "1", ("ravdess", "emodb"): "1"}
     best |= {("aesdd", "ravdess"): "last", ("ravdess", "aesdd"): "last"}

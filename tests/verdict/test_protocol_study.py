@@ -8,7 +8,7 @@ from scipy import stats
 from crosscorpus.base import paths
 from crosscorpus.embeddings import store_folders
 from crosscorpus.protocols import known_protocols
-from crosscorpus.verdict import protocol_results, protocol_study
+from crosscorpus.verdict import live_protocol, protocol_results, protocol_study
 
 PLAN = protocol_results.plan()
 
@@ -232,3 +232,30 @@ def test_published_scores_are_put_beside_ours_of_the_same_corpus():
     assert found.loc[("EmoBox", "uar"), "published"] == 91.26
     assert 50 < found.loc[("SER Evals", "macro_f1"), "published"] < 100
     assert set(found["ours"]) == {50.0}
+
+
+def test_without_the_pack_nothing_is_trained_for_the_page(monkeypatch):
+    monkeypatch.setattr(live_protocol.availability, "is_stored", lambda *_: False)
+    live = live_protocol.answers(1)
+    assert list(live.columns) == live_protocol.COLUMNS
+    assert not len(live)
+
+
+def test_what_is_trained_for_the_page_is_said_by_adjustment(monkeypatch):
+    monkeypatch.setattr(live_protocol.availability, "is_stored", lambda *_: True)
+    rows = [("mesd", "ravdess", how, answer) for how in ("published", "own") for answer in "aab"]
+    found = pd.DataFrame(
+        [*rows, ("mesd", "mesd", "published", "b")],
+        columns=["train_corpus", "test_corpus", "adjustment", "predicted"],
+    )
+    monkeypatch.setattr(live_protocol.protocol_grid, "run", lambda *_, **__: found.assign(way="plain loop"))
+    scored = pd.DataFrame({"adjustment": ["own", "published"], "macro_f1": [7.0, 5.0]})
+    monkeypatch.setattr(live_protocol.protocol_grid, "scores", lambda *_: scored)
+    live = live_protocol.answers(1).set_index("adjustment")
+    assert live.loc["published"].to_dict() == {
+        "answer": "a",
+        "share": pytest.approx(200 / 3),
+        "macro_f1": 5.0,
+        "way": "plain loop",
+    }
+    assert live.loc["own", "macro_f1"] == 7.0

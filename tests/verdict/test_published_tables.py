@@ -1,3 +1,5 @@
+import dataclasses
+
 import pandas as pd
 import pytest
 
@@ -301,3 +303,11 @@ def test_one_model_is_chosen_for_a_picture():
     assert list(published_tables.to_picture(shown, "mms-1b")["ptm"]) == ["x-vector"]
     assert published_tables.to_picture(shown.iloc[:0], "mms-1b").empty
     assert list(published_tables.of_paper(shown)["ptm"]) == ["whisper-base"]
+
+
+def test_a_model_that_the_registry_names_otherwise_is_an_error_and_not_a_gap(monkeypatch):
+    known = model_registry.registry()
+    renamed = known | {"mms-1b": dataclasses.replace(known["mms-1b"], name="MMS, renamed")}
+    monkeypatch.setattr(model_registry, "registry", lambda: renamed)
+    with pytest.raises(known_names.UnknownNameError, match="MMS"):
+        published_tables.table1()

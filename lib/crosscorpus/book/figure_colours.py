@@ -51,8 +51,9 @@ def use_style() -> None:
 def put_stamp(figure: Any) -> None:
     """Write the checkout's stamp across a new figure, if it has one (`figure.hooks` of `STYLE`)."""
     for said in stamp.facts().values():
-        look = {"size": 4 * figure.get_figwidth(), "color": "#D55E00", "alpha": 0.25}  # 2/3 as wide as the figure
-        figure.text(0.5, 0.5, said, **look, ha="center", va="center", gid=stamp.NAME)
+        lines = said.replace(": ", "\n")
+        look = {"size": 3 * figure.get_figwidth(), "color": "#D55E00", "alpha": 0.25}  # of figures of any size
+        figure.text(0.5, 0.5, lines, **look, ha="center", va="center", gid=stamp.NAME)
 
 
 def style(number: int) -> tuple[str, str, str]:

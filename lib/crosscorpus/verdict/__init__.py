@@ -28,6 +28,7 @@ Modules, in the order in which data flows through them:
 - `layer_choice`: which layer to take, chosen on other corpora than the tested one
 - `protocol_study`: run three protocols on the same utterances
 - `protocol_results`: three protocols on the same utterances, and what follows
+- `live_protocol`: a protocol that is trained while a page is made
 - `every_cell`: every cell of a run in one table, with the published value beside it, and the means of a grid
 - `all_scores`: all scores in one tidy table: every published cell, rivals', the study's, and a run's own
 - `scaling_effects`: how much of what does not carry over between corpora is a shift of mean and variance

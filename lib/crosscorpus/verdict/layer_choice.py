@@ -66,9 +66,15 @@ def kind(table: pd.DataFrame) -> pd.Series:
 
 
 def numbered(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of single layers with a column `number`, from 0 to the last; `mean` is left out."""
+    """Return the rows of single layers with a column `number`, from 0 to the last; `mean` is left out.
+
+    A table may be of a network with more layers than its model has here, as in a rehearsal with small ones.
+    """
     single = table[table["layer"] != hidden_states.MEAN]
     last = {ptm: hidden_states.count(ptm) for ptm in single["ptm"].unique()}
+    inner = single[single["layer"] != hidden_states.LAST]
+    for ptm, layers in inner.groupby("ptm")["layer"]:
+        last[ptm] = max(last[ptm], 1 + int(layers.astype(int).max()))
     number = [
         last[ptm] if layer == hidden_states.LAST else int(layer)
         for ptm, layer in zip(single["ptm"], single["layer"], strict=True)

@@ -141,14 +141,20 @@ def table1() -> pd.DataFrame:
 
     Columns: ptm, head, train_corpus, test_corpus, accuracy and macro_f1 (percent). In two blocks the table
     prints a second row "W2" where WavLM's is due; it is read as WavLM's by its position.
+
+    Raises
+    ------
+    known_names.UnknownNameError
+        The registry names a model or a corpus otherwise than the table.
     """
     table = pd.read_csv(paths.DATA / "reference" / "phukan2025_table1.csv")
     corpus_ids = {entry.name: key for key, entry in corpus_registry.registry().items()}
     ptm_ids = {entry.name: key for key, entry in model_registry.registry().items()}
-    table["ptm"] = table["ptm"].map(ptm_ids)
     table["head"] = table["head"].str.lower()
-    for side in ("train_corpus", "test_corpus"):
-        table[side] = table[side].map(corpus_ids)
+    for column, ids in (("ptm", ptm_ids), ("train_corpus", corpus_ids), ("test_corpus", corpus_ids)):
+        for name in table[column].unique():
+            known_names.check(name, ids, f"{column} of Table I, as the registry must name it")
+        table[column] = table[column].map(ids)
     return table[[*CELL, "accuracy", "macro_f1"]]
 
 
