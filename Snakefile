@@ -100,6 +100,8 @@ IS_KEPT = kept.get("of") == OF
 plan = kept if IS_KEPT else planned()
 LAYER, LAYERED, ADDED, SHOWN, VARIANTS = (plan[key] for key in ("layer", "layered", "added", "shown", "variants"))
 config["ptms"] = list(dict.fromkeys([*config["ptms"], *ADDED]))
+if config.get("ptm") not in (ran := [ptm for ptm, _ in plan["pairs"]]):
+    config["ptm"] = ran[0]  # whose pictures are shown: one that is here
 JOBS = {(ptm, what): (list(corpora), portions) for ptm, what, corpora, portions in plan["jobs"]}
 EMBEDDED = [f"{RUN}/embed/{ptm}-{what}.{'ipynb' if n == 1 else 'txt'}" for (ptm, what), (_, n) in JOBS.items()]
 # What is trained together: all heads of a model or, on a cluster, those that one corpus trains.

@@ -39,8 +39,8 @@ WRITTEN = "mirror/corpora.csv"
 """What was synthesised, below the folder: columns of file lists, and `speaker`."""
 GIVEN = "given.json"
 """How large a rehearsal is, below the folder."""
-LEFT_OUT = ("tests/", "data/embeddings/")
-"""Of the project, in the copy: tests, and the pack, which is real."""
+LEFT_OUT = ("tests/",)
+"""Of the project, in the copy."""
 
 
 # -- audio ----------------------------------------------------------------------------------------------------
@@ -176,11 +176,12 @@ def stamped(text: str) -> str:
     return f"{text[:place]}\n**{LABEL.capitalize()}.**\n{text[place:]}"
 
 
-def changed_files(architectures: str, share: float, seeds: Sequence[int], overrides: str) -> dict[str, str]:
+def changed_files(architectures: str, utterances: int, seeds: Sequence[int], overrides: str) -> dict[str, str]:
     """Return the files that differ in the copy: name -> text."""
     what = (
-        f"The audio is made by a program ({share:.0%} of each speaker), all networks are {architectures} "
-        "ones with random weights: results mean nothing. Tables of committed studies are those of the project."
+        f"The audio is made by a program ({utterances} utterances), all networks are {architectures} ones with "
+        "random weights: results mean nothing. Tables of committed studies, and the embeddings of the pack, which a "
+        "section and a page train on, are those of the project."
     )
     pages = [name for name in source_archive.files() if name.endswith(".md") and not name.startswith(LEFT_OUT)]
     texts = {
@@ -199,7 +200,9 @@ def changed_files(architectures: str, share: float, seeds: Sequence[int], overri
 
 def copy_project(folder: Path, changed: Mapping[str, str]) -> None:
     """Bring a copy of the project up to date; a file that is the same keeps its time, so a run goes on."""
-    names = [name for name in source_archive.files() if not name.startswith(LEFT_OUT) and name not in changed]
+    pack = [str(file.relative_to(paths.ROOT)) for file in paths.PACK.rglob("*.safetensors")]  # in no archive
+    names = [*source_archive.files(), *pack]
+    names = [name for name in names if not name.startswith(LEFT_OUT) and name not in changed]
     for name in names:
         source, to = paths.ROOT / name, folder / name
         if os.path.lexists(to) and (source.is_symlink() or filecmp.cmp(source, to, shallow=False)):
@@ -251,7 +254,7 @@ def prepare(
     whole_files.replace_file(
         folder / GIVEN, lambda part: part.write_text(json.dumps(given) + "\n", encoding="utf-8")
     )
-    copy_project(folder / "project", changed_files(architectures, share, seeds, overrides))
+    copy_project(folder / "project", changed_files(architectures, len(table), seeds, overrides))
     return table
 
 

@@ -115,7 +115,7 @@ def test_every_page_gets_a_banner():
         rehearsal.configuration("title: x", "y")
 
 
-def test_a_copy_has_no_real_embeddings_and_keeps_times_of_what_is_the_same(tmp_path):
+def test_a_copy_is_whole_and_keeps_times_of_what_is_the_same(tmp_path):
     rehearsal.copy_project(tmp_path, {"_config.yml": "one"})
     same = tmp_path / "lib" / "crosscorpus" / "__init__.py"
     before = same.stat().st_mtime_ns
@@ -128,7 +128,10 @@ def test_a_copy_has_no_real_embeddings_and_keeps_times_of_what_is_the_same(tmp_p
         paths.ROOT / "notebooks/cues.ipynb"
     ).read_bytes()
     assert (tmp_path / "_config.yml").read_text() == "two"
-    assert not list(tmp_path.rglob("*.safetensors"))
+    pack = {file.name for file in paths.PACK.rglob("*.safetensors")}
+    assert {file.name for file in (tmp_path / "data" / "embeddings").rglob("*.safetensors")} == pack
+    assert not list((tmp_path / "_build").rglob("*"))
+    assert not (tmp_path / "tests").exists()
     assert (tmp_path / "notebooks" / "models" / "mfcc.ipynb").is_symlink()
 
 
