@@ -180,8 +180,8 @@ def changed_files(architectures: str, utterances: int, seeds: Sequence[int], ove
     """Return the files that differ in the copy: name -> text."""
     what = (
         f"The audio is made by a program ({utterances} utterances), all networks are {architectures} ones with "
-        "random weights: results mean nothing. Tables of committed studies, and the embeddings of the pack, which a "
-        "section and a page train on, are those of the project."
+        "random weights: results mean nothing. Tables of committed studies, and the embeddings of the pack, which "
+        "a section and a page train on, are those of the project."
     )
     pages = [name for name in source_archive.files() if name.endswith(".md") and not name.startswith(LEFT_OUT)]
     texts = {
