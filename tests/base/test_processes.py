@@ -60,3 +60,14 @@ def test_a_module_that_runs_as_a_command_shares_its_own_functions(tmp_path):
     command = [sys.executable, "-m", "study"]
     run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert run.stdout == "[1, 2]\n", run.stderr
+
+
+def count_to(number):
+    return sum(range(number))
+
+
+def test_processor_time_has_that_of_workers_once_they_have_ended():
+    before = processes.processor_time()
+    list(processes.run(count_to, [(3_000_000,), (3_000_000,)], workers=2))
+    took = processes.processor_time() - before
+    assert took > 0.05  # two workers alone have started Python twice

@@ -134,6 +134,7 @@ def test_embed_stores_what_load_finds(small_mirror):
     np.testing.assert_array_equal(made.vectors, found.vectors)
     assert list(made.utterances["utterance"]) == sorted(made.utterances["utterance"])
     assert float(found.run["utterances_per_second"]) > 0
+    assert float(found.run["processor_seconds"]) > 0
 
 
 def test_rows_are_those_of_the_utterances(small_mirror):

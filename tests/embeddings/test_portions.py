@@ -85,6 +85,7 @@ def test_portions_are_the_whole(small):
     np.testing.assert_array_equal(joined.vectors, whole.vectors)
     assert joined.metadata == whole.metadata
     assert float(joined.run["seconds"]) > 0
+    assert float(joined.run["processor_seconds"]) > 0
     assert only_file().stat().st_size < 4000  # by reference
     assert len(stored()) == 3
     assert not [file for file in only_file().parent.rglob("*") if file.is_dir() and file.suffix != ".portions"]
