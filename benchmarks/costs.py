@@ -18,9 +18,12 @@ from crosscorpus.verdict import cost_model, study_files
 
 
 def seconds_of(folder: Path, step: str) -> float:
-    """Return the processor time of a step of the workflow and of all that it started; NaN where it did not run."""
-    file = folder / "project" / "_build" / rehearsal.PROFILE / "logs" / f"{step}.log.times"
-    return sum(map(_seconds, file.read_text(encoding="ascii").split())) if file.exists() else np.nan
+    """Return the processor time of a step of the workflow, with all that it started; NaN where it has not ended."""
+    run = folder / "project" / "_build" / rehearsal.PROFILE
+    file = run / "logs" / f"{step}.log.times"  # of one that was stopped, too
+    if not (run / "timings" / f"{step}.tsv").exists() or not file.exists():
+        return np.nan
+    return sum(map(_seconds, file.read_text(encoding="ascii").split()))
 
 
 def _seconds(said: str) -> float:
@@ -81,10 +84,9 @@ def table(folder: Path, architectures: str, clips: int) -> pd.DataFrame:
     fitted["training_s"] = [seconds_of(folder, f"train-{ptm}") for ptm in fitted["ptm"]]
     tables = [fitted]
     if clips:
-        true = true_sizes.table(folder, clips)
-        # As many numbers an utterance as with the other network.
-        tables.append(true.merge(fitted[["ptm", "bytes_per_hour"]], on="ptm", how="left"))
+        tables.append(true_sizes.table(folder, clips))
     found = pd.concat(tables, ignore_index=True)
+    found["corpora"] = found["corpora"].astype("Int64")
     found["operations_per_hour"] = found["ptm"].map(functools.cache(operations_per_hour))
     return found.reindex(columns=cost_model.COLUMNS)
 

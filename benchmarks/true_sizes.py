@@ -13,7 +13,7 @@ from crosscorpus.embeddings import sharding
 from crosscorpus.models import model_registry, model_sizes
 from crosscorpus.verdict import cost_model
 
-COLUMNS = ["ptm", "networks", "hours", "fixed_s", "s_per_hour", "memory"]
+COLUMNS = ["ptm", "networks", "hours", "fixed_s", "s_per_hour", "memory", "bytes_per_hour"]
 
 
 def clips(folder: Path, count: int) -> pd.DataFrame:
@@ -69,8 +69,11 @@ def table(folder: Path, count: int) -> pd.DataFrame:
 
     Returns
     -------
-    A row for each: `COLUMNS`; as of `cost_model.fit`, and `memory` in GB.
+    A row for each: `COLUMNS`; as of `cost_model.fit`, and `memory` in GB. Bytes are those of as many utterances an
+    hour as the rehearsal has.
     """
+    made = pd.read_csv(folder / rehearsal.WRITTEN)
+    an_hour = 3600 * len(made) / float(made["seconds"].sum())
     chosen = clips(folder, count)
     files = [folder / "mirror" / "corpora" / row.corpus / row.file for row in chosen.itertuples()]
     twins = {model.twin_of: key for key, model in model_registry.registry().items() if model.twin_of}
@@ -88,6 +91,7 @@ def table(folder: Path, count: int) -> pd.DataFrame:
             found = pool.submit(measure, twins[ptm], files).result()
         hours = found["speech_s"] / 3600
         per_hour = found["encoded_s"] / hours
-        rows.append((ptm, cost_model.TRUE, hours, found["fixed_s"], per_hour, found["memory"]))
+        of_bytes = an_hour * model_registry.get(ptm).dimension * np.dtype(np.float32).itemsize
+        rows.append((ptm, cost_model.TRUE, hours, found["fixed_s"], per_hour, found["memory"], of_bytes))
         print(f"{ptm}: {len(files)} clips took {found['encoded_s']:.1f} s, making it {found['fixed_s']:.1f} s")
     return pd.DataFrame(rows, columns=COLUMNS)

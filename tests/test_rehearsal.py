@@ -156,6 +156,9 @@ def test_what_ran_is_read_from_the_records(tmp_path, monkeypatch):
     (build / rehearsal.PROFILE / "logs").mkdir(parents=True)
     times = "0m0.250s 0m0.250s\n1m2.000s 0m3.000s\n"  # as a shell writes them: its own, and its children's
     (build / rehearsal.PROFILE / "logs" / "train-x-vector.log.times").write_text(times)
+    assert np.isnan(costs.seconds_of(tmp_path, "train-x-vector"))  # stopped
+    (build / rehearsal.PROFILE / "timings").mkdir(parents=True)
+    (build / rehearsal.PROFILE / "timings" / "train-x-vector.tsv").write_text("s\n9.0\n")
     assert costs.seconds_of(tmp_path, "train-x-vector") == 65.5
 
 
@@ -187,6 +190,8 @@ def test_models_without_a_twin_and_those_that_do_not_fit_are_left_out(tmp_path, 
         raise model_registry.NotAvailableError(f"{ptm}: too large")
 
     monkeypatch.setattr(true_sizes, "clips", lambda folder, count: pd.DataFrame(columns=["corpus", "file"]))
+    (tmp_path / rehearsal.WRITTEN).parent.mkdir(parents=True)
+    pd.DataFrame({"seconds": [1.0]}).to_csv(tmp_path / rehearsal.WRITTEN)
     monkeypatch.setattr(true_sizes.model_sizes, "fitting", refuse)
     assert not len(true_sizes.table(tmp_path, 2))
     said = capsys.readouterr().out
@@ -200,12 +205,12 @@ def test_costs_have_a_row_for_each_network(tmp_path, monkeypatch):
     )
     monkeypatch.setattr(costs, "runs", lambda folder: runs)
     monkeypatch.setattr(costs, "operations_per_hour", lambda ptm: 5.0)
-    true = pd.DataFrame([("x-vector", "full", 0.1, 1.0, 70.0, 0.4)], columns=true_sizes.COLUMNS)
+    true = pd.DataFrame([("x-vector", "full", 0.1, 1.0, 70.0, 0.4, 3000.0)], columns=true_sizes.COLUMNS)
     monkeypatch.setattr(costs.true_sizes, "table", lambda folder, count: true)
     table = costs.table(tmp_path, "tiny", 3)
     assert list(table.columns) == cost_model.COLUMNS
     assert list(table["networks"]) == ["stand-in", "tiny", "full"]
-    assert list(table["bytes_per_hour"]) == [2000.0] * 3
+    assert list(table["bytes_per_hour"]) == [2000.0, 2000.0, 3000.0]
     assert table["memory"].notna().tolist() == [False, False, True]
     assert len(costs.table(tmp_path, "tiny", 0)) == 2
 

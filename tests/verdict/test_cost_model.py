@@ -107,6 +107,15 @@ def test_models_together_are_counted_where_they_are_known():
     assert not len(cost_model.together(cost_model.predictions(COSTS.head(0), cost_model.gpu_results()[0])))
 
 
+def test_durations_are_said_as_a_person_says_them():
+    table = cost_model.predictions(COSTS, cost_model.gpu_results()[0])
+    said = cost_model.in_words(table).set_index(["ptm", "workload"])
+    assert said.loc[("one", "EmoBox"), "2 cores"] == "147 h 0 min"  # 36 s and 3600 s an hour
+    assert pd.isna(said.loc[("two", "EmoBox"), "1 GPU"])
+    assert said["gigabytes"].tolist() == table["gigabytes"].tolist()
+    assert cost_model.in_words(cost_model.together(table))["duration"].str.contains(" ").all()
+
+
 def test_a_committed_table_says_that_it_is_a_rehearsal_and_how_large_it_was():
     if not cost_model.RESULTS.exists():
         pytest.skip("not yet run: make rehearsal")

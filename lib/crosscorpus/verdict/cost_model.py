@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy import optimize
 
-from crosscorpus.base import paths, safe_yaml
+from crosscorpus.base import paths, progress, safe_yaml
 from crosscorpus.embeddings import store_folders
 from crosscorpus.verdict import study_files
 
@@ -32,7 +32,7 @@ def settings() -> dict[str, Any]:
 def results() -> tuple[pd.DataFrame, dict[str, Any]]:
     """Return the committed table of costs, and what made it; no rows and no facts where it is not there."""
     try:
-        return study_files.read(RESULTS, "rehearsal")
+        return study_files.read(RESULTS, "rehearsal", dtype={"corpora": "Int64"})
     except store_folders.NotStoredError:
         return pd.DataFrame(columns=COLUMNS), {}
 
@@ -169,3 +169,13 @@ def together(predicted: pd.DataFrame) -> pd.DataFrame:
     found = pd.DataFrame({"models": by.size(), "duration": by.sum()})
     order = [(name, machine) for name in settings()["workloads"] for machine in machines]
     return found.loc[[one for one in order if one in found.index]].reset_index()
+
+
+def in_words(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table of `predictions` or `together` with its durations as a person says them: 8 s, 2 h 10 min."""
+    hours = [column for column in table if column.endswith(("cores", "GPU", "GPUs")) or column == "duration"]
+    said = {
+        column: [progress.duration(3600 * one) if np.isfinite(one) else None for one in table[column]]
+        for column in hours
+    }
+    return table.assign(**said)
