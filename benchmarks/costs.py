@@ -18,7 +18,7 @@ from crosscorpus.verdict import cost_model, study_files
 
 
 def seconds_of(folder: Path, step: str) -> float:
-    """Return the processor time of a step of the workflow, with all that it started; NaN where it has not ended."""
+    """Return the processor time of a step of the workflow when it last ran; NaN where it has not ended."""
     run = folder / "project" / "_build" / rehearsal.PROFILE
     file = run / "logs" / f"{step}.log.times"  # of one that was stopped, too
     if not (run / "timings" / f"{step}.tsv").exists() or not file.exists():

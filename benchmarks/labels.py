@@ -67,14 +67,18 @@ def _models(build: Path) -> list[str]:
 
 
 def unlabelled(folder: Path, label: str = rehearsal.LABEL) -> Iterator[Path]:
-    """Yield the files below a folder that do not say the label, in whatever case; of kinds unknown, all."""
+    """Yield the files below a folder that do not say the label, in whatever case; of kinds unknown, all.
+
+    Pages that only lead to another one are not seen, and need none.
+    """
     for file in sorted(folder.rglob("*")):
         name = file.relative_to(folder).as_posix()
         if not file.is_file() or name.startswith(MACHINERY) or name in NO_RESULTS or name.endswith(".run.json"):
             continue
         suffix = "".join(file.suffixes[-2:]) if file.suffix == ".gz" else file.suffix
         read = READ.get(suffix)
-        if read is None or label not in read(file).lower():
+        said = read(file).lower() if read else ""
+        if label not in said and 'http-equiv="refresh"' not in said:
             yield file
 
 

@@ -58,7 +58,8 @@ def test_each_kind_without_its_label_is_found(stamped, monkeypatch):
     assert set(labels.unlabelled(stamped, "rehearsal, synthetic")) == files
 
 
-def test_machinery_of_a_site_needs_no_label(tmp_path):
+def test_machinery_of_a_site_and_pages_that_lead_elsewhere_need_no_label(tmp_path):
+    (tmp_path / "index.html").write_text('<meta http-equiv="Refresh" content="0; url=a.html" />', encoding="utf-8")
     (tmp_path / "_static").mkdir()
     for name in ("_static/a.js", "objects.inv", "searchindex.js"):
         (tmp_path / name).write_text("x", encoding="utf-8")
