@@ -6,6 +6,7 @@ Modules, in the order in which data flows through them:
 - `known_names`: names that a person types: corpora, models, heads, regimes, settings
 - `shown_names`: names of heads and scores as readers know them
 - `sound`: a recording as samples: the form that every extractor expects, mono, 16 kHz, float32
+- `other_sounds`: sounds that are no speech, made anew from a seed
 - `disturbances`: what speech goes through outside a studio: steady noise and the band of a telephone, from a seed
 - `devices`: on which device, and in which numbers, a model runs
 - `versions`: what made a result: the version of our own code, of the libraries, and the commit

@@ -109,7 +109,7 @@ def synthetic() -> Path:
 
 
 def in_short(of: Answer) -> str:
-    """Return two sentences for the head of a page."""
+    """Return three sentences for the head of a page."""
     used, means = of.recordings[of.recordings["problem"] == ""], unheard.mean(of.ready.scores, of.ready.emotions)
     n = int((used["unlike"] != "").sum())
     worth = (
@@ -119,7 +119,8 @@ def in_short(of: Answer) -> str:
         else "What such a head is worth on other corpora is not known: there was none to leave out."
     )
     return (
-        f"Of {len(used)} recordings that could be used, {n} are unlike all that the head was trained on. {worth}"
+        f"Of {len(used)} recordings that could be used, {n} are unlike all speech that the head was trained or "
+        f"tested on. {_rates(of.ready)} {worth}"
     )
 
 
@@ -148,15 +149,22 @@ def sentences(of: Answer) -> list[str]:
         *_worth(ready),
         _sureness(ready),
         _unlike(of.recordings),
+        _rates(ready),
     ]
 
 
 def _why(compared: pd.DataFrame) -> str:
     if compared.empty:
         return ", as named"
-    rule = "the best mean UAR on unheard corpora of the models that run here without a download"
-    each = [f"{model_registry.model_name(row.ptm)} {row.uar:.1f} %" for row in compared.itertuples()]
-    return f", by the rule: {rule} ({', '.join(each)})"
+    rule = (
+        "the best mean UAR on unheard corpora of the models that run here without a download, and whose warning "
+        f"catches {predicting.LEAST_CAUGHT:.0f} % of sounds that are no speech, if any does"
+    )
+    each = [
+        f"{model_registry.model_name(row.ptm)} {row.uar:.1f} %, catches {row.caught:.0f} %"
+        for row in compared.itertuples()
+    ]
+    return f", by the rule: {rule} ({'; '.join(each)})"
 
 
 def _worth(ready: Ready) -> list[str]:
@@ -213,14 +221,43 @@ def _unlike(recordings: pd.DataFrame) -> str:
     if used.empty:
         return "No recording could be used."
     measure = (
-        f"by the share of its embedding that is outside the range of {unlikeness.ALIKE} training utterances of "
-        "the nearest durations, or by its duration"
+        "all speech that the head was trained or tested on, by the share of its embedding that is outside the "
+        f"range of {100 * unlikeness.RANGE:.0f} % of that speech, or by its duration"
     )
     if not n:
-        return f"None of {len(used)} recordings is unlike all training data, {measure}."
+        return f"None of {len(used)} recordings is unlike {measure}."
     return (
-        f"WARNING: {n} of {len(used)} recordings are unlike all training data, {measure}. What is said of their "
-        "emotion means little, and the accuracy above is not theirs."
+        f"WARNING: {n} of {len(used)} recordings are unlike {measure}. What is said of their emotion means "
+        "little, and the accuracy above is not theirs."
+    )
+
+
+def _rates(ready: Ready) -> str:
+    false_alarms, caught = unlikeness.rates(ready.warning)
+    if np.isnan(caught):
+        return "What such a warning is worth is not known: there is too little speech to find its limit by."
+    sounds = f"{caught:.0f} % of sounds that are no speech, each kind of which was left out in turn"
+    if np.isnan(false_alarms):
+        return f"The warning catches {sounds}; false alarms are not known: there are too few corpora to leave out."
+    speech = ready.warning[ready.warning["is_speech"].astype(bool)]
+    each = ", ".join(
+        f"{corpus_registry.corpus_name(row.left_out)} {row.warned:.0f}" for row in speech.itertuples()
+    )
+    return (
+        f"The warning catches {sounds}; of the speech of a corpus that was left out, it is false for a median of "
+        f"{false_alarms:.0f} % ({each})."
+    )
+
+
+def warning_shown(ready: Ready) -> pd.DataFrame:
+    """Return what the warning is worth as a page shows it: left out, is (speech or not), n, warned (percent)."""
+    kinds = ready.warning["is_speech"].map({True: "speech", False: "synthetic sound"})
+    names = [
+        corpus_registry.corpus_name(row.left_out) if row.is_speech else row.left_out
+        for row in ready.warning.itertuples()
+    ]
+    return pd.DataFrame(
+        {"left out": names, "is": kinds, "n": ready.warning["n"], "warned": ready.warning["warned"]}
     )
 
 
@@ -264,10 +301,11 @@ def lines(of: Answer) -> list[str]:
 
 
 def write(of: Answer) -> list[Path]:
-    """Write the table, the picture, the scores on unheard corpora and the summary; return their files."""
+    """Write the table, the picture, what head and warning are worth, and the summary; return their files."""
     figure_colours.use_style()
-    files = [of.folder / name for name in ("predictions.csv", "predictions.svg", "predictions.png", "unheard.csv")]
-    texts = {files[0]: of.recordings, files[3]: of.ready.scores}
+    names = ("predictions.csv", "predictions.svg", "predictions.png", "unheard.csv", "warning.csv")
+    files = [of.folder / name for name in names]
+    texts = {files[0]: of.recordings, files[3]: of.ready.scores, files[4]: of.ready.warning}
     for file, table in texts.items():
         data = table.to_csv(index=False, float_format="%.4f").encode("utf-8")
         whole_files.replace_file(file, functools.partial(Path.write_bytes, data=data))

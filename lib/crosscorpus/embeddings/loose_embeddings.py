@@ -1,11 +1,14 @@
 """Embeddings of recordings that belong to no corpus: made once, and kept beside what is said of them."""
 
+import functools
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import soundfile
 
-from crosscorpus.base import devices
+from crosscorpus.base import devices, other_sounds, paths, sound, whole_files
+from crosscorpus.corpora import loose_recordings
 from crosscorpus.embeddings import availability, embedding_files, sharding, store
 from crosscorpus.models import model_registry, weights
 
@@ -71,3 +74,18 @@ def _keep(
     vectors = np.concatenate([sharding.encode(extract, batch) for batch in sharding.batches(waveforms, shard)])
     embedding_files.write_embeddings(file, vectors, {"ptm": load[0]}, np.concatenate(shard))
     return len(rows)
+
+
+def of_other_sounds(ptm: str, mirror: str | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Return the kinds [sounds] and embeddings, float32 [sounds, dim], of `other_sounds`; see `embed`."""
+    folder = paths.BUILD / "recordings" / "other-sounds"
+    kinds = {}
+    for number, (kind, samples) in enumerate(other_sounds.all_sounds()):
+        kinds[name := f"{number:02d} {kind}.wav"] = kind
+        write = functools.partial(
+            soundfile.write, data=samples, samplerate=sound.SAMPLE_RATE, subtype="FLOAT", format="WAV"
+        )
+        whole_files.replace_file(folder / "audio" / name, write)
+    table = loose_recordings.read(folder / "audio").utterances
+    X = embed(ptm, table, folder / "audio", folder, mirror=mirror, workers=1)
+    return table["utterance"].map(kinds).to_numpy(dtype=str), X

@@ -32,7 +32,7 @@ Modules, in the order in which data flows through them:
 - `training_sets`: utterances of several corpora together, to train one head on
 - `kept_heads`: heads that are kept, named by all that made them
 - `unheard`: how good a head is on a corpus that it never heard: each in turn is left out of training
-- `unlikeness`: whether a recording is unlike all that a head was trained on
+- `unlikeness`: whether a recording is unlike all speech that a head was trained or tested on
 - `predicting`: predict the emotion of recordings, and say what the prediction is worth
 - `verification`: train a sample of stored cells again, and say how far predictions agree
 """

@@ -15,6 +15,8 @@ from crosscorpus.training import kept_heads, training_sets, unheard, unlikeness
 
 FIRST = ["recording", "emotion", "sure"]
 LAST = ["unlike", *unlikeness.MEASURES, "problem", "remedy"]
+LEAST_CAUGHT = 90.0
+"""Percent of sounds that are no speech which the warning of the default model catches, where any does."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,8 @@ class Ready:
     temperature, fitted_on
         By which its probabilities are softened, and the corpora that it fits best, none of which was heard; none
         where it was fitted on what was held out at home.
-    known
-        See `unlikeness.know`.
+    known, warning
+        See `unlikeness.know` and `unlikeness.worth`, of all corpora that it was trained or tested on.
     """
 
     ptm: str
@@ -46,6 +48,7 @@ class Ready:
     temperature: float
     fitted_on: list[str]
     known: unlikeness.Known
+    warning: pd.DataFrame
 
 
 def ready(
@@ -74,6 +77,8 @@ def ready(
 
     Raises
     ------
+    model_registry.NotAvailableError
+        The model cannot be run here; the message says what it needs.
     store_folders.NotStoredError
         Embeddings of a corpus are not here; the message has the command that makes them.
     store_folders.StoredWrongError
@@ -93,7 +98,7 @@ def ready(
     evidence = unheard.gather(head, given, every, settings)
     t, fitted_on = unheard.temperature(evidence)
     counts = pd.crosstab(given.rows["corpus"], given.rows["emotion"])
-    known = unlikeness.know(given.X, given.rows)
+    kinds, sounds = loose_embeddings.of_other_sounds(ptm, mirror)
     return Ready(
         ptm,
         head,
@@ -104,7 +109,8 @@ def ready(
         unheard.scores(evidence, every.rows),
         t,
         fitted_on,
-        known,
+        unlikeness.know(every.X, every.rows, sounds),
+        unlikeness.worth(every.X, every.rows, sounds, kinds),
     )
 
 
@@ -158,9 +164,15 @@ def best(
     mirror: str | None = None,
     workers: int = 0,
 ) -> tuple[Ready, pd.DataFrame]:
-    """Return the head on the best model of `candidates`, and how they compare: ptm, uar, n (corpora), chosen.
+    """Return the head on the best model of `candidates`, and how they compare.
 
-    Best is the highest mean UAR over corpora that the heads never heard; where none can be compared, the first.
+    Best is the highest mean UAR over corpora that the heads never heard, of the models whose warning catches
+    `LEAST_CAUGHT` of sounds that are no speech (of all, where none does); where none can be compared, the first.
+
+    Returns
+    -------
+    The head, and a row for each candidate: ptm, uar, n (corpora), false_alarms, caught (see `unlikeness.rates`),
+    chosen.
 
     Raises
     ------
@@ -174,11 +186,18 @@ def best(
             "fetch one (python -m crosscorpus.embeddings.downloads whisper-base), or name other corpora"
         )
     each = [ready(ptm, corpora, head, overrides, mirror=mirror) for ptm in found]
-    means = [unheard.mean(one.scores, one.evidence.head.emotions) for one in each]
-    uar = [one["uar"] if one else np.nan for one in means]
+    table = pd.DataFrame([_compared(one) for one in each])
+    warns = table["caught"] >= LEAST_CAUGHT
+    uar = table["uar"].where(warns | ~warns.any()).to_numpy(dtype=float)
     first = int(np.nanargmax(uar)) if not np.isnan(uar).all() else 0
-    table = pd.DataFrame({"ptm": found, "uar": uar, "n": [int(one["n"]) if one else 0 for one in means]})
     return each[first], table.assign(chosen=[number == first for number in range(len(found))])
+
+
+def _compared(one: Ready) -> dict[str, str | float | int]:
+    mean = unheard.mean(one.scores, one.evidence.head.emotions)
+    false_alarms, caught = unlikeness.rates(one.warning)
+    uar, n = (mean["uar"], int(mean["n"])) if mean else (np.nan, 0)
+    return {"ptm": one.ptm, "uar": uar, "n": n, "false_alarms": false_alarms, "caught": caught}
 
 
 def of_recordings(
