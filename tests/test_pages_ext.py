@@ -4,6 +4,7 @@ import json
 import tarfile
 import types
 
+import nbformat
 import pytest
 from bs4 import BeautifulSoup
 from docutils import nodes
@@ -118,6 +119,37 @@ def test_the_source_of_a_page_is_the_executed_notebook(project):
     shown(project)
     source = json.loads((project.root / "_build" / "html" / "_sources" / "notebooks" / "one.ipynb").read_text())
     assert source["cells"][-1]["outputs"]
+
+
+def test_the_source_of_a_page_has_all_results_and_no_more_than_a_reader_needs():
+    import pages
+
+    notebook = executed("one")
+    drawing = "<svg>\n    <g>\n      <path d='M 1 2 \n L 3 4'/>\n    </g>\n</svg>"
+    data = {"image/svg+xml": drawing, "text/html": "<pre>a\n  b</pre>", "application/json": ["x"]}
+    notebook.cells[-1]["outputs"].append(new_output("display_data", data=data))
+    notebook.cells[-1]["metadata"]["papermill"] = {"duration": 1.0}
+    before = nbformat.writes(notebook)
+    text = pages.lean(json.loads(before))
+    found = nbformat.reads(text, as_version=4)
+    nbformat.validate(found)
+    assert len(text) < len(before)
+    assert "papermill" not in found.cells[-1]["metadata"]
+    assert [c["source"] for c in found.cells] == [c["source"] for c in notebook.cells]
+    kept = found.cells[-1]["outputs"][-1]["data"]
+    assert kept["image/svg+xml"].split() == drawing.split()
+    assert (kept["text/html"], kept["application/json"]) == (data["text/html"], ["x"])
+
+
+def test_what_only_debuggers_ask_for_is_left_out(project):
+    static = project.root / "book" / "_static"
+    static.mkdir(parents=True)
+    for name in ("some.js", "some.js.map"):
+        (static / name).write_text("0")
+    project.build(extensions=["myst_nb", "executed", "pages"], html_static_path=["book/_static"])
+    given = project.root / "_build" / "html" / "_static"
+    assert (given / "some.js").exists()
+    assert not list(given.rglob("*.map"))
 
 
 def test_words_are_those_of_the_prose():

@@ -2,7 +2,8 @@
 
 - A line below the title: how long the page takes to read and, for a chapter, how long it took to run.
 - The tables that a chapter offers (`tables.offer`) stand beside the pages, and links lead there.
-- The download button of a chapter gives the executed notebook.
+- The download button of a chapter gives the executed notebook, without what its readers do not need.
+- What only debuggers of the theme would ask for (3 MB) is left out.
 - The source of the book stands beside the pages as one archive, where a page links to it.
 - The page with the explorer loads its scripts, and no other page does; pages without formulas do not load MathJax.
 - Where the site will be published (environment variable CROSSCORPUS_REPOSITORY, the address of the public
@@ -167,7 +168,29 @@ def give_executed(app: Sphinx, exception: Exception | None) -> None:
             if copy is not None:
                 target = Path(app.outdir) / "_sources" / f"{docname}.ipynb"
                 target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(copy, target)
+                target.write_text(lean(json.loads(copy.read_text(encoding="utf-8"))), encoding="utf-8")
+
+
+def lean(notebook: dict[str, Any]) -> str:
+    """Return a notebook as text without what its readers do not need: lists of lines, times of cells."""
+    for cell in notebook["cells"]:
+        cell["source"] = "".join(cell["source"])
+        for times in ("papermill", "execution"):
+            cell["metadata"].pop(times, None)
+        for output in cell.get("outputs", []):
+            for kind, value in output.get("data", {}).items():
+                if isinstance(value, list) and all(isinstance(line, str) for line in value):
+                    value = "".join(value)
+                is_drawing = kind == "image/svg+xml"
+                output["data"][kind] = re.sub(r"\s*\n\s*", "\n", value) if is_drawing else value
+    return json.dumps(notebook, ensure_ascii=False, separators=(",", ":"))
+
+
+def drop_maps(app: Sphinx, exception: Exception | None) -> None:
+    """Delete what only debuggers of the theme's scripts and styles ask for (event build-finished)."""
+    if exception is None and app.builder.name == "html":
+        for file in Path(app.outdir, "_static").rglob("*.map"):
+            file.unlink()
 
 
 def give_source(app: Sphinx, exception: Exception | None) -> None:
@@ -197,4 +220,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("env-get-outdated", of_other_commit)
     app.connect("build-finished", give_executed)
     app.connect("build-finished", give_source)
+    app.connect("build-finished", drop_maps)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -46,6 +46,25 @@ def corpora(source: str) -> pd.DataFrame:
     return pd.DataFrame(rows).astype({"speakers": "Int64"})
 
 
+def in_short(table: pd.DataFrame) -> str:
+    """Say in two sentences which corpora of `corpora` can be had today without asking anyone, and which cannot."""
+    is_free = table["access"] == "free"
+    free = [str(corpus) for corpus in table.loc[is_free, "corpus"]]
+    fetched = [corpus for corpus in free if corpus_downloads.homes(corpus_registry.get(corpus))]
+    by_hand = [corpus for corpus in free if corpus not in fetched]
+    others = table.loc[~is_free, "access"].value_counts(sort=False)
+    last = f"; {_names(by_hand)} have to be downloaded by hand" if by_hand else ""
+    rest = ", ".join(f"{how} ({n})" for how, n in others.items())
+    return (
+        f"Of {len(table)} corpora, {len(free)} can be had today without asking anyone: one command fetches "
+        f"{_names(fetched)}{last}. " + (f"Others need {rest}." if rest else "")
+    ).strip()
+
+
+def _names(corpora: list[str]) -> str:
+    return ", ".join(map(corpus_registry.corpus_name, corpora))
+
+
 def languages(table: pd.DataFrame) -> pd.DataFrame:
     """Return `corpora` by language: how many corpora, their hours (missing where unknown), and their names."""
     by_language = table.assign(name=table["corpus"].map(corpus_registry.corpus_name)).groupby("language")

@@ -25,14 +25,13 @@ def models(source: str) -> pd.DataFrame:
 
     Returns
     -------
-    Columns: ptm (id), used by, family, run on (how many corpora), dimension, layers, parameters (M), memory (GB)
-    and in half, download (GB), heard (corpora of this project), licence, get it (a command). What is not known is
-    missing.
+    Columns: ptm (id), used by, family, run on (how many corpora), dimension, layers, parameters (M), memory (GB),
+    and in half precision after a slash where that is possible, download (GB), heard (corpora of this project),
+    licence, get it (a command). What is not known is missing.
     """
     rows = []
     for model in listed():
         count = float("nan") if model.parameters is None else model.parameters
-        halves = model.loader not in ("speaker", "trillsson")  # these are run in float32 alone
         rows.append(
             {
                 "ptm": model.id,
@@ -42,8 +41,7 @@ def models(source: str) -> pd.DataFrame:
                 "dimension": model.dimension,
                 "layers": model.layers,
                 "parameters (M)": count / 1e6,
-                "memory (GB)": count * model_sizes.BYTES["float32"] / 1e9,
-                "in half (GB)": count * model_sizes.BYTES["bfloat16"] / 1e9 if halves else float("nan"),
+                "memory (GB)": _memory(model),
                 "download (GB)": (model.bytes or float("nan")) / 1e9,
                 "heard": _heard(model),
                 "licence": model.licence,
@@ -51,6 +49,13 @@ def models(source: str) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows).astype({"layers": "Int64"})
+
+
+def _memory(model: Model) -> str:
+    if model.parameters is None:
+        return "–"
+    names = ["float32"] if model.loader in ("speaker", "trillsson") else ["float32", "bfloat16"]
+    return " / ".join(f"{model.parameters * model_sizes.BYTES[name] / 1e9:.2f}" for name in names)
 
 
 def how(model: Model) -> str:
@@ -107,9 +112,10 @@ def issues() -> pd.DataFrame:
 
 
 def summary() -> str:
-    """Say in a sentence how many models there are, and how many of them can be run here."""
+    """Say in two sentences how many models there are, which can be run, and how many need nothing fetched."""
     run = [model for model in listed() if model.loader != "elsewhere"]
+    free = [model.name for model in run if model.home == "none" and not model.needs]
     return (
         f"{len(listed())} models are listed, of which {len(run)} can be run here; of the others, embeddings made "
-        "elsewhere can be added."
+        f"elsewhere can be added. Nothing has to be fetched for {', '.join(free)}."
     )

@@ -85,14 +85,14 @@ def _left_out(X: np.ndarray, rows: pd.DataFrame) -> list[np.ndarray]:
 
 
 def _limit(speech: list[np.ndarray], sounds: np.ndarray) -> float:
-    """Return the limit of `outside` with the smallest sum of speech above it (a mean of parts) and sounds below.
+    """Return the limit of `outside` with the smallest sum of speech above it (median over parts) and sounds below.
 
     Of many that are as good, it is the middle one. Not a number where there is no speech to find it by.
     """
     if not speech:
         return float("nan")
     values = np.unique(np.concatenate([*speech, sounds]))
-    above = np.mean([(one > values[:, None]).mean(axis=1) for one in speech], axis=0)
+    above = np.median([(one > values[:, None]).mean(axis=1) for one in speech], axis=0)
     wrong = above + (sounds <= values[:, None]).mean(axis=1)
     best = np.flatnonzero(wrong <= wrong.min() + 1e-9)
     following = values[min(best[-1] + 1, len(values) - 1)]  # up to there, nothing changes
