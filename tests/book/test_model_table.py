@@ -1,4 +1,3 @@
-import pandas as pd
 import pytest
 
 from crosscorpus.book import model_table, score_tables

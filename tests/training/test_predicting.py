@@ -162,7 +162,6 @@ def test_sounds_that_had_no_part_in_the_limit_are_unlike_speech(pack, sounds):
     others = {
         "noise": 0.05 * rng.laplace(size=32_000),
         "nearly silent": 1e-4 * rng.normal(size=32_000),
-        "sweep": 0.2 * np.sin(2 * np.pi * (200 + 900 * time) * time),
         "two tones": 0.1 * np.sin(2 * np.pi * 620 * time) + 0.1 * np.sin(2 * np.pi * 1900 * time),
         "vowel": np.pad(synthetic_vowels.synthesise(synthetic_vowels.MANNERS["calm"]), (0, 6400)),
         "short": 0.1 * rng.normal(size=1600),

@@ -13,6 +13,10 @@ HEARD = 98
 """Percent of tested utterances from which a split is marked: nearly all its speakers are trained on, too."""
 
 
+NEEDED = {"paid": "payment", "request": "a request"}
+"""What a corpus's access takes, where that is another word."""
+
+
 def corpora(source: str) -> pd.DataFrame:
     """Return all corpora of the registry, a row each, as a reader wants to see them.
 
@@ -54,7 +58,7 @@ def in_short(table: pd.DataFrame) -> str:
     by_hand = [corpus for corpus in free if corpus not in fetched]
     others = table.loc[~is_free, "access"].value_counts(sort=False)
     last = f"; {_names(by_hand)} have to be downloaded by hand" if by_hand else ""
-    rest = ", ".join(f"{how} ({n})" for how, n in others.items())
+    rest = ", ".join(f"{NEEDED.get(str(how), how)} ({n})" for how, n in others.items())
     return (
         f"Of {len(table)} corpora, {len(free)} can be had today without asking anyone: one command fetches "
         f"{_names(fetched)}{last}. " + (f"Others need {rest}." if rest else "")
