@@ -36,6 +36,20 @@ def test_a_page_with_grid_intervals_and_pictures(folder, capsys):
     assert "src=" not in page  # nothing is fetched
 
 
+def test_a_dagger_says_which_cell_it_is_of():
+    keys = {"ptm": "mfcc", "head": "svm", "regime": "speaker", "seed": 0, "train_corpus": "emodb"}
+    rows = pd.DataFrame([{**keys, "test_corpus": "ravdess", "fold": fold, "said": "so"} for fold in (1, 2)])
+    of_cell = guard_parts.report("constant", rows, pd.Series([True, True]), lambda row: f"{row.said} it is")
+    of_all = guard_parts.report(
+        "same scores", rows.drop(columns=["ptm", "seed", "fold"]).iloc[:1], pd.Series([True]), lambda _: "alike"
+    )
+    assert first_grid.daggers(pd.concat([of_cell, of_all])) == [
+        "† SVM, Emo-DB → RAVDESS (2 times): so it is",
+        "† SVM, Emo-DB → RAVDESS: alike",
+    ]
+    assert first_grid.daggers(of_cell.iloc[:0]) == []
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [

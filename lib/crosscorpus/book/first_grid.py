@@ -19,7 +19,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from crosscorpus.base import paths, versions, whole_files
+from crosscorpus.base import paths, shown_names, versions, whole_files
 from crosscorpus.book import figure_colours, score_figures, score_tables
 from crosscorpus.corpora import corpus_registry
 from crosscorpus.embeddings import extraction
@@ -90,8 +90,23 @@ def make(corpora: Sequence[str], model: str, mirror: str | None = None, workers:
     scores = guards.mark(metrics.summary(metrics.per_fold(predictions)), tripped)
     intervals = guards.mark(metrics.interval(predictions, utterances), tripped)
     said = cells.sentences(evaluate.left_out(here, [REGIME], settings, "any"))
-    said += [f"† {message}" for message in dict.fromkeys(tripped["message"])]
+    said += daggers(tripped)
     return write(scores, intervals, settings, said)
+
+
+def daggers(tripped: pd.DataFrame) -> list[str]:
+    """Return what the daggers of the grid mean: a line for each cell and guard of `guards.check_results`."""
+    found = []
+    for row in guards.by_cell(tripped).to_dict("records"):
+        pair = corpus_registry.pair_name(row["train_corpus"], row["test_corpus"]) if row["test_corpus"] else ""
+        where = pair or corpus_registry.corpus_name(row["train_corpus"])
+        of = f"{shown_names.head_name(row['head'])}, {where}" if row["head"] else where
+        found.append(f"† {of}{_times(row['times'])}: {row['message']}")
+    return found
+
+
+def _times(n: int) -> str:
+    return f" ({n} times)" if n > 1 else ""
 
 
 def write(
