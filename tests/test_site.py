@@ -286,7 +286,7 @@ def _text(element):
 
 
 def _skimmed(element):
-    """Count the words that a reader skims from the top of a page to a place: headings and what is in bold there."""
+    """Count the words that skimmed from the top of a page to a place: headings and what is in bold."""
     before = element.find_all_previous(["h1", "h2", "h3", "strong"])
     return sum(len(one.text.split()) for one in before if one.find_parent(class_="bd-article"))
 

@@ -269,7 +269,7 @@ def shown(recordings: pd.DataFrame, emotions: Sequence[str]) -> pd.DataFrame:
         {
             "recording": used["recording"],
             "most probable": used["emotion"],
-            "unlike training": used["unlike"],  # before all numbers, which it takes the meaning from
+            "unlike known speech": used["unlike"],  # before all numbers, which it takes the meaning from
             **percent,
         }
     )
@@ -286,7 +286,7 @@ def lines(of: Answer) -> list[str]:
     said = [f"{len(of.recordings)} recordings: {len(used)} used, {len(bad)} not", ""]
     for row in used.head(MOST_SAID).to_dict("records"):
         others = ", ".join(f"{e} {100 * row[f'p_{e}']:.0f}" for e in of.ready.emotions if e != row["emotion"])
-        warning = f"\n      UNLIKE TRAINING: {row['unlike']}" if row["unlike"] else ""
+        warning = f"\n      UNLIKE KNOWN SPEECH: {row['unlike']}" if row["unlike"] else ""
         said.append(f"  {row['recording']}: {row['emotion']} {row['sure']:.0f} % ({others}){warning}")
     if len(used) > MOST_SAID:
         said.append(f"  and {len(used) - MOST_SAID} more, in the table")

@@ -15,7 +15,7 @@ LONGEST = 44
 
 
 def probabilities(table: pd.DataFrame, emotions: Sequence[str]) -> Figure:
-    """Draw a bar for each recording, divided by calibrated probabilities; what is unlike training is pale.
+    """Draw a bar for each recording, divided by calibrated probabilities; what is unlike known speech is pale.
 
     Parameters
     ----------
