@@ -218,8 +218,8 @@ def of_recordings(
     -------
     A row for each recording, those that cannot be used too, in the order of their paths: `FIRST`, with the most
     probable emotion and its calibrated probability in percent; `p_<emotion>`, calibrated probabilities (0 to 1);
-    and `LAST`: what is unlike known speech, in words and by each of `unlikeness.MEASURES`; why a recording cannot be
-    used; and what to do about it.
+    and `LAST`: what is unlike known speech, in words and by each of `unlikeness.MEASURES`; why a recording cannot
+    be used; and what to do about it.
     """
     bad = scan.problems.rename(columns={"path": "recording", "reason": "problem"}).drop(columns="corpus")
     good = scan.utterances.merge(scan.quality, on=["corpus", "utterance"], validate="one_to_one")
