@@ -286,9 +286,14 @@ def _text(element):
 
 
 def _skimmed(element):
-    """Count the words that skimmed from the top of a page to a place: headings and what is in bold."""
-    before = element.find_all_previous(["h1", "h2", "h3", "strong"])
-    return sum(len(one.text.split()) for one in before if one.find_parent(class_="bd-article"))
+    """Count the words skimmed from the top of a page to a place: headings, and what is bold below the last one."""
+    found = []
+    for one in reversed(element.find_all_previous(["h1", "h2", "h3", "strong"])):
+        if one.find_parent(class_="bd-article"):
+            found = [one] if one.name == "h1" else [*found, one]
+            if one.name in ("h2", "h3"):  # what was bold above it is passed over
+                found = [each for each in found if each.name != "strong"]
+    return sum(len(one.text.split()) for one in found)
 
 
 # -- in a browser -----------------------------------------------------------------------------------------------

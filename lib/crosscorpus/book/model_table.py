@@ -25,7 +25,7 @@ def models(source: str) -> pd.DataFrame:
 
     Returns
     -------
-    Columns: ptm (id), used by, family, run on (how many corpora), dimension, layers, parameters (M), memory (GB),
+    Columns: ptm (id), used by, family, run on (how many corpora), dimension, layers, size (M), memory (GB),
     and in half precision after a slash where that is possible, download (GB), heard (corpora of this project),
     licence, get it (a command). What is not known is missing.
     """
@@ -40,7 +40,7 @@ def models(source: str) -> pd.DataFrame:
                 "run on": sum(availability.is_stored(model.id, c, source) for c in corpus_registry.ids()),
                 "dimension": model.dimension,
                 "layers": model.layers,
-                "parameters (M)": count / 1e6,
+                "size (M)": count / 1e6,
                 "memory (GB)": _memory(model),
                 "download (GB)": (model.bytes or float("nan")) / 1e9,
                 "heard": _heard(model),
