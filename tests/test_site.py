@@ -546,7 +546,7 @@ BOXES = """boxes => boxes.map(b => [b.getAttribute("aria-label"), b.scrollWidth 
 def test_tables_hide_no_column_at_1440_and_none_scrolls_down(site, browser):
     found = []
     with watched(browser, found) as page:
-        for name in [*RESULTS, "explorer", "own-recordings", "leakage"]:
+        for name in [*RESULTS, "explorer", "own-recordings", "leakage", "models", "corpora"]:
             page.goto((site / "notebooks" / f"{name}.html").as_uri())
             page.evaluate(OPEN)
             page.wait_for_timeout(50)  # the boxes in them are fitted when they open
