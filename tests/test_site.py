@@ -505,6 +505,7 @@ def test_on_a_phone_panels_stand_below_each_other(site, browser):
         assert len(boxes) >= 3  # two panels and the legend at least
         assert all(a["y"] + a["height"] <= b["y"] + 1 for a, b in itertools.pairwise(boxes))
         assert max(box["x"] + box["width"] for box in boxes) <= 390
+        assert panels.first.locator(".mark").count() == 0  # what colours mean comes before all panels
         panels.nth(1).locator(".mark").first.focus()
         assert "tested on" in page.locator("figure#fig-same output.mark-said").inner_text()
     assert found == []

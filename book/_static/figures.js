@@ -44,7 +44,7 @@
   }
 
   // On a phone, panels stand below each other: copies of the drawing, each with a window on one panel. An axis that a
-  // panel shares with its neighbour, who alone has its numbers, is copied to it.
+  // panel shares with its neighbour, who alone has its numbers, is copied to it. What colours mean comes first.
   function stack(svg) {
     const groups = [...svg.querySelectorAll("g[id*='-axes_']")].filter((axes) => axes.querySelector("path"));
     const places = groups.map((axes) => axes.querySelector("g[id*='-patch_']").getBBox());
@@ -66,7 +66,7 @@
       lend(place, 0, "x", "y");
     });
     const legends = [...svg.querySelectorAll("g[id*='-figure_'] > g[id*='-legend_']")];
-    const windows = [...groups, ...legends].map((group) => {
+    const windows = [...legends, ...groups].map((group) => {
       const { x, y, width, height } = group.getBBox();
       const copy = svg.cloneNode(true);
       for (const other of copy.querySelectorAll("g[id*='-axes_'], g[id*='-legend_']")) if (other.id !== group.id && !other.closest(`[id="${group.id}"]`)) other.remove();
