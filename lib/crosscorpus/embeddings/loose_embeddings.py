@@ -87,5 +87,6 @@ def of_other_sounds(ptm: str, mirror: str | None = None) -> tuple[np.ndarray, np
         )
         whole_files.replace_file(folder / "audio" / name, write)
     table = loose_recordings.read(folder / "audio").utterances
+    table = table[table["utterance"].isin(kinds)].reset_index(drop=True)  # not those of another version
     X = embed(ptm, table, folder / "audio", folder, mirror=mirror, workers=1)
     return table["utterance"].map(kinds).to_numpy(dtype=str), X
