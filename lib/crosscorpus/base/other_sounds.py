@@ -34,7 +34,7 @@ def _sounds(n: int) -> dict[str, np.ndarray]:
         "bursts of noise": white * (np.sin(2 * np.pi * 3 * time) > 0),
         "hum of 50 Hz": 0.1 * sum(np.sin(2 * np.pi * 50 * k * time) / k for k in HARMONICS) + 0.01 * white,
         "tone of 440 Hz": 0.3 * np.sin(2 * np.pi * 440 * time),
-        "chord": 0.1 * sum(np.sin(2 * np.pi * note * time) for note in NOTES[:3]),
+        "chord": np.sum([0.1 * np.sin(2 * np.pi * note * time) for note in NOTES[:3]], axis=0),
         "melody": faded * sum(np.sin(2 * np.pi * k * turns) / k for k in HARMONICS),
         "clicks": np.where(np.arange(n) % 4000 < 20, 0.5, 0.0) + 0.001 * white,
     }
