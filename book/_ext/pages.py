@@ -179,7 +179,7 @@ def lean(notebook: dict[str, Any]) -> str:
             cell["metadata"].pop(times, None)
         for output in cell.get("outputs", []):
             for kind, value in output.get("data", {}).items():
-                if isinstance(value, list) and all(isinstance(line, str) for line in value):
+                if isinstance(value, list) and not kind.endswith("json"):  # lines of a text
                     value = "".join(value)
                 is_drawing = kind == "image/svg+xml"
                 output["data"][kind] = re.sub(r"\s*\n\s*", "\n", value) if is_drawing else value

@@ -287,7 +287,6 @@ def offer(table: pd.DataFrame | Callable[[], Iterable[pd.DataFrame]], name: str)
     if not re.fullmatch(r"[\w -]+/[a-z0-9-]+", name):
         raise ValueError(f"{name}: a table is offered as <profile>/<table>, such as demo/cross-corpus")
     profile, file = name.split("/")
-    table = stamp.on_table(table)
     links = []
     made = (lambda: [table]) if isinstance(table, pd.DataFrame) else table
 
