@@ -16,8 +16,8 @@ SNAKEMAKE := snakemake --cores $(CORES) --nolock --rerun-incomplete --logger cro
 .DEFAULT_GOAL := help
 .PHONY: help env opensmile cluster download book paper own quick predict smoke bundle merge verify pack picture listen pdf \
   folds sensitivity layers protocols reruns scaling texts noise amounts temperatures coverage rehearsal check-gpu \
-  bench-extraction bench-training bench-frames bench-layers bench-small bench-portions test test-site test-mutations \
-  test-faults test-cluster audit-packages reference lint format lock clean
+  bench-extraction bench-training bench-frames bench-layers bench-small bench-portions bench-scores test test-site \
+  test-mutations test-faults test-cluster audit-packages reference lint format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -196,6 +196,9 @@ bench-small: env ## measure what early stopping costs on small training sets; wr
 
 bench-portions: env ## measure time and memory of extraction in portions as a corpus grows; writes _build/bench/portions.json
 	@python -m benchmarks.portions
+
+bench-scores: env ## measure time and memory of scoring 100 million predictions (SHARE=0.1: a tenth); writes _build/bench/scores.json
+	@python -m benchmarks.scores --share $(or $(SHARE),1)
 
 lint: env ## style, format, types, order of imports and spelling
 	@ruff check

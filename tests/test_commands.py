@@ -80,6 +80,7 @@ NOT_HERE = {
     "make bench-frames": LONG,
     "make bench-small": LONG,
     "make bench-portions": LONG,
+    "make bench-scores": LONG,
     "snakemake --workflow-profile profiles/slurm --configfile profiles/paper.yaml --config gpus=1 "
     "hours_per_job=8": CLUSTER,
     "python -m crosscorpus.embeddings portion --model mfcc --corpus emodb --number 1 --of 2": PORTION,

@@ -7,7 +7,16 @@ import pytest
 from crosscorpus.book import tables
 from crosscorpus.corpora import file_lists, utterance_tables
 from crosscorpus.protocols import folds, protocol_settings
-from crosscorpus.scores import guard_parts, guards, guards_of_predictions, guards_of_scores, hard_guards, metrics
+from crosscorpus.scores import (
+    count_tables,
+    guard_parts,
+    guards,
+    guards_of_predictions,
+    guards_of_scores,
+    guards_of_units,
+    hard_guards,
+    metrics,
+)
 from crosscorpus.training import unit_of_work
 from crosscorpus.verdict import published_tables
 
@@ -1049,3 +1058,41 @@ def test_a_large_part_held_out_trips(n_train, n_validation, trips, history):
     assert len(tripped) == trips
     if trips:
         assert tripped["message"].item() == "31 of 100 utterances held out for early stopping"
+
+
+# -- from counts ----------------------------------------------------------------------------------------------
+
+
+def from_counts(predictions, history, utterances):
+    """What guards say from counts, and the test folds whose rows they ask for."""
+    speakers = utterances.assign(speaker=utterances["utterance"].str[-1])
+    units = [part for _, part in predictions.groupby(guard_parts.UNIT, sort=False)]
+    counted = count_tables.joined([metrics.as_counts(unit, speakers) for unit in units])
+    found = pd.concat([guards_of_units.of_rows(unit, utterances) for unit in units], ignore_index=True)
+    may_be = guards_of_units.perhaps_same(found, counted)
+    rows = predictions.merge(may_be[guard_parts.TEST_FOLD].astype(predictions[guard_parts.TEST_FOLD].dtypes))
+    return guards.check_results(counted, history, utterances, guards_of_units.with_same(found, rows)), may_be
+
+
+def test_guards_say_the_same_from_counts(predictions, history, utterances):
+    here, there = rows_of(predictions, **ONE_FOLD), rows_of(predictions, **{**ONE_FOLD, "seed": 0})
+    other = rows_of(predictions, **{**ONE_FOLD, "ptm": "x-vector", "seed": 0})
+    predict(predictions, here, "anger")
+    predictions.loc[other, [*P, "predicted"]] = predictions.loc[there, [*P, "predicted"]].to_numpy()
+    predictions[P] = predictions[P].astype(np.float32)
+    predictions.loc[rows_of(predictions, **{**ONE_FOLD, "fold": 1}), P] = np.float32(0.2)
+    predictions.loc[rows_of(predictions, **{**ONE_FOLD, "fold": 5}), "p_fear"] = np.nan
+    predictions = predictions.drop(index=rows_of(predictions, **{**ONE_FOLD, "seed": 0, "fold": 2}).idxmax())
+    tripped, may_be = from_counts(predictions, history, utterances)
+    rows = guards.check_results(predictions, history, utterances)
+    assert {"utterances", "probabilities", "single class", "constant", "same predictions"} <= set(rows["guard"])
+    pd.testing.assert_frame_equal(tripped, rows)
+    assert tripped.attrs == rows.attrs
+    assert set(may_be["fold"]) >= {3}
+    assert len(may_be) < predictions.groupby(guard_parts.TEST_FOLD).ngroups / 5
+
+
+def test_honest_results_are_honest_from_counts(predictions, history, utterances):
+    tripped, _ = from_counts(predictions, history, utterances)
+    assert tripped.empty
+    assert tripped.attrs == guards.check_results(predictions, history, utterances).attrs

@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, recall_score
 
-from crosscorpus.scores import label_sets, metrics
+from crosscorpus.scores import confusions, label_sets, metrics
 
 FIVE = ["anger", "disgust", "fear", "happiness", "sadness"]
 
@@ -204,7 +204,7 @@ def test_recalls_are_over_folds_and_seeds_together():
     np.testing.assert_allclose(recalls["recall"], [100 * 5 / 6, 100 * 5 / 6])
     expected = recall_score(table["emotion"], table["predicted"], average=None)
     np.testing.assert_allclose(recalls["recall"], 100 * expected)
-    np.testing.assert_allclose(recalls["recall"], np.diag(metrics.confusion(table, ["a", "f"])))
+    np.testing.assert_allclose(recalls["recall"], np.diag(confusions.percent(table, ["a", "f"])))
 
 
 def test_recalls_of_cells_are_apart():
@@ -408,27 +408,27 @@ def test_two_speakers_of_one_utterance_are_an_error():
 
 
 def test_confusion_is_in_percent_of_each_true_emotion():
-    matrix = metrics.confusion(predictions("aaaaff", "aaaffa"), ["a", "f"])
+    matrix = confusions.percent(predictions("aaaaff", "aaaffa"), ["a", "f"])
     np.testing.assert_allclose(matrix, [[75, 25], [50, 50]])
     assert list(matrix.index) == list(matrix.columns) == ["a", "f"]
 
 
 def test_confusion_keeps_the_given_order():
-    matrix = metrics.confusion(predictions("aaaaff", "aaaffa"), ["f", "a"])
+    matrix = confusions.percent(predictions("aaaaff", "aaaffa"), ["f", "a"])
     np.testing.assert_allclose(matrix, [[50, 50], [25, 75]])
 
 
 @pytest.mark.filterwarnings("error")
 def test_an_emotion_without_utterances_has_no_confusions():
-    matrix = metrics.confusion(predictions("aa", "af"), ["a", "f"])
+    matrix = confusions.percent(predictions("aa", "af"), ["a", "f"])
     np.testing.assert_allclose(np.nan_to_num(matrix.to_numpy()), [[50, 50], [0, 0]])
 
 
 def test_the_largest_confusion_is_off_the_diagonal():
     matrix = pd.DataFrame([[90, 10, 0], [5, 75, 20], [0, 30, 70]], index=list("afs"), columns=list("afs"))
-    assert metrics.largest_confusion(matrix) == {"true": "s", "predicted": "f", "percent": 30.0}
+    assert confusions.largest(matrix) == {"true": "s", "predicted": "f", "percent": 30.0}
 
 
 def test_the_largest_confusion_of_a_real_table():
-    found = metrics.largest_confusion(metrics.confusion(predictions("aaaaff", "aaaffa"), ["a", "f"]))
+    found = confusions.largest(confusions.percent(predictions("aaaaff", "aaaffa"), ["a", "f"]))
     assert found == {"true": "f", "predicted": "a", "percent": 50.0}

@@ -9,7 +9,7 @@ from crosscorpus.base import known_names, table_files, versions
 from crosscorpus.corpora import file_lists, utterance_tables
 from crosscorpus.embeddings import corpus_scans, store, store_folders
 from crosscorpus.protocols import folds, protocol_settings
-from crosscorpus.scores import guard_parts, guards, metrics
+from crosscorpus.scores import comparison, guard_parts, guards, metrics
 from crosscorpus.training import count_files, engine, evaluate, prediction_files, unit_of_work
 
 FAST = protocol_settings.load("epochs=2,fcn_widths=8")
@@ -304,7 +304,7 @@ def test_counts_are_written_beside_predictions_and_score_the_same(stored, monkey
     utterances = pd.concat([e.utterances for e in stored.values()])
     with monkeypatch.context() as only:
         only.setattr(metrics, "as_counts", None)  # they are there
-        counted, _ = evaluate.grid(*SIDES, counted=True)
+        counted = evaluate.results(*SIDES).counts
     for of in (lambda t: metrics.per_fold(t), lambda t: metrics.interval(t, utterances, n_resamples=20)):
         pd.testing.assert_frame_equal(of(counted), of(predictions), check_exact=True)
 
@@ -313,26 +313,56 @@ SIDES = (["whisper-base"], ["emodb"], ["emodb", "aesdd"], ["logistic"], ["strati
 
 
 def test_counts_that_are_missing_damaged_or_stale_are_made_again(stored, build_folder):
-    counted, _ = evaluate.grid(*SIDES, counted=True)
+    counted = evaluate.results(*SIDES).counts
     (file,) = (build_folder / "counts").rglob("*.parquet")
     (of_rows,) = (p for p in (build_folder / "predictions").rglob("*.parquet") if "history" not in p.name)
     assert count_files.file_of(of_rows) == file
     whole = file.read_bytes()
     for damage in (file.unlink, lambda: file.write_bytes(whole[:100]), lambda: file.write_bytes(b"")):
         damage()
-        pd.testing.assert_frame_equal(evaluate.grid(*SIDES, counted=True)[0], counted)
+        pd.testing.assert_frame_equal(evaluate.results(*SIDES).counts, counted)
         assert file.read_bytes() == whole
     rows = pd.read_parquet(of_rows)
     table_files.write(rows.assign(predicted="anger"), of_rows, table_files.read_record(of_rows))
-    assert set(evaluate.grid(*SIDES, counted=True)[0]["predicted"]) == {"anger"}
+    assert set(evaluate.results(*SIDES).counts["predicted"].dropna()) == {"anger"}
 
 
 def test_counts_follow_the_names_of_speakers(stored, monkeypatch):
-    counted, _ = evaluate.grid(*SIDES, counted=True)
+    counted = evaluate.results(*SIDES).counts
     renamed = {
         corpus: dataclasses.replace(e, utterances=e.utterances.assign(speaker=e.utterances["speaker"] + "!"))
         for corpus, e in stored.items()
     }
     stored.update(renamed)
-    again, _ = evaluate.grid(*SIDES, counted=True)
-    assert list(again["cluster"]) == [f"{name}!" for name in counted["cluster"]]
+    again = evaluate.results(*SIDES).counts
+    assert list(again["cluster"]) == [f"{name}!" if name else "" for name in counted["cluster"]]
+
+
+def test_results_are_those_of_rows_and_read_none(stored, monkeypatch):
+    how = {"workers": 1}
+    run = evaluate.results(*SIDES, **how)
+    utterances = pd.concat([e.utterances for e in stored.values()], ignore_index=True)
+    rows, read, opened = run.rows(), pd.read_parquet, []
+    monkeypatch.setattr(pd, "read_parquet", lambda file, **more: opened.append(file) or read(file, **more))
+    run = evaluate.results(*SIDES, **how)
+    tripped, of_rows = run.tripped(utterances), guards.check_results(rows, run.history, utterances)
+    pd.testing.assert_frame_equal(tripped, of_rows)
+    assert tripped.attrs == of_rows.attrs
+    within = guards.check_results(rows[rows["test_corpus"] == "emodb"], run.history, utterances)
+    assert run.tripped(utterances, within=True).attrs == within.attrs
+    assert {file.parents[2].name for file in opened} == {"counts", "found", "predictions"}
+    assert all("history" in file.name for file in opened if file.parents[2].name == "predictions")
+    pd.testing.assert_frame_equal(pd.concat(list(run.each()), ignore_index=True), rows)
+
+
+def test_what_both_regimes_test_is_looked_up_in_rows(stored):
+    both = (*SIDES[:4], ["stratified", "speaker"], *SIDES[5:])
+    *_, file = (made for made, _ in evaluate.results(*both, workers=1).files)
+    rows = pd.read_parquet(file)
+    table_files.write(rows.drop(index=rows.index[::9]), file, table_files.read_record(file))
+    run, utterances = evaluate.results(*both, workers=1), stored["emodb"].utterances
+    rows = run.rows()
+    rows = rows[rows["test_corpus"] == "emodb"]
+    assert set(rows.groupby("utterance")["regime"].nunique()) == {1, 2}
+    expected = comparison.leakage(rows, utterances)
+    pd.testing.assert_frame_equal(comparison.leakage(run.in_both_regimes()), expected, check_exact=True)

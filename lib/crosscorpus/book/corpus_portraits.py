@@ -8,7 +8,7 @@ import pandas as pd
 from crosscorpus.corpora import corpus_registry, utterance_tables
 from crosscorpus.embeddings import store_folders
 from crosscorpus.protocols.protocol_settings import Protocol
-from crosscorpus.scores import label_sets, metrics
+from crosscorpus.scores import count_tables, label_sets, metrics
 from crosscorpus.training import evaluate, unit_of_work
 
 NONE = (
@@ -74,32 +74,32 @@ def speakers(read: Mapping[str, utterance_tables.Scan]) -> pd.DataFrame:
 
 
 def grid(corpus_ids: Sequence[str], run: SimpleNamespace, settings: Protocol) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return predictions and learning curves of a chapter's whole grid, or none where it has nothing of a corpus.
+    """Return counts and learning curves of a chapter's whole grid, or none where it has nothing of a corpus.
 
     `run` are the parameters of the chapter: ptms, corpora, heads, baselines, regimes, seeds, source and workers.
     The grid is that of the chapters before, so that nothing is trained for this alone.
     """
-    nothing = pd.DataFrame(columns=[*unit_of_work.COLUMNS]), pd.DataFrame(columns=[*unit_of_work.UNIT, "fold"])
+    nothing = pd.DataFrame(columns=count_tables.COLUMNS), pd.DataFrame(columns=[*unit_of_work.UNIT, "fold"])
     if not corpus_ids:
         return nothing
     sides = (run.ptms, run.corpora, run.corpora, [*run.heads, *run.baselines], run.regimes, run.seeds)
     how = {"source": run.source, "workers": run.workers, "may_be_empty": True}
     try:
-        return evaluate.grid(*sides, settings, **how)
+        made = evaluate.results(*sides, settings, **how)
+        return made.counts, made.history
     except store_folders.NotStoredError:
         return nothing
 
 
-def scores(predictions: pd.DataFrame, corpus_ids: Sequence[str], source: str) -> pd.DataFrame:
+def scores(counts: pd.DataFrame, corpus_ids: Sequence[str]) -> pd.DataFrame:
     """Return intervals of the cells in which one of some corpora is trained or tested on; same-corpus ones first.
 
     Columns are those of `metrics.interval`.
     """
-    own = predictions["train_corpus"].isin(corpus_ids) | predictions["test_corpus"].isin(corpus_ids)
-    here = predictions[own]
+    here = counts[counts["train_corpus"].isin(corpus_ids) | counts["test_corpus"].isin(corpus_ids)]
     if not len(here):
         return pd.DataFrame(columns=[*metrics.CELL, "accuracy", *label_sets.COLUMNS])
-    return here_first(metrics.interval(here, evaluate.utterances(here["test_corpus"].unique(), source)))
+    return here_first(metrics.interval(here))
 
 
 def here_first(table: pd.DataFrame) -> pd.DataFrame:

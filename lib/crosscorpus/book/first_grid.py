@@ -82,13 +82,10 @@ def make(corpora: Sequence[str], model: str, mirror: str | None = None, workers:
     if len(here) < 2:
         raise model_registry.NotAvailableError("Nothing can be compared: a grid needs two corpora or more")
     settings, heads = protocol_settings.load(""), list(baselines.BASELINES)
-    predictions, history = evaluate.grid(
-        [model], here, here, heads, [REGIME], [0], settings, source="any", workers=1
-    )
-    utterances = evaluate.utterances(here, "any")
-    tripped = guards.check_results(predictions, history, utterances)
-    scores = guards.mark(metrics.summary(metrics.per_fold(predictions)), tripped)
-    intervals = guards.mark(metrics.interval(predictions, utterances), tripped)
+    run = evaluate.results([model], here, here, heads, [REGIME], [0], settings, source="any", workers=1)
+    tripped = run.tripped(evaluate.utterances(here, "any"))
+    scores = guards.mark(metrics.summary(metrics.per_fold(run.counts)), tripped)
+    intervals = guards.mark(metrics.interval(run.counts), tripped)
     said = cells.sentences(evaluate.left_out(here, [REGIME], settings, "any"))
     said += [f"† {message}" for message in dict.fromkeys(tripped["message"])]
     return write(scores, intervals, settings, said)

@@ -94,7 +94,7 @@ def main() -> None:
     ids = profile["corpora"]
     sides = ([profile["ptm"]], ids, ids, profile["heads"], profile["regimes"], profile["seeds"])
     settings = protocol_settings.load(profile["overrides"])
-    counts, _ = evaluate.grid(*sides, settings, source=profile["source"], counted=True)
+    counts = evaluate.results(*sides, settings, source=profile["source"]).counts
     intervals, means = metrics.interval(counts), metrics.summary(metrics.per_fold(counts))
     figure_colours.use_style()
     fig = score_figures.scores_beside_paper(published_tables.beside(intervals, means))

@@ -14,7 +14,7 @@ from crosscorpus.base import shown_names
 from crosscorpus.book import figure_colours
 from crosscorpus.corpora import corpus_registry
 from crosscorpus.models import model_registry
-from crosscorpus.scores import label_sets, metrics
+from crosscorpus.scores import confusions, label_sets, metrics
 
 METRIC_NAMES = {"accuracy": "accuracy (%)", "uar": "UAR (%)", "macro_f1": "macro-F1 (%)"}
 NOTHING = "There is nothing to choose from yet: embeddings are missing."
@@ -76,7 +76,7 @@ def predictions(table: pd.DataFrame, emotions: Sequence[str], regime: str = "") 
     Parameters
     ----------
     table
-        The predictions table.
+        Predictions, or their counts.
     emotions
         Rows and columns, in this order.
     regime
@@ -84,8 +84,6 @@ def predictions(table: pd.DataFrame, emotions: Sequence[str], regime: str = "") 
     """
     if not len(table):
         return Markdown(NOTHING)
-    from sklearn.metrics import confusion_matrix  # slow to import, and needed for this table alone
-
     columns: dict[str, Callable[[str], str]] = {
         "ptm": lambda ptm: model_registry.get(ptm).name,
         "head": shown_names.head_name,
@@ -97,7 +95,7 @@ def predictions(table: pd.DataFrame, emotions: Sequence[str], regime: str = "") 
     values["regime"].sort(key=lambda one: one != regime)
     matrices = {}
     for cell, part in table.groupby(list(columns), sort=False):
-        counts = confusion_matrix(part["emotion"], part["predicted"], labels=list(emotions))
+        counts = confusions.matrix(part, emotions).to_numpy()
         where = [values[column].index(value) for column, value in zip(columns, cell, strict=True)]
         matrices[_key(*where)] = counts.tolist()
     labels = ["model", "head", "folds", "trained on", "tested on"]

@@ -1,15 +1,18 @@
 """Every table of the book, in one style."""
 
+import contextlib
 import functools
 import gzip
 import hashlib
 import html
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from urllib.parse import quote
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 from IPython.display import HTML, Markdown
 from pandas.io.formats.style import Styler
 
@@ -246,7 +249,7 @@ def rendered(style: Styler, links: str = "") -> HTML:
     return HTML(box + links)
 
 
-def offer(table: pd.DataFrame, name: str) -> HTML:
+def offer(table: pd.DataFrame | Callable[[], Iterable[pd.DataFrame]], name: str) -> HTML:
     """Write a table for download, as CSV and as Parquet, and return the links.
 
     The files are `_build/<profile>/downloads/<table>.csv` and `.parquet`, and have the table's own names of
@@ -257,7 +260,7 @@ def offer(table: pd.DataFrame, name: str) -> HTML:
     Parameters
     ----------
     table
-        What is offered, without its index.
+        What is offered, without its index; or what gives it in parts with the same columns, one at a time.
     name
         `<profile>/<table>`, such as "demo/cross-corpus".
 
@@ -270,10 +273,10 @@ def offer(table: pd.DataFrame, name: str) -> HTML:
         raise ValueError(f"{name}: a table is offered as <profile>/<table>, such as demo/cross-corpus")
     profile, file = name.split("/")
     links = []
-    smaller = functools.partial(table.to_parquet, compression="zstd")
-    for kind, write in (("csv", table.to_csv), ("parquet", smaller)):
+    parts = (lambda: [table]) if isinstance(table, pd.DataFrame) else table
+    for kind, write in (("csv", _write_csv), ("parquet", _write_parquet)):
         path = paths.BUILD / profile / "downloads" / f"{file}.{kind}"
-        whole_files.replace_file(path, functools.partial(write, index=False))
+        whole_files.replace_file(path, functools.partial(write, parts))
         if kind == "csv":
             path = _compressed(path)
         size, label = path.stat().st_size / 1e6, {"csv": "CSV", "parquet": "Parquet"}[kind]
@@ -284,8 +287,23 @@ def offer(table: pd.DataFrame, name: str) -> HTML:
             links.append(f'<a href="{address}" download>{label}</a> ({shown})')
         else:
             links.append(f"{label} (too large for a site, {shown}: the command at the end of this page writes it)")
-    rows = f"{len(table):,} rows"
+    rows = f"{pq.read_metadata(path).num_rows:,} rows"
     return HTML(f'<p class="downloads">Download {file.replace("-", " ")}, {rows}: {", ".join(links)}</p>')
+
+
+def _write_csv(parts: Callable[[], Iterable[pd.DataFrame]], path: Path) -> None:
+    with path.open("w", encoding="utf-8", newline="") as opened:
+        for number, part in enumerate(parts()):
+            part.to_csv(opened, index=False, header=number == 0)
+
+
+def _write_parquet(parts: Callable[[], Iterable[pd.DataFrame]], path: Path) -> None:
+    with contextlib.ExitStack() as stack:
+        writer = None
+        for part in parts():
+            rows = pa.Table.from_pandas(part, preserve_index=False)
+            writer = writer or stack.enter_context(pq.ParquetWriter(path, rows.schema, compression="zstd"))
+            writer.write_table(rows)
 
 
 def marks(table: pd.DataFrame, full: str) -> HTML:

@@ -6,6 +6,7 @@ Modules, in the order in which data flows through them:
 - `count_tables`: tables of counts: how many test utterances, instead of which
 - `label_sets`: which emotions a cell is scored on, and which cells may be averaged, ranked or coloured together
 - `metrics`: scores from the table of predictions, or of their counts (`count_tables`), alone
+- `confusions`: which emotion is taken for which, from predictions or their counts
 - `comparison`: which models differ: paired tests on the same test utterances
 - `model_ranks`: mean ranks of models over blocks
 - `granularity`: which printed values a score can have: exact arithmetic on counts, folds and decimals
@@ -13,6 +14,7 @@ Modules, in the order in which data flows through them:
 - `guard_parts`: what all guards share: keys of tables, what is needed of them, and the form of a finding
 - `hard_guards`: hard guards: what stops a run with `GuardError`
 - `guards_of_predictions`: soft guards on tables of predictions: utterances, probabilities, classes, copies
+- `guards_of_units`: soft guards that must see every row of predictions, one unit of work after the other
 - `guards_of_scores`: soft guards on scores and learning curves
 - `guards`: guards: what must not be true of an honest run, looked for in its tables
 """

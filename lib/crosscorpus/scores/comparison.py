@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -151,14 +152,25 @@ def over_models(predictions: pd.DataFrame) -> pd.DataFrame:
     return predictions.assign(ptm="mean of models", seed=repetition)
 
 
-def leakage(predictions: pd.DataFrame, utterances: pd.DataFrame) -> pd.DataFrame:
+def in_both_regimes(table: pd.DataFrame, cell: Sequence[str]) -> pd.DataFrame:
+    """Return the rows of predictions whose utterance both dealt regimes test in a cell.
+
+    Of counts, the rows of cells that are there in both; they must be of the same utterances, or `pairs` says so.
+    """
+    table = table[table["regime"].isin(protocol_settings.DEALT)]
+    keys = [*cell] if count_tables.holds_counts(table) else [*cell, "utterance"]
+    number = table.groupby(keys, sort=False, observed=True).ngroup().to_numpy()
+    return table[table["regime"].astype(str).groupby(number).transform("nunique") == 2]
+
+
+def leakage(predictions: pd.DataFrame, utterances: pd.DataFrame | None = None) -> pd.DataFrame:
     """Return what it is worth that test speakers were heard in training, on the same test utterances.
 
     Parameters
     ----------
     predictions, utterances
-        As of `pairs`, but no counts, which do not say which utterances both regimes have; same-corpus cells in
-        both regimes are compared, and nothing else is looked at.
+        As of `pairs`, counts being of utterances that both regimes have; same-corpus cells in both regimes are
+        compared, and nothing else is looked at.
 
     Returns
     -------
@@ -166,18 +178,14 @@ def leakage(predictions: pd.DataFrame, utterances: pd.DataFrame) -> pd.DataFrame
     (the first minus the second, in percentage points), low and high (its interval), p and p_adjusted (Benjamini
     and Hochberg), n_utterances, n_clusters. Without rows where one of the regimes is missing.
     """
-    same = predictions[predictions["train_corpus"] == predictions["test_corpus"]]
-    same = same[same["regime"].isin(protocol_settings.DEALT)]
-    keys = ["ptm", "head", "test_corpus", "utterance"]
-    same = same[same.groupby(keys)["regime"].transform("nunique") == 2]
+    cell = ["ptm", "head", "test_corpus"]
+    same = in_both_regimes(predictions[predictions["train_corpus"] == predictions["test_corpus"]], cell)
     columns = ["ptm", "head", "corpus", "stratified", "speaker", "difference", "low", "high", "p", "p_adjusted"]
     columns += ["n_utterances", "n_clusters"]
     if not len(same):
         return pd.DataFrame(columns=columns)
     table = pairs(same, utterances, "regime", baseline="speaker", correction="bh")
-    cell = ["ptm", "head", "test_corpus"]
-    right = 100.0 * (same["emotion"] == same["predicted"])
-    accuracy = right.groupby([same[column] for column in (*cell, "regime")]).mean().unstack()
+    accuracy = count_tables.accuracy(same, [*cell, "regime"]).unstack()
     return table.join(accuracy, on=cell).rename(columns={"test_corpus": "corpus"})[columns]
 
 
@@ -202,7 +210,7 @@ def domain_loss(predictions: pd.DataFrame, utterances: pd.DataFrame | None = Non
     for target, part in predictions.groupby("test_corpus", sort=False):
         own = part[part["train_corpus"] == target]
         for source, other in part[part["train_corpus"] != target].groupby("train_corpus", sort=False):
-            if set(own["emotion"]) != set(other["emotion"]):
+            if set(own["emotion"].dropna()) != set(other["emotion"].dropna()):
                 continue
             both = pd.concat([own, other])
             repetition = both.groupby(["ptm", "head", "regime", "seed"])["train_corpus"]

@@ -1,16 +1,25 @@
 """Tables of counts: how many test utterances, instead of which.
 
-They are for all scores that do not ask which.
+They are for all scores that do not ask which. Functions of `metrics`, `comparison` and `label_sets` take them or
+predictions, and return the same.
 
-A table of counts has a row for each cell, seed, fold, cluster (see `metrics.with_clusters`), true and predicted
-emotion that occurs: `KEYS`, `TIMES` (test utterances, int) and `TESTED` (uint64). It is a table of predictions in
-which alike rows are one, so functions of `metrics` and `comparison` take either and return the same. Its length
-grows with speakers and emotions, not with utterances, but for corpora that name no speaker.
+A table of counts has the columns `KEYS`, `TIMES` (test utterances) and `TESTED` (uint64), and rows of two kinds,
+as no score asks which of a speaker's utterances are in which fold:
 
-`TESTED` is the sum, modulo 2^64, of hashes of the utterances: equal where the same were tested, which is all that
-paired tests ask of them.
+- by fold: a row for each cell, seed, fold, true and predicted emotion that occurs; `cluster` is empty;
+- by cluster (see `metrics.with_clusters`): `fold` is 0, and of a mistake one side alone is told. So a cluster and
+  an emotion have three rows at most: what has the emotion and is right; what has it and is wrong, where
+  `predicted` is missing; and what is wrongly predicted to have it, where `emotion` is missing.
+
+Texts are categories, sorted, the same for both corpora and for both emotions, and all emotions that a head tells
+apart are among the latter. The length of a table grows with
+speakers and emotions, not with utterances, but for corpora that name no speaker.
+
+`TESTED` is the sum, modulo 2^64, of hashes of the utterances in rows by cluster: equal where the same were tested,
+which is all that paired tests ask of them.
 """
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -19,7 +28,10 @@ import pandas as pd
 KEYS = [
     "ptm", "head", "regime", "seed", "train_corpus", "test_corpus", "fold", "cluster", "emotion", "predicted",
 ]  # fmt: skip
+TEXTS = [["ptm"], ["head"], ["regime"], ["train_corpus", "test_corpus"], ["cluster"], ["emotion", "predicted"]]
+"""Columns of texts; those together have the same categories."""
 TIMES, TESTED = "times", "tested"
+COLUMNS = [*KEYS, TIMES, TESTED]
 CELL = ["ptm", "head", "regime", "train_corpus", "test_corpus"]
 
 
@@ -28,25 +40,77 @@ def holds_counts(table: pd.DataFrame) -> bool:
     return TIMES in table
 
 
+def rows_by(table: pd.DataFrame, unit: str) -> pd.DataFrame:
+    """Return the rows by "fold" or by "cluster" of a table of counts; of predictions, all."""
+    return table[(table["fold"] == 0) == (unit == "cluster")] if holds_counts(table) else table
+
+
 def times(table: pd.DataFrame) -> np.ndarray:
     """Return for how many test utterances each row stands, int [rows]: 1 in a table of predictions."""
     return table[TIMES].to_numpy() if holds_counts(table) else np.ones(len(table), dtype=int)
 
 
+def total(table: pd.DataFrame) -> int:
+    """Return how many predictions a table has or counts."""
+    return int(times(rows_by(table, "fold")).sum())
+
+
 def of_clustered(predictions: pd.DataFrame) -> pd.DataFrame:
     """Return the counts of predictions that have the column `cluster`; cells stay in their order."""
-    if not len(predictions):
-        return pd.DataFrame(columns=[*KEYS, TIMES, TESTED]).astype({TIMES: int, TESTED: np.uint64})
-    number = predictions.groupby(KEYS, sort=False, observed=True).ngroup().to_numpy()
-    counted = predictions.loc[~predictions.duplicated(KEYS), KEYS].reset_index(drop=True)
-    hashes = pd.util.hash_pandas_object(predictions[["utterance", "emotion"]].astype(str), index=False)
-    return counted.assign(**{TIMES: np.bincount(number), TESTED: _sums(hashes.to_numpy(), number, len(counted))})
+    hashes = pd.util.hash_pandas_object(predictions[["utterance", "emotion"]].astype(str), index=False).to_numpy()
+    classes = [column.removeprefix("p_") for column in predictions if column.startswith("p_")]
+    table = _categories(predictions[KEYS].reset_index(drop=True), classes)
+    right, none = table["emotion"] == table["predicted"], np.zeros_like(hashes)
+    own = table.assign(fold=0)
+    return joined(
+        [
+            _counted(table.assign(cluster=""), none),
+            _counted(own.assign(predicted=own["predicted"].where(right)), hashes),
+            _counted(own.assign(emotion=own["emotion"].where(right))[~right], none[~right]),
+        ]
+    )
+
+
+def _counted(table: pd.DataFrame, hashes: np.ndarray) -> pd.DataFrame:
+    """Return a row for each different one, in the order of the first; faster by numbers than by a groupby."""
+    number = np.zeros(len(table), dtype=np.int64)
+    for column in KEYS:
+        codes, values = pd.factorize(table[column])
+        number = pd.factorize(number * (len(values) + 1) + codes)[0]
+    rows = table[~pd.Series(number, table.index).duplicated()]
+    counted = {TIMES: np.bincount(number, minlength=len(rows)), TESTED: _sums(hashes, number, len(rows))}
+    return _categories(rows.assign(**counted))
+
+
+def joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Return tables of counts, one below the other."""
+    each = {column: [table[column] for table in tables] for column in COLUMNS}
+    texts = {*itertools.chain(*TEXTS)}
+    return _categories(
+        pd.DataFrame(
+            {
+                column: pd.api.types.union_categoricals(parts) if column in texts else np.concatenate(parts)
+                for column, parts in each.items()
+            }
+        )
+    )
+
+
+def _categories(table: pd.DataFrame, emotions: Sequence[str] = ()) -> pd.DataFrame:
+    found: dict[str, pd.Series] = {}
+    for together in TEXTS:
+        texts = {column: table[column].astype("category") for column in together}
+        more = emotions if "emotion" in texts else ()
+        known = sorted({*itertools.chain(more, *(text.cat.categories for text in texts.values()))})
+        found |= {column: text.cat.set_categories(known) for column, text in texts.items()}
+    small = {column: kind for column, kind in (("fold", np.int16), (TIMES, np.int32)) if column in table}
+    return table.assign(**found).astype(small)
 
 
 def tested(table: pd.DataFrame, by: Sequence[str]) -> pd.Series:
-    """Return the sums of `TESTED` of each group of a table of counts."""
-    grouped = table.groupby(list(by), sort=True, observed=True)
-    sums = _sums(table[TESTED].to_numpy(), grouped.ngroup().to_numpy(), grouped.ngroups)
+    """Return the sums of `TESTED` of each group of a table of counts; rows without an emotion have none."""
+    grouped = rows_by(table.dropna(subset="emotion"), "cluster").groupby(list(by), sort=True, observed=True)
+    sums = _sums(grouped.obj[TESTED].to_numpy(), grouped.ngroup().to_numpy(), grouped.ngroups)
     return pd.Series(sums, grouped.size().index)
 
 
@@ -75,16 +139,24 @@ def utterances(table: pd.DataFrame, by: Sequence[str]) -> pd.Series:
     if not holds_counts(table):
         return table.groupby(list(by), sort=False, observed=True)["utterance"].nunique()
     inner = [column for column in (*CELL, "seed") if column in table and column not in by]
-    each = table.groupby([*by, *inner], sort=False, observed=True)[TIMES].sum()
-    return each.groupby(level=list(range(len(by))), sort=False).max()
+    each = rows_by(table, "fold").groupby([*by, *inner], sort=False, observed=True)[TIMES].sum()
+    return _texts(each.groupby(level=list(range(len(by))), sort=False, observed=True).max().astype(int))
 
 
 def accuracy(table: pd.DataFrame, by: Sequence[str]) -> pd.Series:
     """Return the accuracy of each group, in percent, in the order of the table."""
-    n = times(table)
-    right = (table["emotion"].astype(str) == table["predicted"].astype(str)).to_numpy()
-    sums = table[list(by)].assign(right=100.0 * n * right, n=n).groupby(list(by), sort=False, observed=True).sum()
-    return sums["right"] / sums["n"]
+    rows = rows_by(table, "fold")
+    n, right = times(rows), (rows["emotion"].astype(str) == rows["predicted"].astype(str)).to_numpy()
+    sums = rows[list(by)].assign(right=100.0 * n * right, n=n).groupby(list(by), sort=False, observed=True).sum()
+    return _texts(sums["right"] / sums["n"])
+
+
+def _texts(of_groups: pd.Series) -> pd.Series:
+    """Return values of groups with texts for categories in the index."""
+    keys = of_groups.index.to_frame(index=False)
+    keys = keys.astype({column: str for column in keys if keys[column].dtype == "category"})
+    index = pd.MultiIndex.from_frame(keys) if keys.shape[1] > 1 else pd.Index(keys.iloc[:, 0])
+    return of_groups.set_axis(index)
 
 
 def _sums(hashes: np.ndarray, number: np.ndarray, n: int) -> np.ndarray:

@@ -1,5 +1,6 @@
 """What all guards share: keys of tables, what is needed of them, and the form of a finding."""
 
+import itertools
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from crosscorpus.protocols import folds
+from crosscorpus.scores import count_tables
 
 UNIT = ["ptm", "head", "regime", "seed", "train_corpus"]
 TRAINING = [*UNIT, "fold"]
@@ -31,18 +33,25 @@ def training_fold(fold: int, n_folds: int) -> int:
 
 
 def report(
-    guard: str, checked: pd.DataFrame, bad: "pd.Series[bool]", message: Callable[[Any], str]
+    guard: str,
+    checked: pd.DataFrame,
+    bad: "pd.Series[bool]",
+    message: Callable[[Any], str],
+    every: bool = False,
 ) -> pd.DataFrame:
     # `checked` has a row for each thing looked at, with those columns of TEST_FOLD that name it.
-    """Return what a guard found: a row for each of `checked` that is `bad`."""
-    rows = checked[bad.to_numpy(dtype=bool)]
+    """Return what a guard found: a row for each of `checked` that is `bad`; or for all, with an empty message."""
+    is_bad = bad.to_numpy(dtype=bool)
+    rows = checked if every else checked[is_bad]
     table = pd.DataFrame(index=range(len(rows)), columns=COLUMNS)
     for column in TEST_FOLD:
         kind = "Int64" if column in ("seed", "fold") else str
         blank = pd.NA if column in ("seed", "fold") else ""
         table[column] = pd.Series(rows[column].to_numpy() if column in rows else blank, table.index, dtype=kind)
     table["guard"] = pd.Series(guard, table.index, dtype=str)
-    table["message"] = pd.Series([message(row) for row in rows.itertuples()], table.index, dtype=str)
+    said = [message(row) if is_bad[at] else "" for at, row in enumerate(checked.itertuples())]
+    said = said if every else list(itertools.compress(said, is_bad))
+    table["message"] = pd.Series(said, table.index, dtype=str)
     table.attrs["checked"] = {guard: len(checked)}
     return table
 
@@ -70,7 +79,9 @@ def sighted(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def emotions_of(predictions: pd.DataFrame) -> list[str]:
-    """Return the emotions that predictions have probabilities of."""
+    """Return the emotions that predictions have probabilities of, or that counts of them know."""
+    if count_tables.holds_counts(predictions):
+        return list(predictions["predicted"].cat.categories)
     emotions = [column[2:] for column in predictions if column.startswith("p_")]
     if not emotions:
         raise GuardError("the table of predictions has no column p_<emotion>; make it again")

@@ -8,7 +8,14 @@ them on a page.
 
 import pandas as pd
 
-from crosscorpus.scores import guard_parts, guards_of_predictions, guards_of_scores, metrics
+from crosscorpus.scores import (
+    count_tables,
+    guard_parts,
+    guards_of_predictions,
+    guards_of_scores,
+    guards_of_units,
+    metrics,
+)
 
 GUARDS = {
     "utterances": ("cell and seed", "test utterances are missing, doubled, unknown, or with another emotion"),
@@ -28,18 +35,25 @@ GUARDS = {
 """Soft guards: what each looks at, and when it trips."""
 
 
-def check_results(predictions: pd.DataFrame, history: pd.DataFrame, utterances: pd.DataFrame) -> pd.DataFrame:
+def check_results(
+    predictions: pd.DataFrame,
+    history: pd.DataFrame,
+    utterances: pd.DataFrame,
+    found: pd.DataFrame | None = None,
+) -> pd.DataFrame:
     """Run all soft guards.
 
     Parameters
     ----------
     predictions
-        Table with `unit_of_work.COLUMNS` and `p_<emotion>`.
+        Table with `unit_of_work.COLUMNS` and `p_<emotion>`, or counts (`count_tables`).
     history
         Learning curves of the same trainings: `UNIT`, fold, epoch, loss, val_loss, train_accuracy, n_train and
         n_validation.
     utterances
         Those that have a fold, of all corpora together, once each: corpus, utterance, emotion.
+    found
+        With counts: what `guards_of_units.of_rows` says of all units, and `same_predictions` of some folds.
 
     Returns
     -------
@@ -53,22 +67,27 @@ def check_results(predictions: pd.DataFrame, history: pd.DataFrame, utterances: 
         A table is empty, lacks columns or values in them, or there is a corpus without utterances: then guards
         would find nothing because they see nothing.
     """
-    guard_parts.need_columns(
-        predictions, [*guard_parts.TEST_FOLD, "utterance", "emotion"], "the table of predictions"
-    )
+    needed = guard_parts.TEST_FOLD if found is not None else [*guard_parts.TEST_FOLD, "utterance", "emotion"]
+    guard_parts.need_columns(predictions, needed, "the table of predictions")
     guard_parts.need_columns(predictions, ["predicted"], "the table of predictions", may_miss=True)
     if not len(predictions):
         raise guard_parts.GuardError(
             "the table of predictions is empty; there is nothing to guard: run the grid first"
         )
-    slim = _slim(predictions)
-    tripped = [
-        guards_of_predictions.wrong_utterances(slim, utterances),
-        guards_of_predictions.wrong_probabilities(slim, utterances),
+    if found is None:
+        slim = _slim(predictions)
+        tripped = [
+            guards_of_predictions.wrong_utterances(slim, utterances),
+            guards_of_predictions.wrong_probabilities(slim, utterances),
+            guards_of_predictions.constant(slim),
+            guards_of_predictions.same_predictions(slim),
+        ]
+    else:
+        slim = count_tables.rows_by(predictions, "fold")
+        tripped = guards_of_units.tripped(found)
+    tripped += [
         guards_of_predictions.missing_class(slim, utterances),
         guards_of_predictions.single_class(slim),
-        guards_of_predictions.constant(slim),
-        guards_of_predictions.same_predictions(slim),
         guards_of_scores.same_scores(_scores(slim)),
     ]
     if len(history) or not slim["head"].isin(guards_of_scores.WITHOUT_CURVES).all():  # baselines alone have none
@@ -77,6 +96,7 @@ def check_results(predictions: pd.DataFrame, history: pd.DataFrame, utterances: 
             guards_of_scores.at_chance(slim, history, utterances),
             guards_of_scores.validation_share(history),
         ]
+    tripped = sorted(tripped, key=lambda part: [*GUARDS].index(next(iter(part.attrs["checked"]))))
     together = pd.concat(tripped, ignore_index=True)
     together.attrs["checked"] = {guard: n for part in tripped for guard, n in part.attrs["checked"].items()}
     return together
@@ -164,5 +184,5 @@ def _slim(predictions: pd.DataFrame) -> pd.DataFrame:
 
 
 def _scores(predictions: pd.DataFrame) -> pd.DataFrame:
-    tested = predictions.groupby(metrics.CELL, observed=True)["utterance"].nunique()
+    tested = count_tables.utterances(predictions, metrics.CELL)
     return metrics.summary(metrics.per_fold(predictions)).join(tested.rename("n_utterances"), on=metrics.CELL)

@@ -5,7 +5,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from crosscorpus.scores import guard_parts
+from crosscorpus.scores import count_tables, guard_parts
 
 CONSTANT = 1e-4
 """Probabilities that vary by less over a test fold are constant. A head moves them by far more after one epoch."""
@@ -21,7 +21,7 @@ ROUNDING = 1e-3
 """How far probabilities may be from a sum of 1: more than float32 or a table with four digits needs."""
 
 
-def wrong_utterances(predictions: pd.DataFrame, utterances: pd.DataFrame) -> pd.DataFrame:
+def wrong_utterances(predictions: pd.DataFrame, utterances: pd.DataFrame, every: bool = False) -> pd.DataFrame:
     """Find cells that are not tested on every utterance once.
 
     Expected are the utterances of the test corpus whose emotion the training corpus has, over all folds (of a
@@ -71,10 +71,11 @@ def wrong_utterances(predictions: pd.DataFrame, utterances: pd.DataFrame) -> pd.
             f"{row.absent} of {row.expected} utterances are not tested, and {row.extra} rows are of an utterance "
             "that is doubled, unknown, or has another emotion"
         ),
+        every,
     )
 
 
-def wrong_probabilities(predictions: pd.DataFrame, utterances: pd.DataFrame) -> pd.DataFrame:
+def wrong_probabilities(predictions: pd.DataFrame, utterances: pd.DataFrame, every: bool = False) -> pd.DataFrame:
     """Find test folds with probabilities that are none, or predictions that are not the most probable emotion.
 
     Emotions that the training corpus does not have must be empty. The prediction is looked for among the emotions
@@ -107,6 +108,7 @@ def wrong_probabilities(predictions: pd.DataFrame, utterances: pd.DataFrame) -> 
             f"{row.numbers} rows have an empty or infinite probability or one too many, {row.sums} do not sum to "
             f"1 or are negative, {row.others} predict an emotion that is not the most probable one tested"
         ),
+        every,
     )
 
 
@@ -141,9 +143,11 @@ def single_class(predictions: pd.DataFrame) -> pd.DataFrame:
     a true result: a head whose input is far from all it was trained on. It must then be reported as chance, not
     compared with other models. Within a corpus, look at scaling, learning rate and learning curves.
     """
-    groups = guard_parts.sighted(predictions).groupby(guard_parts.TEST_FOLD, observed=True, sort=False)
+    table = guard_parts.sighted(predictions)
+    table = table.assign(times=count_tables.times(table))
+    groups = table.groupby(guard_parts.TEST_FOLD, observed=True, sort=False)
     checked = groups.agg(
-        n=("predicted", "size"),
+        n=("times", "sum"),
         emotions=("emotion", "nunique"),
         kinds=("predicted", "nunique"),
         predicted=("predicted", "first"),
@@ -154,7 +158,7 @@ def single_class(predictions: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def constant(predictions: pd.DataFrame) -> pd.DataFrame:
+def constant(predictions: pd.DataFrame, every: bool = False) -> pd.DataFrame:
     """Find test folds of several emotions whose probabilities vary by less than `CONSTANT` between utterances.
 
     If it trips, the head does not look at its input there: the embeddings are constant, its hidden units are dead,
@@ -171,6 +175,7 @@ def constant(predictions: pd.DataFrame) -> pd.DataFrame:
         checked,
         checked["spread"] < CONSTANT,
         lambda row: f"no probability varies by more than {row.spread:.0e} over {row.n} utterances",
+        every,
     )
 
 

@@ -46,6 +46,7 @@ def counts(predictions: pd.DataFrame, unit: str) -> tuple[np.ndarray, pd.Index, 
     units, seeds
         Labels of the first two axes, sorted.
     """
+    predictions = count_tables.rows_by(predictions, unit)
     i, units = pd.factorize(predictions[unit], sort=True)
     j, seeds = pd.factorize(predictions["seed"], sort=True)
     truth, emotions = pd.factorize(predictions["emotion"], sort=True)
@@ -57,7 +58,8 @@ def counts(predictions: pd.DataFrame, unit: str) -> tuple[np.ndarray, pd.Index, 
         flat = np.ravel_multi_index((i[keep], j[keep], emotion[keep]), shape)
         return np.bincount(flat, times[keep], minlength=int(np.prod(shape))).reshape(shape)
 
-    counted = [count(truth, truth >= 0), count(guess, guess >= 0), count(truth, truth == guess)]
+    known, named = truth >= 0, guess >= 0
+    counted = [count(truth, known), count(guess, named), count(truth, known & (truth == guess))]
     return np.stack(counted, axis=-1).astype(float), units, seeds
 
 
@@ -106,6 +108,7 @@ def per_fold(predictions: pd.DataFrame) -> pd.DataFrame:
         task = _task(counted, part)
         counted = counted.swapaxes(0, 1)
         table = pd.MultiIndex.from_product([seeds, folds], names=["seed", "fold"]).to_frame(index=False)
+        table = table.astype({"seed": int, "fold": int})
         table["n"] = counted[..., N].sum(axis=-1).astype(int).ravel()
         table = table.assign(**{metric: values.ravel() for metric, values in score(counted).items()})
         table = table[table["n"] > 0]  # a fold need not have been run with every seed
@@ -376,25 +379,3 @@ def _weights(draws: np.ndarray, n: int) -> np.ndarray:
     """Return how often each of n clusters was drawn, float [resamples, n], from draws [resamples, n]."""
     row = n * np.arange(len(draws))[:, np.newaxis]
     return np.bincount((draws + row).ravel(), minlength=draws.size).reshape(draws.shape).astype(float)
-
-
-# -- confusions ------------------------------------------------------------------------
-
-
-def confusion(predictions: pd.DataFrame, emotions: list[str]) -> pd.DataFrame:
-    """Return the confusion matrix in percent of each true emotion, over all folds and seeds given.
-
-    Rows are true, columns predicted emotions.
-    """
-    from sklearn.metrics import confusion_matrix  # slow to import, and not needed for scores
-
-    answers, times = (predictions["emotion"], predictions["predicted"]), count_tables.times(predictions)
-    counts = confusion_matrix(*answers, labels=emotions, sample_weight=times, normalize="true")
-    return pd.DataFrame(100 * counts, index=emotions, columns=emotions)
-
-
-def largest_confusion(matrix: pd.DataFrame) -> dict[str, str | float]:
-    """Return the largest cell off the diagonal of a `confusion` matrix: true, predicted, percent."""
-    off = matrix.where(~np.eye(len(matrix), dtype=bool))
-    predicted = str(off.max().idxmax())
-    return {"true": str(off[predicted].idxmax()), "predicted": predicted, "percent": float(off[predicted].max())}

@@ -23,7 +23,8 @@ Modules, in the order in which data flows through them:
 - `unit_of_work`: one unit of work: a head trained on every fold of one corpus, and tested on all corpora
 - `early_stopping`: where early stopping chose an epoch by few utterances, and where none were held out at all
 - `prediction_files`: what a file of predictions is named by: a hash of all that made it
-- `count_files`: counts of stored predictions, kept by unit of work: what scores read, instead of every row
+- `count_files`: what scores and guards need of stored predictions, kept by unit of work
+- `grid_results`: what a grid gave: counts, learning curves and findings; rows where they are asked for
 - `run_records`: what is recorded of a run beside its predictions
 - `evaluate`: from embeddings to the table of predictions: the grid of heads, corpora, regimes and seeds
 - `protocol_grid`: run a protocol, whichever it is: models and corpora in, a table of predictions out

@@ -1,9 +1,10 @@
-"""Counts of stored predictions, kept by unit of work: what scores read, instead of every row."""
+"""What scores and guards need of stored predictions, kept by unit of work: so they need not read every row."""
 
 import functools
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pandas as pd
@@ -11,17 +12,28 @@ import pyarrow as pa
 
 from crosscorpus.base import table_files, versions, whole_files
 from crosscorpus.embeddings import store
-from crosscorpus.scores import count_tables, metrics
+from crosscorpus.protocols import folds
+from crosscorpus.scores import count_tables, guard_parts, guards_of_predictions, guards_of_units, metrics
+
+COUNTS, FOUND = "counts", "found"
+"""Folders beside that of predictions: their counts, and what guards found in their rows."""
+CODE: dict[str, tuple[ModuleType, ...]] = {
+    COUNTS: (count_tables, metrics),
+    FOUND: (guard_parts, guards_of_predictions, guards_of_units, folds),
+}
 
 
-def file_of(predictions: Path) -> Path:
-    """Return where the counts of a file of predictions are kept: under the same name, in a folder of their own."""
+def file_of(predictions: Path, kind: str = COUNTS) -> Path:
+    """Return where a file of predictions has its counts, or what guards found: the same name, another folder."""
     below = predictions.parents[2]  # model, corpus: a worker process need not know where builds go
-    return below.parent / "counts" / predictions.relative_to(below)
+    return below.parent / kind / predictions.relative_to(below)
 
 
 def read(
-    predictions: Path, tests: Sequence[store.Embeddings], known: dict[int, str] | None = None
+    predictions: Path,
+    corpora: Sequence[store.Embeddings],
+    known: dict[int, str] | None = None,
+    rows: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Return the counts of a file of predictions (see `count_tables`), made from it where they are not stored.
 
@@ -32,49 +44,76 @@ def read(
     ----------
     predictions
         The file, below the folder of predictions.
-    tests
-        What was tested: their tables of utterances name the speakers.
+    corpora
+        What was tested, and trained on: their tables of utterances name the speakers.
     known
         Keeps hashes of these tables, by object, from file to file while they live.
+    rows
+        The predictions, where they are at hand.
 
     Raises
     ------
     ValueError
         As `metrics.as_counts`.
     """
-    file, record = file_of(predictions), _made_of(predictions, tests, known)
+    return _kept(COUNTS, metrics.as_counts, predictions, corpora, known, rows)
+
+
+def read_found(
+    predictions: Path,
+    corpora: Sequence[store.Embeddings],
+    known: dict[int, str] | None = None,
+    rows: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """Return `guards_of_units.of_rows` of a file of predictions, kept like its counts; parameters as of `read`."""
+    return _kept(FOUND, _guarded, predictions, corpora, known, rows)
+
+
+def _guarded(rows: pd.DataFrame, utterances: pd.DataFrame) -> pd.DataFrame:
+    tables = [
+        table[table["utterance"].isin(folds.with_fold(str(corpus), table))]
+        for corpus, table in utterances.groupby("corpus", sort=False)
+    ]
+    return guards_of_units.of_rows(rows, pd.concat(tables, ignore_index=True))
+
+
+def _kept(
+    kind: str,
+    make: Callable[[pd.DataFrame, pd.DataFrame], pd.DataFrame],
+    predictions: Path,
+    corpora: Sequence[store.Embeddings],
+    known: dict[int, str] | None,
+    rows: pd.DataFrame | None,
+) -> pd.DataFrame:
+    each = {one.corpus: one.utterances for one in corpora}
+    file, record = file_of(predictions, kind), _made_of(predictions, each, {} if known is None else known, kind)
     try:
         if table_files.read_record(file) == record:
             return pd.read_parquet(file)
     except (OSError, ValueError, pa.ArrowException):
         pass  # not there, or damaged: made again
-    return write(predictions, tests, pd.read_parquet(predictions))
-
-
-def write(predictions: Path, tests: Sequence[store.Embeddings], table: pd.DataFrame) -> pd.DataFrame:
-    """Count the rows of a file of predictions, keep the counts, and return them; parameters as of `read`."""
-    utterances = pd.concat([test.utterances for test in tests], ignore_index=True)
-    counted = metrics.as_counts(table, utterances)
-    write_table = functools.partial(table_files.write, counted, record=_made_of(predictions, tests))
-    whole_files.replace_file(file_of(predictions), write_table)
-    return counted
+    rows = pd.read_parquet(predictions) if rows is None else rows
+    made = make(rows, pd.concat(each.values(), ignore_index=True))
+    whole_files.replace_file(file, functools.partial(table_files.write, made, record=record))
+    return made
 
 
 def _made_of(
-    predictions: Path, tests: Sequence[store.Embeddings], known: dict[int, str] | None = None
+    predictions: Path, corpora: dict[str, pd.DataFrame], known: dict[int, str], kind: str
 ) -> dict[str, Any]:
-    known = {} if known is None else known
-    for test in tests:
-        if id(test.utterances) not in known:
-            known[id(test.utterances)] = _hash(test.utterances)
+    for table in corpora.values():
+        if id(table) not in known:
+            known[id(table)] = _hash(table)
+    with predictions.open("rb") as opened:
+        content = hashlib.file_digest(opened, "sha256").hexdigest()
     return {
-        "predictions": hashlib.sha256(predictions.read_bytes()).hexdigest(),
-        "speakers": [[test.corpus, known[id(test.utterances)]] for test in tests],
-        "code": versions.of_code(count_tables, metrics),
+        "predictions": content,
+        "utterances": [[corpus, known[id(table)]] for corpus, table in corpora.items()],
+        "code": versions.of_code(*CODE[kind]),
         "pandas": pd.__version__,
     }
 
 
 def _hash(utterances: pd.DataFrame) -> str:
-    named = utterances[["utterance", "speaker"]].to_csv(index=False)
-    return hashlib.sha256(named.encode()).hexdigest()[:16]
+    named = utterances[[c for c in ("utterance", "speaker", "emotion", "sha256") if c in utterances]]
+    return hashlib.sha256(named.to_csv(index=False).encode()).hexdigest()[:16]

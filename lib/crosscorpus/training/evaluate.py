@@ -10,7 +10,7 @@ import itertools
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import pandas as pd
 
@@ -18,10 +18,11 @@ from crosscorpus.base import devices, known_names, processes, progress, remote_s
 from crosscorpus.embeddings import corpus_scans, store, store_folders
 from crosscorpus.protocols import cells, folds, protocol_settings
 from crosscorpus.protocols.protocol_settings import Protocol
-from crosscorpus.scores import count_tables, hard_guards
+from crosscorpus.scores import hard_guards
 from crosscorpus.training import (
     baselines,
     count_files,
+    grid_results,
     heads,
     input_guards,
     prediction_files,
@@ -29,11 +30,8 @@ from crosscorpus.training import (
     unit_of_work,
 )
 
-if TYPE_CHECKING:
-    pass
 
-
-def grid(
+def results(
     ptms: Sequence[str],
     train_corpora: Sequence[str],
     test_corpora: Sequence[str],
@@ -46,9 +44,8 @@ def grid(
     workers: int = 0,
     device: str = "auto",
     may_be_empty: bool = False,
-    counted: bool = False,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return predictions and learning curves of a grid, training only what the store does not hold yet.
+) -> grid_results.Results:
+    """Return the results of a grid, training only what the store does not hold yet.
 
     Parameters
     ----------
@@ -63,16 +60,13 @@ def grid(
         Processes side by side, each with one thread; 0 for one a core. Their number changes no result.
     device
         Where heads are trained: "cpu", "cuda" (one process, trainings stacked) or "auto", a GPU if there is one.
-    counted
-        Return counts of predictions instead of predictions, see `count_tables`: no rows are read that were counted
-        before.
 
     Raises
     ------
     store_folders.NotStoredError
         None of the pairs has embeddings.
     cells.NothingLeftError
-        All cells are left out, unless `may_be_empty`: then both tables are without rows.
+        All cells are left out, unless `may_be_empty`: then tables are without rows.
     guard_parts.GuardError
         Folds do not fit the utterances, something would be in training and in test at once, or a loss is not a
         number.
@@ -107,22 +101,16 @@ def grid(
     if not units and not may_be_empty:
         why = " ".join(cells.sentences(out)) or "the corpora to train on have no embeddings."
         raise cells.NothingLeftError(f"nothing of this grid can be run. {why}")
-    if not units:
-        columns = [*unit_of_work.COLUMNS, *(f"p_{emotion}" for emotion in protocol["emotions"])]
-        columns = [*count_tables.KEYS, count_tables.TIMES, count_tables.TESTED] if counted else columns
-        return pd.DataFrame(columns=columns), pd.DataFrame(columns=[*unit_of_work.UNIT, "fold"])
-    files = run(units, workers, device)
-    known: dict[int, str] = {}
-    each = [
-        count_files.read(made, unit.tests, known) if counted else pd.read_parquet(made)
-        for unit, (made, _) in zip(units, files, strict=True)
-    ]
-    predictions = pd.concat(each, ignore_index=True)
-    curves = [pd.read_parquet(made) for _, made in files]
-    history = pd.concat([c for c in curves if len(c)] or curves[:1], ignore_index=True)  # a baseline's has no rows
-    if len(history):
-        hard_guards.check_history(history)
-    return predictions, history
+    made = grid_results.Results(units, run(units, workers, device) if units else [], protocol["emotions"])
+    if len(made.history):
+        hard_guards.check_history(made.history)
+    return made
+
+
+def grid(*sides: Any, **how: Any) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return all predictions and learning curves of `results`, for what must look at every row."""
+    made = results(*sides, **how)
+    return made.rows(), made.history
 
 
 def run(units: Sequence[unit_of_work.Unit], workers: int = 0, device: str = "auto") -> list[tuple[Path, Path]]:
@@ -222,7 +210,8 @@ def _keep(
     for table, file in zip(tables, files, strict=True):
         whole_files.replace_file(file, functools.partial(table_files.write, table, record=record))
     remote_store.send(*files)
-    count_files.write(files[0], unit.tests, tables[0])
+    for keep in (count_files.read, count_files.read_found):
+        keep(files[0], [unit.trained_on, *unit.tests], rows=tables[0])
 
 
 def training_summary(history: pd.DataFrame) -> pd.DataFrame:

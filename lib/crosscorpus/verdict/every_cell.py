@@ -39,20 +39,20 @@ def of_grid(
     Parameters are those of `evaluate.grid`, which says what it raises; missing embeddings are no error here.
     """
     try:
-        predictions, history = evaluate.grid(
+        run = evaluate.results(
             ptms, corpora, corpora, heads, regimes, seeds, settings, source=source, workers=workers,
             may_be_empty=True,
         )  # fmt: skip
     except store_folders.NotStoredError:
         return pd.DataFrame(columns=COLUMNS)
-    if not len(predictions):
+    if not len(run.counts):
         return pd.DataFrame(columns=COLUMNS)
-    utterances = evaluate.utterances(predictions["test_corpus"].unique(), source)
-    return table(predictions, utterances, guards.check_results(predictions, history, utterances))
+    utterances = evaluate.utterances(run.counts["test_corpus"].unique(), source)
+    return table(run.counts, None, run.tripped(utterances))
 
 
 def table(
-    predictions: pd.DataFrame, utterances: pd.DataFrame, tripped: pd.DataFrame | None = None
+    predictions: pd.DataFrame, utterances: pd.DataFrame | None = None, tripped: pd.DataFrame | None = None
 ) -> pd.DataFrame:
     """Return all scores of all cells, of heads and baselines, within and across corpora.
 

@@ -66,7 +66,9 @@ def of_tables(tables: Mapping[str, pd.DataFrame], emotions: Sequence[str]) -> pd
     return together[["corpus", "regime", "n", *KNOWN]]
 
 
-def within(predictions: pd.DataFrame, utterances: pd.DataFrame, metric: str = "accuracy") -> pd.DataFrame:
+def within(
+    predictions: pd.DataFrame, utterances: pd.DataFrame | None = None, metric: str = "accuracy"
+) -> pd.DataFrame:
     """Return the difference between the regimes within corpora, in any metric of `comparison.PAIRED`.
 
     `comparison.leakage` has the accuracies themselves, too.
@@ -74,7 +76,7 @@ def within(predictions: pd.DataFrame, utterances: pd.DataFrame, metric: str = "a
     Parameters
     ----------
     predictions, utterances, metric
-        As of `comparison.pairs`; cross-corpus cells are not looked at.
+        As of `comparison.leakage`; cross-corpus cells are not looked at.
 
     Returns
     -------
@@ -85,7 +87,7 @@ def within(predictions: pd.DataFrame, utterances: pd.DataFrame, metric: str = "a
     return _between_regimes(predictions[same], utterances, metric)
 
 
-def across(predictions: pd.DataFrame, utterances: pd.DataFrame) -> pd.DataFrame:
+def across(predictions: pd.DataFrame, utterances: pd.DataFrame | None = None) -> pd.DataFrame:
     """Return the difference between the regimes where no test speaker can be heard in training: across corpora.
 
     A control for `comparison.leakage`: what remains here has another cause than speakers.
@@ -93,7 +95,7 @@ def across(predictions: pd.DataFrame, utterances: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     predictions, utterances
-        As of `comparison.pairs`; same-corpus cells are not looked at.
+        As of `comparison.leakage`; same-corpus cells are not looked at.
 
     Returns
     -------
@@ -104,10 +106,8 @@ def across(predictions: pd.DataFrame, utterances: pd.DataFrame) -> pd.DataFrame:
     return _between_regimes(predictions[cross], utterances, "accuracy")
 
 
-def _between_regimes(predictions: pd.DataFrame, utterances: pd.DataFrame, metric: str) -> pd.DataFrame:
-    predictions = predictions[predictions["regime"].isin(protocol_settings.DEALT)]
-    keys = ["ptm", "head", "train_corpus", "test_corpus", "utterance"]
-    both = predictions[predictions.groupby(keys)["regime"].transform("nunique") == 2]
+def _between_regimes(predictions: pd.DataFrame, utterances: pd.DataFrame | None, metric: str) -> pd.DataFrame:
+    both = comparison.in_both_regimes(predictions, ["ptm", "head", "train_corpus", "test_corpus"])
     if not len(both):
         return pd.DataFrame(columns=COLUMNS)
     return comparison.pairs(both, utterances, "regime", metric, baseline="speaker", correction="bh")[COLUMNS]

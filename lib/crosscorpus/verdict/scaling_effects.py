@@ -51,8 +51,8 @@ def run(profile: dict[str, Any], workers: int = 0, with_heads: bool = False) -> 
             profile["regimes"],
             profile["seeds"],
         )
-        predictions, _ = evaluate.grid(*sides, settings, source=profile["source"], workers=workers)
-        alike = label_sets.alike(predictions, settings["emotions"])
+        counts = evaluate.results(*sides, settings, source=profile["source"], workers=workers).counts
+        alike = label_sets.alike(counts, settings["emotions"])
         tables.append(metrics.summary(metrics.per_fold(alike)).assign(scaling=scaling))
     return pd.concat(tables, ignore_index=True)[COLUMNS]
 
