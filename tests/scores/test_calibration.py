@@ -25,6 +25,17 @@ def test_the_error_by_hand():
     assert row["sure"] == pytest.approx((4 * 92 + 2 * 61) / 6)
 
 
+def test_sums_of_units_calibrate_as_their_rows_do():
+    rng = np.random.default_rng(4)
+    units = [table(rng.uniform(0.5, 1, n), rng.random(n) < 0.6).assign(seed=n) for n in (7, 60, 3)]
+    other = [unit.assign(train_corpus="né_2") for unit in units[:1]]
+    rows = pd.concat([*units, *other])
+    binned = pd.concat([calibration.binned(unit) for unit in (*units, *other)], ignore_index=True)
+    pd.testing.assert_frame_equal(calibration.calibration(binned), calibration.calibration(rows), rtol=1e-12)
+    assert set(binned["emotions"]) == {"anger, fear"}
+    assert calibration.calibration(calibration.binned(rows.iloc[:0])).empty
+
+
 def test_who_is_as_often_right_as_sure_has_no_error():
     rng = np.random.default_rng(0)
     sure = rng.uniform(0.5, 1, 40_000)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy import optimize
 
-from crosscorpus.scores import metrics
+from crosscorpus.scores import label_sets, metrics
 
 BINS = 10
 """Parts of equal width that confidence, from 0 to 1, is cut into."""
@@ -36,16 +36,47 @@ def reliability(predictions: pd.DataFrame) -> pd.DataFrame:
     -------
     A row for each of `BINS` that has predictions: sure (mean confidence), right (both in percent) and n.
     """
+    return _means(_sums(predictions))
+
+
+def _sums(predictions: pd.DataFrame) -> pd.DataFrame:
     sure = confidence(predictions)
     right = (predictions["emotion"] == predictions["predicted"]).astype(float)
     part = np.minimum((BINS * sure).astype(int), BINS - 1)
-    table = pd.DataFrame({"sure": 100 * sure, "right": 100 * right, "part": part})
-    found = table.groupby("part").agg(sure=("sure", "mean"), right=("right", "mean"), n=("right", "size"))
-    return found.reset_index(drop=True)
+    table = pd.DataFrame({"bin": part, "sure": 100 * sure, "right": 100 * right, "n": 1})
+    return table.groupby("bin").sum().reset_index()
 
 
-def calibration(predictions: pd.DataFrame) -> pd.DataFrame:
+def _means(sums: pd.DataFrame) -> pd.DataFrame:
+    by_bin = sums.groupby("bin")[["sure", "right", "n"]].sum().reset_index(drop=True)
+    return by_bin.assign(sure=by_bin["sure"] / by_bin["n"], right=by_bin["right"] / by_bin["n"])
+
+
+def binned(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Return the sums that calibration needs of predictions, which add up over units of work.
+
+    Returns
+    -------
+    A row for each cell and bin of confidence that has predictions: `metrics.CELL`, emotions (the cell's label set,
+    see `label_sets`), bin, sure and right (sums of percents), and n.
+    """
+    parts = [
+        _sums(part).assign(
+            **dict(zip(metrics.CELL, cell, strict=True)), emotions=label_sets.text(set(part["emotion"]))
+        )
+        for cell, part in predictions.groupby(metrics.CELL, sort=False)
+    ]
+    columns = [*metrics.CELL, "emotions", "bin", "sure", "right", "n"]
+    return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
+
+
+def calibration(table: pd.DataFrame) -> pd.DataFrame:
     """Return how well each cell is calibrated, all folds and seeds together.
+
+    Parameters
+    ----------
+    table
+        Predictions, or what `binned` returns of them.
 
     Returns
     -------
@@ -54,8 +85,8 @@ def calibration(predictions: pd.DataFrame) -> pd.DataFrame:
     2017, https://proceedings.mlr.press/v70/guo17a.html).
     """
     rows = []
-    for cell, part in predictions.groupby(metrics.CELL, sort=False):
-        bins = reliability(part)
+    for cell, part in (table if "bin" in table else binned(table)).groupby(metrics.CELL, sort=False):
+        bins = _means(part)
         share = bins["n"] / bins["n"].sum()
         rows.append((*cell, (bins["sure"] * share).sum(), (bins["right"] * share).sum(), ece(bins)))
     return pd.DataFrame(rows, columns=[*metrics.CELL, "sure", "accuracy", "ece"])

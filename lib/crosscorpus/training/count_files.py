@@ -13,13 +13,21 @@ import pyarrow as pa
 from crosscorpus.base import table_files, versions, whole_files
 from crosscorpus.embeddings import store
 from crosscorpus.protocols import folds
-from crosscorpus.scores import count_tables, guard_parts, guards_of_predictions, guards_of_units, metrics
+from crosscorpus.scores import (
+    calibration,
+    count_tables,
+    guard_parts,
+    guards_of_predictions,
+    guards_of_units,
+    metrics,
+)
 
-COUNTS, FOUND = "counts", "found"
-"""Folders beside that of predictions: their counts, and what guards found in their rows."""
+COUNTS, FOUND, BINS = "counts", "found", "bins"
+"""Folders beside that of predictions: their counts, what guards found in their rows, and sums by confidence."""
 CODE: dict[str, tuple[ModuleType, ...]] = {
     COUNTS: (count_tables, metrics),
     FOUND: (guard_parts, guards_of_predictions, guards_of_units, folds),
+    BINS: (calibration,),
 }
 
 
@@ -67,6 +75,16 @@ def read_found(
 ) -> pd.DataFrame:
     """Return `guards_of_units.of_rows` of a file of predictions, kept like its counts; parameters as of `read`."""
     return _kept(FOUND, _guarded, predictions, corpora, known, rows)
+
+
+def read_bins(
+    predictions: Path,
+    corpora: Sequence[store.Embeddings],
+    known: dict[int, str] | None = None,
+    rows: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """Return `calibration.binned` of a file of predictions, kept like its counts; parameters as of `read`."""
+    return _kept(BINS, lambda table, _: calibration.binned(table), predictions, corpora, known, rows)
 
 
 def _guarded(rows: pd.DataFrame, utterances: pd.DataFrame) -> pd.DataFrame:

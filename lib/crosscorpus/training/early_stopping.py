@@ -18,7 +18,7 @@ def small(history: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     history
-        Learning curves, as `evaluate.grid` returns them.
+        Learning curves, as `evaluate.results` returns them.
 
     Returns
     -------

@@ -210,7 +210,7 @@ def _keep(
     for table, file in zip(tables, files, strict=True):
         whole_files.replace_file(file, functools.partial(table_files.write, table, record=record))
     remote_store.send(*files)
-    for keep in (count_files.read, count_files.read_found):
+    for keep in (count_files.read, count_files.read_found, count_files.read_bins):
         keep(files[0], [unit.trained_on, *unit.tests], rows=tables[0])
 
 

@@ -38,6 +38,11 @@ class Results:
         return count_tables.joined(read) if read else pd.DataFrame(columns=count_tables.COLUMNS)
 
     @functools.cached_property
+    def bins(self) -> pd.DataFrame:
+        """Sums of predictions by their confidence, see `calibration.binned`."""
+        return pd.concat([count_files.read_bins(*side, self._known) for side in self._sides()], ignore_index=True)
+
+    @functools.cached_property
     def history(self) -> pd.DataFrame:
         """Learning curves: `UNIT`, fold, and the columns of `train.Fitted.history`."""
         curves = [pd.read_parquet(file) for _, file in self.files]

@@ -65,7 +65,7 @@ def run(
     regimes, heads
         Of the protocol's; empty for all. Heads are those of a protocol on clips.
     seeds, source, workers
-        As of `evaluate.grid`.
+        As of `evaluate.results`.
     across
         Whether heads are tested on other corpora, too.
 

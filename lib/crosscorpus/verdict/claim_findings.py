@@ -54,7 +54,7 @@ class Known:
     printed
         Table I, as from `published_tables.table1`.
     predictions, history
-        Ours, as from `evaluate.grid`, with any fold regimes; may be empty.
+        Ours, or their counts, as from `evaluate.results`, with any fold regimes; may be empty.
     settings
         That they were made with.
     source

@@ -36,7 +36,7 @@ def of_grid(
 ) -> pd.DataFrame:
     """Return `table` of a grid, every corpus with every corpus; without rows where nothing of it can be run here.
 
-    Parameters are those of `evaluate.grid`, which says what it raises; missing embeddings are no error here.
+    Parameters are those of `evaluate.results`, which says what it raises; missing embeddings are no error here.
     """
     try:
         run = evaluate.results(

@@ -80,7 +80,7 @@ def run(
     wanted
         The layers of each model; the last is added, as the others are compared with it.
     workers
-        See `evaluate.grid`.
+        See `evaluate.results`.
     pooling
         As of `extraction.embed`.
 

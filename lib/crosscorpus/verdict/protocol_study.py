@@ -84,7 +84,7 @@ def run(
     profile
         Its heads, regimes, seeds and source.
     workers
-        As of `evaluate.grid`.
+        As of `evaluate.results`.
     """
     tables, counted, seconds = [], Counted(), {}
     for name, variant in plan["variants"].items():

@@ -28,7 +28,7 @@ def known_folds(predictions: pd.DataFrame, settings: protocol_settings.Protocol)
     Parameters
     ----------
     predictions
-        Of the run, as `evaluate.grid` returns them.
+        Of the run, or their counts, as `evaluate.results` has them.
     settings
         That they were made with. Where they are the protocol's and the study `reruns` has a cell, its folds are
         taken, among them those of the run; elsewhere the run's own.

@@ -60,7 +60,7 @@ def run(units: Sequence[unit_of_work.Unit], workers: int = 0, device: str = "aut
     units
         See `plan`.
     workers, device
-        See `evaluate.grid`.
+        See `evaluate.results`.
 
     Returns
     -------

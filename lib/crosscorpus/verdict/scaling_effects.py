@@ -29,7 +29,7 @@ def run(profile: dict[str, Any], workers: int = 0, with_heads: bool = False) -> 
     profile
         Such as `profiles/scaling.yaml`.
     workers
-        See `evaluate.grid`.
+        See `evaluate.results`.
     with_heads
         Whether the profile's heads are run as well as its baselines, which takes many times longer.
 

@@ -45,7 +45,7 @@ def run(
     source
         Where embeddings come from: "pack", or "audio", from which they are made now if need be.
     workers, device
-        See `evaluate.grid`.
+        See `evaluate.results`.
 
     Returns
     -------
