@@ -216,7 +216,7 @@ format: env ## put code and notebooks into the project's format
 	@ruff format
 
 test: lint ## lint, types, unit tests, notebooks as regression tests, the site in a browser
-	@OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile --nbval-lax --nbval-current-env  # side by side, not threads on threads
+	@OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile --no-loadscope-reorder --nbval-lax --nbval-current-env  # side by side, not threads on threads
 
 test-site: book ## look at every page of the built book in a browser
 	@pytest -n 0 tests/test_site.py tests/test_numbers.py --site _build/html

@@ -22,6 +22,14 @@ def pytest_addoption(parser):
     parser.addoption("--all-faults", action="store_true", help="test every fault of test_mutations, not a few")
 
 
+LONG = ("test_site.py", "test_commands.py", "test_random_corpora.py", "faults")
+"""Files that take minutes. They come first, so that no worker waits for another one at the end."""
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: not any(name in item.path.parts for name in LONG))
+
+
 def pytest_unconfigure(config):
     """Say in the last line what was not looked at; xdist's workers stay silent."""
     if CHROMIUM is None and not hasattr(config, "workerinput"):
