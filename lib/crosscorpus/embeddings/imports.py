@@ -199,7 +199,7 @@ def utterances_of(corpus: str, mirror: str | None = None) -> utterance_tables.Sc
 def remove(ptm: str, corpus: str = "") -> list[str]:
     """Take away what was added of a model, for one corpus or for all; return what was removed, in words.
 
-    With the embeddings go the model's predictions and its pages, which nothing would use any more.
+    With the embeddings go the model's predictions, what is kept of them, and its pages: nothing would use them.
 
     Raises
     ------
@@ -216,7 +216,7 @@ def remove(ptm: str, corpus: str = "") -> list[str]:
         file.unlink()
     if not any(files[0].parent.iterdir()):
         files[0].parent.rmdir()
-    stale = [paths.BUILD / kind / ptm for kind in ("predictions", "counts")]
+    stale = [paths.BUILD / kind / ptm for kind in ("predictions", "counts", "found", "bins")]
     stale += [*paths.BUILD.glob(f"*/notebooks/models/{ptm}.ipynb"), *paths.BUILD.glob(f"*/train/{ptm}*.ipynb")]
     for made in stale:
         if made.is_dir():
