@@ -187,10 +187,14 @@ def lean(notebook: dict[str, Any]) -> str:
 
 
 def drop_maps(app: Sphinx, exception: Exception | None) -> None:
-    """Delete what only debuggers of the theme's scripts and styles ask for (event build-finished)."""
+    """Drop from scripts and styles what only their authors and debuggers read (event build-finished)."""
     if exception is None and app.builder.name == "html":
         for file in Path(app.outdir, "_static").rglob("*.map"):
             file.unlink()
+        for file in (Path(app.outdir, "_static", name) for name in ("basic.css", "custom.css", "pygments.css")):
+            if file.exists():  # comments and the margins of lines, of the styles that every page loads
+                text = re.sub(r"/\*.*?\*/", "", file.read_text(encoding="utf-8"), flags=re.DOTALL)
+                file.write_text(re.sub(r"\s*\n\s*", "\n", text), encoding="utf-8")
 
 
 def give_source(app: Sphinx, exception: Exception | None) -> None:
