@@ -16,7 +16,7 @@ from crosscorpus.embeddings import embedding_files, store, store_folders
 from crosscorpus.protocols import protocol_settings
 from crosscorpus.protocols.protocol_settings import Protocol
 from crosscorpus.scores import calibration
-from crosscorpus.training import heads, own_scaling
+from crosscorpus.training import heads, own_scaling, prediction_files
 from crosscorpus.training.training_sets import TrainingSet
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def path(head: str, given: TrainingSet, settings: Protocol) -> Path:
 
 @functools.cache
 def _code() -> str:
-    names = ("heads", "train", "engine", "networks", "fast_layers", "reused_memory", "kept_heads")
+    names = (*prediction_files.TRAINS_HEADS, "kept_heads")
     here = (Path(__file__).with_name(f"{name}.py") for name in names)
     return versions.of_code(*here, Path(calibration.__file__))
 
