@@ -123,7 +123,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, print, and write the result."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--share", type=float, default=1.0, help="of the utterances, for a try")
-    parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--epochs", type=int, default=2, help="of the 20 or 100; loading modules is in the time")
     given = parser.parse_args(arguments)
     found = measure(given.share, given.epochs, joblib.cpu_count())
     result = {

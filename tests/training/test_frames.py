@@ -9,7 +9,7 @@ import torch
 
 from crosscorpus.protocols import known_protocols
 from crosscorpus.protocols.protocol_parts import FrameHead
-from crosscorpus.training import frame_engine, frame_heads, frame_inputs, frame_loop
+from crosscorpus.training import adam, frame_engine, frame_heads, frame_inputs, frame_loop
 
 N, DIM, CLASSES = 90, 24, 4
 
@@ -203,3 +203,29 @@ def test_first_weights_are_drawn_as_torch_draws_them():
     ]  # fmt: skip
     assert weights[0].abs().max() <= DIM**-0.5
     assert len(weights) == frame_heads.n_weights(FrameHead((16, 8), "gelu", True))
+
+
+@pytest.mark.parametrize("decoupled", [False, True])
+def test_adam_is_torch_s_to_the_last_bit(decoupled):
+    kind = torch.optim.AdamW if decoupled else torch.optim.Adam
+    theirs = torch.linspace(-1, 1, 12).reshape(3, 4).requires_grad_()
+    ours = theirs.detach().clone().requires_grad_()
+    of_torch = kind([theirs], lr=0.0, weight_decay=0.1, fused=True)
+    own = adam.Adam([ours], weight_decay=0.1, decoupled=decoupled)
+    for rate, beta, scale in ((0.01, 0.9, 1.0), (0.02, 0.85, 1e-6), (0.005, 0.95, 3.0)):
+        for group in of_torch.param_groups:
+            group["lr"], group["betas"] = rate, (beta, 0.999)
+        theirs.grad = scale * torch.arange(12.0).reshape(3, 4)
+        ours.grad = theirs.grad.clone()
+        of_torch.step()
+        own.step(rate, beta)
+    assert torch.equal(ours, theirs)
+
+
+def test_dropout_drops_its_share():
+    head = FrameHead(widths=(64,), activation="relu", layer_norm=False, dropout=0.1, averages="hidden")
+    kept = frame_heads.kept(head, 3, 5, 0, 4001)
+    assert set(kept.unique().tolist()) == {0.0, 1.0}
+    assert abs(float(kept.mean()) - 0.9) < 0.003
+    assert torch.equal(kept, frame_heads.kept(head, 3, 5, 0, 4001))
+    assert not torch.equal(kept, frame_heads.kept(head, 3, 6, 0, 4001))

@@ -15,6 +15,7 @@ Modules, in the order in which data flows through them:
 - `fast_layers`: the layers of the paper's heads on a CPU: what comes out, and gradients
 - `networks`: a Keras head as a function of its weights
 - `engine`: train many heads fast, with the results of the plain way
+- `adam`: Adam and AdamW in place, by torch's own fused function
 - `frame_inputs`: what heads on frames read: frames of many utterances, by slice and never whole
 - `frame_heads`: heads on frames: what is trained, their first weights, and what comes of it
 - `frame_loop`: train a head on frames the plain way: torch modules, padded batches

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 
 from crosscorpus.base import processes
-from crosscorpus.protocols.protocol_parts import FrameHead
-from crosscorpus.training import frame_heads, frame_inputs, frame_loop, frame_stacks
+from crosscorpus.protocols.protocol_parts import FrameHead, Recipe
+from crosscorpus.training import adam, frame_heads, frame_inputs, frame_loop, frame_stacks
 from crosscorpus.training.frame_heads import Fitted, Task
 
 
@@ -53,6 +53,7 @@ def _alike(task: Task) -> tuple:
         *kind,
         task.training.tobytes(),
         task.y.tobytes(),
+        task.n_classes,
         recipe.epochs,
         recipe.batch_size,
         recipe.drop_last,
@@ -77,25 +78,27 @@ def fit_stack(tasks: Sequence[Task]) -> list[Fitted]:
     dim, steps = one.frames.vectors.shape[1], frame_heads.n_steps(one)
     drawn = [frame_heads.first_weights(h, dim, t.n_classes, t.seed) for h, t in zip(heads, tasks, strict=True)]
     some = frame_stacks.stack(heads, drawn)
-    optimisers = [frame_heads.optimiser(t.recipe, own) for t, own in zip(tasks, some.weights, strict=True)]
+    optimisers = [_optimiser(task.recipe, own) for task, own in zip(tasks, some.weights, strict=True)]
     rates = [task.recipe.rates(steps) for task in tasks]
     keepers = [frame_heads.Keeper(task) for task in tasks]
     step = 0
     for epoch in range(1, one.recipe.epochs + 1):
         total, n = np.zeros(len(tasks)), 0
         for rows in frame_heads.batches(one, epoch):
-            X, counts = frame_stacks.read(one.frames, one.scaling, rows, some.memory)
-            total += frame_stacks.gradients(some, tasks, X, counts, rows, step) * len(rows)
+            total += frame_stacks.gradients(some, tasks, rows, step) * len(rows)
             for task, own, optimiser, (rate, beta) in zip(tasks, some.weights, optimisers, rates, strict=True):
-                frame_heads.set_rate(optimiser, rate[step], beta[step])
                 if task.recipe.largest_gradient:
                     torch.nn.utils.clip_grad_norm_(own, task.recipe.largest_gradient)
-                optimiser.step()
+                optimiser.step(rate[step], beta[step])
             n, step = n + len(rows), step + 1
         found = {name: _accuracies(watched, some) for name, watched in one.watched.items()}
         for i, (keeper, own) in enumerate(zip(keepers, some.weights, strict=True)):
             keeper.after(total[i] / n, {name: each[i] for name, each in found.items()}, own)
     return [keeper.fitted(own, "engine") for keeper, own in zip(keepers, some.weights, strict=True)]
+
+
+def _optimiser(recipe: Recipe, weights: Sequence[torch.Tensor]) -> adam.Adam:
+    return adam.Adam(weights, weight_decay=recipe.weight_decay, decoupled=recipe.optimiser == "adamw")
 
 
 def _head(head: object) -> FrameHead:
@@ -105,12 +108,8 @@ def _head(head: object) -> FrameHead:
 
 
 def _accuracies(watched: frame_heads.Watched, some: frame_stacks.Stack) -> list[float]:
-    right = np.zeros(len(some.heads))
-    for rows in watched.frames.chunks(watched.rows):
-        X, counts = frame_stacks.read(watched.frames, watched.scaling, rows, some.memory)
-        for i, answers in enumerate(frame_stacks.logits(some, X, counts)):
-            right[i] += (answers.argmax(dim=1).numpy() == watched.y[rows]).sum()
-    return list(right / len(watched.rows))
+    answers = frame_stacks.logits(some, watched.frames, watched.scaling, watched.rows)
+    return [float((one.argmax(dim=1).numpy() == watched.y[watched.rows]).mean()) for one in answers]
 
 
 def predict(
@@ -120,8 +119,5 @@ def predict(
     """Return logits, float32 [rows, classes], of a head with the weights of a selection."""
     if not isinstance(fitted.head, FrameHead):
         return frame_loop.predict(fitted, selection, frames, scaling, rows)
-    some, found = frame_stacks.stack([fitted.head], [fitted.weights[selection]]), []
-    for chunk in frames.chunks(rows):
-        X, counts = frame_stacks.read(frames, scaling, chunk, some.memory)
-        found.append(frame_stacks.logits(some, X, counts)[0].numpy())
-    return np.concatenate(found)
+    some = frame_stacks.stack([fitted.head], [fitted.weights[selection]])
+    return frame_stacks.logits(some, frames, scaling, rows)[0].numpy()

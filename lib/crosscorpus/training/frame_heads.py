@@ -12,7 +12,6 @@ from crosscorpus.protocols.protocol_parts import FrameHead, Recipe
 from crosscorpus.training import frame_inputs
 
 ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {"relu": functional.relu, "gelu": functional.gelu}
-OPTIMISERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 
 
 @dataclass(frozen=True)
@@ -104,10 +103,15 @@ def n_weights(head: FrameHead) -> int:
 
 
 def kept(head: FrameHead, seed: int, step: int, layer: int, n: int) -> torch.Tensor:
-    """Return which outputs dropout keeps of n frames, in their order: 0 or 1, float32 [n, width]."""
-    generator = torch.Generator().manual_seed((seed * 1_000_003 + step) * 17 + layer & 0x7FFFFFFFFFFFFFFF)
-    # What `torch.bernoulli` draws, in two thirds of its time.
-    return torch.rand(n, head.widths[layer], generator=generator).lt_(1 - head.dropout)
+    """Return which outputs dropout keeps of n frames, in their order: 0 or 1, float32 [n, width].
+
+    Each is dropped with the head's probability, rounded to a 65536th: four are drawn at once, in a tenth of the
+    time of torch's own numbers.
+    """
+    width = head.widths[layer]
+    raw = np.random.SFC64([seed, step, layer]).random_raw(-(-n * width // 4))
+    drawn = raw.view(np.uint16)[: n * width].reshape(n, width)
+    return torch.from_numpy((drawn >= round(head.dropout * 65536)).astype(np.float32))
 
 
 def hidden(
@@ -127,17 +131,6 @@ def hidden(
     return x
 
 
-def optimiser(recipe: Recipe, weights: Sequence[torch.Tensor]) -> torch.optim.Adam:
-    """Return the recipe's optimiser; `set_rate` gives it the rate of a step."""
-    return OPTIMISERS[recipe.optimiser](weights, lr=0.0, weight_decay=recipe.weight_decay, fused=True)
-
-
-def set_rate(optimiser: torch.optim.Adam, rate: float, beta: float) -> None:
-    """Set the learning rate and the first beta of the next step."""
-    for group in optimiser.param_groups:
-        group["lr"], group["betas"] = rate, (beta, group["betas"][1])
-
-
 def batches(task: Task, epoch: int) -> list[np.ndarray]:
     """Return the positions of each batch of an epoch (from 1)."""
     order = np.random.default_rng((task.seed, epoch)).permutation(task.training)
@@ -149,6 +142,14 @@ def batches(task: Task, epoch: int) -> list[np.ndarray]:
 def n_steps(task: Task) -> int:
     """Return the steps of an epoch."""
     return len(batches(task, 1))
+
+
+def targets(task: Task, rows: np.ndarray) -> torch.Tensor:
+    """Return the share of each class that a head is trained to answer, float32 [rows, classes]."""
+    smoothing = task.recipe.label_smoothing
+    found = torch.full((len(rows), task.n_classes), smoothing / task.n_classes)
+    found[torch.arange(len(rows)), torch.from_numpy(task.y[rows])] += 1 - smoothing
+    return found
 
 
 def loss(task: Task, logits: torch.Tensor, rows: np.ndarray) -> torch.Tensor:

@@ -73,9 +73,12 @@ class Ragged:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "The given NumPy array is not writable")
             stored = torch.from_numpy(self.vectors)  # read alone
-        counts = self.counts(rows).tolist()
-        for start, count, part in zip(self.offsets[rows].tolist(), counts, to.split(counts), strict=True):
-            part.copy_(stored[start : start + count])
+        counts, starts = self.counts(rows), self.offsets[rows]
+        if (counts == 1).all():
+            to.copy_(stored.index_select(0, torch.from_numpy(starts)))
+            return
+        for start, part in zip(starts.tolist(), to.split(counts.tolist()), strict=True):
+            part.copy_(stored[start : start + len(part)])
 
     def counts(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
         """Return how many frames of some utterances are read, int64 [rows]."""
@@ -143,11 +146,26 @@ def _scaling(shift: np.ndarray, factor: np.ndarray, by_utterance: bool) -> Scali
     return Scaling(single[0], single[1], by_utterance)
 
 
-def means(counts: np.ndarray) -> torch.Tensor:
-    """Return what a matrix of frames [frames, ...] is multiplied by to give each utterance's mean.
+class Means:
+    """Means over the frames of each utterance, and the gradients by those frames.
 
-    Float32 [utterances, frames]; a product takes less time than a loop over utterances, and than padding them.
+    By a product, which takes less time than a loop over utterances, and than padding them; utterances of one frame
+    are their own means.
     """
+
+    def __init__(self, counts: np.ndarray) -> None:
+        self.matrix = None if (counts == 1).all() else _matrix_of_means(counts)
+
+    def of(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the means, float32 [utterances, ...], of frames [frames, ...]."""
+        return x if self.matrix is None else self.matrix @ x
+
+    def spread(self, slopes: torch.Tensor) -> torch.Tensor:
+        """Return gradients by frames [frames, ...], of those by means [utterances, ...]."""
+        return slopes if self.matrix is None else self.matrix.t() @ slopes
+
+
+def _matrix_of_means(counts: np.ndarray) -> torch.Tensor:
     frame = np.repeat(np.arange(len(counts)), counts)
     matrix = torch.zeros(len(counts), len(frame))
     matrix[torch.from_numpy(frame), torch.arange(len(frame))] = torch.from_numpy(

@@ -13,8 +13,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from crosscorpus.protocols.protocol_parts import FrameHead
+from crosscorpus.protocols.protocol_parts import FrameHead, Recipe
 from crosscorpus.training import frame_heads, frame_inputs
+
+OPTIMISERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 
 
 class Head(nn.Module):
@@ -78,7 +80,7 @@ def fit(task: frame_heads.Task) -> frame_heads.Fitted:
     """
     dim = task.frames.vectors.shape[1]
     model = build(task.head, dim, task.n_classes, task.seed)
-    keeper, optimiser = frame_heads.Keeper(task), frame_heads.optimiser(task.recipe, list(model.parameters()))
+    keeper, optimiser = frame_heads.Keeper(task), _optimiser(task.recipe, list(model.parameters()))
     rates, betas = task.recipe.rates(frame_heads.n_steps(task))
     step = 0
     for epoch in range(1, task.recipe.epochs + 1):
@@ -87,7 +89,8 @@ def fit(task: frame_heads.Task) -> frame_heads.Fitted:
             X, valid = padded(task.frames, task.scaling, rows)
             if isinstance(model, Head):
                 model.masks = _masks(model.head, task.seed, step, int(valid.sum()))
-            frame_heads.set_rate(optimiser, rates[step], betas[step])
+            for group in optimiser.param_groups:
+                group["lr"], group["betas"] = rates[step], (betas[step], group["betas"][1])
             optimiser.zero_grad()
             loss = frame_heads.loss(task, model(X, valid), rows)
             loss.backward()
@@ -111,6 +114,10 @@ def _masks(head: FrameHead, seed: int, step: int, n: int) -> list[torch.Tensor] 
 def _accuracy(model: nn.Module, watched: frame_heads.Watched, size: int) -> float:
     logits = _in_batches(model, watched.frames, watched.scaling, watched.rows, size)
     return float((logits.argmax(axis=1) == watched.y[watched.rows]).mean())
+
+
+def _optimiser(recipe: Recipe, weights: Sequence[torch.Tensor]) -> torch.optim.Adam:
+    return OPTIMISERS[recipe.optimiser](weights, lr=0.0, weight_decay=recipe.weight_decay, fused=True)
 
 
 @torch.no_grad()

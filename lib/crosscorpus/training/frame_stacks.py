@@ -1,12 +1,12 @@
 """Heads on frames that go through the same batches: first layers as one product, and what a batch makes of them.
 
 Nearly all of a step's work is two products of all frames with the first layers, forward and for their gradient.
-They are called by themselves, into memory that is used again; what lies between is done utterance by utterance, or
-a few at a time, while they are in a processor's cache. Sums are added in another order than in `frame_loop`.
+A batch is read and taken through all of it a few utterances at a time, while their frames are in a processor's
+cache, in memory that is used again. Sums are added in another order than in `frame_loop`.
 """
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,8 +17,8 @@ from crosscorpus.protocols.protocol_parts import FrameHead
 from crosscorpus.training import frame_heads, frame_inputs
 from crosscorpus.training.reused_memory import Memory
 
-IN_CACHE = 1000
-"""Frames that are read, and taken through what follows their product, at once."""
+IN_CACHE = 2000
+"""Frames that are read, and taken through a step, at once."""
 
 
 @dataclass(frozen=True)
@@ -62,11 +62,8 @@ def read(
     """Return the scaled frames of some utterances, float32 [frames, dim], and how many each has, int64 [rows]."""
     counts = frames.counts(rows)
     X = memory.matrix("frames", int(counts.sum()), frames.vectors.shape[1])
-    for here, part in _in_parts(X, counts):
-        frames.copy(rows[here], part)
-        if scaling is not None:
-            scaling.apply(part, rows[here], counts[here])
-    return X, counts
+    frames.copy(rows, X)
+    return X if scaling is None else scaling.apply(X, rows, counts), counts
 
 
 def first_layers(some: Stack, X: torch.Tensor) -> torch.Tensor:
@@ -75,47 +72,59 @@ def first_layers(some: Stack, X: torch.Tensor) -> torch.Tensor:
 
 
 @torch.no_grad()
-def logits(some: Stack, X: torch.Tensor, counts: np.ndarray) -> list[torch.Tensor]:
-    """Return what each head answers to utterances of so many frames: float32 [utterances, classes]."""
-    H, plain = first_layers(some, X), _are_plain(some.heads)
-    found: list[list[torch.Tensor]] = [[] for _ in some.heads]
-    for here, part in _in_parts(H, counts):
-        pool = frame_inputs.means(counts[here])
-        firsts = (pool @ part.relu_() if plain else part).split(some.widths, dim=1)
-        for answers, head, own, x in zip(found, some.heads, some.weights, firsts, strict=True):
-            pooled = x if plain else pool @ frame_heads.hidden(head, own, x, None)
+def logits(
+    some: Stack, frames: frame_inputs.Ragged, scaling: frame_inputs.Scaling | None, rows: np.ndarray
+) -> list[torch.Tensor]:
+    """Return what each head answers to some utterances: float32 [utterances, classes]."""
+    plain, found = _are_plain(some.heads), []
+    for here in _in_parts(frames.counts(rows)):
+        X, counts = read(frames, scaling, rows[here], some.memory)
+        H, means = first_layers(some, X), frame_inputs.Means(counts)
+        firsts = (means.of(H.relu_()) if plain else H).split(some.widths, dim=1)
+        answers = []
+        for head, own, x in zip(some.heads, some.weights, firsts, strict=True):
+            pooled = x if plain else means.of(frame_heads.hidden(head, own, x, None))
             answers.append(functional.linear(pooled, own[-2], own[-1]))
-    return [torch.cat(answers) for answers in found]
+        found.append(answers)
+    return [torch.cat(answers) for answers in zip(*found, strict=True)]
 
 
-def gradients(
-    some: Stack,
-    tasks: Sequence[frame_heads.Task],
-    X: torch.Tensor,
-    counts: np.ndarray,
-    rows: np.ndarray,
-    step: int,
-) -> np.ndarray:
+def gradients(some: Stack, tasks: Sequence[frame_heads.Task], rows: np.ndarray, step: int) -> np.ndarray:
     """Put the gradient of the loss of a batch into `grad` of all weights, and return each head's loss.
 
     Parameters
     ----------
     some, tasks
-        Heads, and what each of them is trained on.
-    X, counts, rows
-        Frames of the batch's utterances, how many each has, and which they are.
+        Heads, and what each of them is trained on; frames and scaling are those of the first, and the same in all.
+    rows
+        The batch's utterances.
     step
         Number of the batch, which dropout depends on.
     """
-    H = first_layers(some, X)
+    one, losses, begin = tasks[0], np.zeros(len(tasks)), 0
     for own in some.weights:
         for weight in own[2:]:
             weight.grad = None
     some.slopes[1].zero_()
+    counts = one.frames.counts(rows)
     through = _through_relu if _are_plain(some.heads) else _through_layers
-    losses = through(some, tasks, H, counts, rows, step)
-    torch.mm(H.t(), X, out=some.slopes[0])
+    masks = [_masks(task, head, step, int(counts.sum())) for task, head in zip(tasks, some.heads, strict=True)]
+    for here in _in_parts(counts):
+        X, _ = read(one.frames, one.scaling, rows[here], some.memory)
+        H, end = first_layers(some, X), begin + len(X)
+        kept = [[mask[begin:end] for mask in masks_of_head] for masks_of_head in masks]
+        losses += through(some, tasks, H, frame_inputs.Means(counts[here]), rows[here], len(rows), kept)
+        some.slopes[1].addmv_(H.t(), torch.ones(len(H)))  # their sum; a product takes less time
+        some.slopes[0].addmm_(H.t(), X, beta=float(begin > 0))
+        begin = end
     return losses
+
+
+def _in_parts(counts: np.ndarray) -> list[slice]:
+    """Cut utterances of so many frames into runs of about `IN_CACHE` frames, in their order."""
+    ends = np.cumsum(counts)
+    cuts = [0, *(np.flatnonzero(np.diff(ends // IN_CACHE)) + 1).tolist(), len(counts)]
+    return [slice(first, last) for first, last in itertools.pairwise(cuts)]
 
 
 def _are_plain(heads: Sequence[FrameHead]) -> bool:
@@ -126,73 +135,60 @@ def _are_plain(heads: Sequence[FrameHead]) -> bool:
     )
 
 
+def _masks(task: frame_heads.Task, head: FrameHead, step: int, n: int) -> list[torch.Tensor]:
+    layers = range(len(head.widths))
+    return [frame_heads.kept(head, task.seed, step, layer, n) for layer in layers] if head.dropout else []
+
+
+@torch.no_grad()
 def _through_relu(
     some: Stack,
     tasks: Sequence[frame_heads.Task],
     H: torch.Tensor,
-    counts: np.ndarray,
+    means: frame_inputs.Means,
     rows: np.ndarray,
-    step: int,
+    n: int,
+    masks: Sequence[Sequence[torch.Tensor]],
 ) -> np.ndarray:
-    """Overwrite first layers' products [frames, ...] with the losses' gradient by them, and return the losses."""
-    parts = [(part, frame_inputs.means(counts[here])) for here, part in _in_parts(H, counts)]
-    pooled = torch.cat([pool @ part.relu_() for part, pool in parts])
-    losses, slopes = [], []
-    for task, own, x in zip(tasks, some.weights, pooled.split(some.widths, dim=1), strict=True):
-        x.requires_grad_()
-        loss = frame_heads.loss(task, functional.linear(x, own[-2], own[-1]), rows)
-        loss.backward()
-        losses.append(float(loss.detach()))
-        slopes.append(x.grad)
-    of_parts = torch.cat(slopes, dim=1).split([len(pool) for _, pool in parts])
-    for (part, pool), slope in zip(parts, of_parts, strict=True):
-        # What autograd calls, too, but in place.
-        torch.ops.aten.threshold_backward.grad_input(pool.t() @ slope, part, 0, grad_input=part)
-        _add_sum(some.slopes[1], part)
-    return np.array(losses)
+    """Overwrite first layers' products [frames, ...] with the gradient by them of the losses, which are returned.
+
+    `rows` are some of a batch's n utterances, and the losses their part of its mean.
+    """
+    pooled = means.of(H.relu_())
+    firsts = pooled.split(some.widths, dim=1)
+    answers = [functional.linear(x, own[-2], own[-1]) for x, own in zip(firsts, some.weights, strict=True)]
+    logs = torch.stack(answers).log_softmax(dim=2)
+    of_smoothing = {task.recipe.label_smoothing: task for task in tasks}
+    targets = {smoothing: frame_heads.targets(task, rows) for smoothing, task in of_smoothing.items()}
+    wanted = torch.stack([targets[task.recipe.label_smoothing] for task in tasks])
+    slopes = (logs.exp() - wanted) / n
+    by_pooled = []
+    for x, own, slope in zip(firsts, some.weights, slopes, strict=True):
+        for weight, of_weight in zip(own[-2:], (slope.t() @ x, slope.sum(dim=0)), strict=True):
+            weight.grad = of_weight if weight.grad is None else weight.grad.add_(of_weight)
+        by_pooled.append(slope @ own[-2])
+    by_frame = means.spread(torch.cat(by_pooled, dim=1))
+    torch.ops.aten.threshold_backward.grad_input(by_frame, H, 0, grad_input=H)  # as autograd, but in place
+    return -(wanted * logs).sum(dim=(1, 2)).double().numpy() / n
 
 
 def _through_layers(
     some: Stack,
     tasks: Sequence[frame_heads.Task],
     H: torch.Tensor,
-    counts: np.ndarray,
+    means: frame_inputs.Means,
     rows: np.ndarray,
-    step: int,
+    n: int,
+    masks: Sequence[Sequence[torch.Tensor]],
 ) -> np.ndarray:
     """As `_through_relu`, for any heads."""
-    losses, begin = np.zeros(len(tasks)), 0
-    drawn = [_masks(task, head, step, len(H)) for task, head in zip(tasks, some.heads, strict=True)]
-    for here, part in _in_parts(H, counts):
-        firsts, pool = part.split(some.widths, dim=1), frame_inputs.means(counts[here])
-        for i, (task, head, own, first) in enumerate(zip(tasks, some.heads, some.weights, firsts, strict=True)):
-            x = first.detach().requires_grad_()
-            masks = [mask[begin : begin + len(part)] for mask in drawn[i]] if head.dropout else None
-            pooled = pool @ frame_heads.hidden(head, own, x, masks)
-            loss = frame_heads.loss(task, functional.linear(pooled, own[-2], own[-1]), rows[here])
-            loss = loss * (len(pool) / len(rows))
-            loss.backward()
-            losses[i] += float(loss.detach())
-            first.copy_(x.grad)
-        _add_sum(some.slopes[1], part)
-        begin += len(part)
+    losses = np.zeros(len(tasks))
+    each = zip(tasks, some.heads, some.weights, H.split(some.widths, dim=1), masks, strict=True)
+    for i, (task, head, own, first, kept) in enumerate(each):
+        x = first.detach().requires_grad_()
+        pooled = means.of(frame_heads.hidden(head, own, x, kept if head.dropout else None))
+        loss = frame_heads.loss(task, functional.linear(pooled, own[-2], own[-1]), rows) * (len(rows) / n)
+        loss.backward()
+        losses[i] = float(loss.detach())
+        first.copy_(x.grad)
     return losses
-
-
-def _masks(task: frame_heads.Task, head: FrameHead, step: int, n: int) -> list[torch.Tensor]:
-    layers = range(len(head.widths))
-    return [frame_heads.kept(head, task.seed, step, layer, n) for layer in layers] if head.dropout else []
-
-
-def _add_sum(to: torch.Tensor, x: torch.Tensor) -> None:
-    """Add the sum of frames [frames, ...] to a vector; a product takes less time than a sum."""
-    to.addmv_(x.t(), torch.ones(len(x)))
-
-
-def _in_parts(X: torch.Tensor, counts: np.ndarray) -> Iterator[tuple[slice, torch.Tensor]]:
-    """Yield about `IN_CACHE` frames at a time, of whole utterances: which these are, and their rows of X."""
-    ends = np.cumsum(counts)
-    cuts = [0, *(np.flatnonzero(np.diff(ends // IN_CACHE)) + 1).tolist(), len(counts)]
-    begin = 0
-    for first, last in itertools.pairwise(cuts):
-        yield slice(first, last), X[begin : (begin := int(ends[last - 1]))]

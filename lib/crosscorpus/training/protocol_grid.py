@@ -24,6 +24,7 @@ from crosscorpus.protocols import balanced_tests, folds, known_protocols, protoc
 from crosscorpus.protocols.protocol_parts import ClipHeads, Fold, Protocol
 from crosscorpus.scores import metrics
 from crosscorpus.training import (
+    adam,
     baselines,
     evaluate,
     frame_engine,
@@ -208,7 +209,7 @@ class Unit:
             "unit": json.dumps([protocol.name, one.ptm, one.corpus, self.regime, self.seed]),
             "settings": json.dumps(dict(protocol.settings), sort_keys=True),
             "code": versions.of_code(
-                known_protocols.code(protocol.name), protocol_parts, frame_engine, frame_heads, frame_inputs,
+                known_protocols.code(protocol.name), protocol_parts, adam, frame_engine, frame_heads, frame_inputs,
                 frame_loop, frame_stacks, reused_memory, here, balanced_tests,
             ),
             "rows": rows.hexdigest(),
