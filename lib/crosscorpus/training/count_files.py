@@ -127,9 +127,9 @@ def _kept(
 def _made_of(
     predictions: Path, corpora: dict[str, pd.DataFrame], known: dict[int, str], kind: str
 ) -> dict[str, Any]:
-    for table in corpora.values():
+    for corpus, table in corpora.items():
         if id(table) not in known:
-            known[id(table)] = _hash(table)
+            known[id(table)] = f"{_hash(table)} {_hash_folds(corpus, table)}"
     with predictions.open("rb") as opened:
         content = hashlib.file_digest(opened, "sha256").hexdigest()
     return {
@@ -138,6 +138,15 @@ def _made_of(
         "code": versions.of_code(*CODE[kind]),
         "pandas": pd.__version__,
     }
+
+
+def _hash_folds(corpus: str, utterances: pd.DataFrame) -> str:
+    """Return a hash of who has a fold, which guards ask for, and which files of folds decide."""
+    try:
+        names = folds.with_fold(corpus, utterances)
+    except folds.FoldError:  # none can be dealt, and a published split is in the predictions themselves
+        names = set()
+    return hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()[:16]
 
 
 def _hash(utterances: pd.DataFrame) -> str:
