@@ -41,7 +41,7 @@ class Adam:
         rate, beta
             Learning rate, and first beta.
         largest
-            Norm of all gradients together at which they are cut, as `torch.nn.utils.clip_grad_norm_` does; 0: none.
+            Norm of all gradients at which they are cut, as `torch.nn.utils.clip_grad_norm_` does; 0 for none.
         """
         self.steps += 1
         slopes = [one.grad for one in self.weights if one.grad is not None]
