@@ -93,7 +93,7 @@ def predicted(number: int, unit: Unit, tests: Sequence[store.Embeddings]) -> pd.
 
 def write(folder: Path, rows: int, numbered: Sequence[tuple[int, Unit]]) -> float:
     """Write some units; return the seconds of the processor that counting took."""
-    tests, known, seconds = corpora(rows), dict[int, str](), 0.0
+    tests, known, seconds = corpora(rows), count_files.Known(), 0.0
     for number, unit in numbered:
         table, file = predicted(number, unit, tests), file_of(folder, unit)
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -107,7 +107,7 @@ def write(folder: Path, rows: int, numbered: Sequence[tuple[int, Unit]]) -> floa
 def results(folder: Path, count: int, rows: int) -> dict[str, float]:
     """Score what was written, in this process; return seconds, also of the processor, and peak memory (GB)."""
     steps: dict[str, float] = {}
-    tests, known, begun = corpora(rows), dict[int, str](), time.perf_counter()
+    tests, known, begun = corpora(rows), count_files.Known(), time.perf_counter()
 
     def done(what: str) -> None:
         steps[what] = time.perf_counter() - begun - sum(steps.values())

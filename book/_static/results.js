@@ -67,7 +67,16 @@
     if (own.top < around.top || own.bottom > around.bottom) box.scrollTop += own.top - around.top - around.height / 2;
   }
 
+  // The theme leaves the site's name in its left column outside all landmarks.
+  function nameLandmark() {
+    const column = document.getElementById("pst-primary-sidebar");
+    if (!column) return;
+    column.setAttribute("role", "navigation");
+    column.setAttribute("aria-label", "This book");
+  }
+
   document.addEventListener("DOMContentLoaded", () => {
+    nameLandmark();
     followScroll();
     document.querySelectorAll("button.code-switch").forEach(codeSwitch);
     openTarget();

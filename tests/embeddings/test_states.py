@@ -229,3 +229,17 @@ def test_the_command_makes_frames(two_layers, capsys, monkeypatch):
     assert "40 utterances" in capsys.readouterr().out
     command.main(["layers", "--model", PTM, "--corpus", CORPUS, "--workers", "1"])
     assert "40 utterances, 120 vectors of 16 dimensions" in capsys.readouterr().out
+
+
+def test_states_that_one_machine_made_another_finds(two_layers, tmp_path, monkeypatch):
+    monkeypatch.setenv(paths.STORE_SETTING, f"file://{tmp_path}/shared")
+    made = [np.concatenate(list(made_frames(two_layers))), np.stack(list(made_layers(two_layers)))]
+    monkeypatch.setattr(paths, "BUILD", paths.BUILD.with_name("another machine"))
+    with pytest.raises(store_folders.NotStoredError):
+        frames.load_frames(PTM, CORPUS, layer="1")
+    found = frames.load_frames(PTM, CORPUS)
+    np.testing.assert_array_equal(np.concatenate(list(found)), made[0])
+    monkeypatch.setattr(sharding, "run", None)  # nothing is encoded
+    np.testing.assert_array_equal(np.concatenate(list(made_frames(two_layers))), made[0])
+    np.testing.assert_array_equal(np.stack(list(made_layers(two_layers))), made[1])
+    assert found.run

@@ -355,6 +355,15 @@ def test_results_are_those_of_rows_and_read_none(stored, monkeypatch):
     pd.testing.assert_frame_equal(pd.concat(list(run.each()), ignore_index=True), rows)
 
 
+def test_what_guards_found_is_made_again_where_folds_change(stored, monkeypatch):
+    utterances = pd.concat([e.utterances for e in stored.values()], ignore_index=True)
+    assert not len(evaluate.results(*SIDES, workers=1).tripped(utterances))
+    named = folds.with_fold
+    monkeypatch.setattr(folds, "with_fold", lambda c, table: named(c, table) - {min(named(c, table))})
+    tripped = evaluate.results(*SIDES, workers=1).tripped(utterances)
+    assert "utterances" in set(tripped["guard"])
+
+
 def test_what_both_regimes_test_is_looked_up_in_rows(stored):
     both = (*SIDES[:4], ["stratified", "speaker"], *SIDES[5:])
     *_, file = (made for made, _ in evaluate.results(*both, workers=1).files)

@@ -220,6 +220,12 @@ def test_adam_is_torch_s_to_the_last_bit(decoupled):
         of_torch.step()
         own.step(rate, beta)
     assert torch.equal(ours, theirs)
+    theirs.grad, ours.grad = torch.full((3, 4), 2.0), torch.full((3, 4), 2.0)
+    torch.nn.utils.clip_grad_norm_([theirs], 0.5)
+    of_torch.step()
+    own.step(rate, beta, largest=0.5)
+    torch.testing.assert_close(ours, theirs)
+    torch.testing.assert_close(ours.grad, theirs.grad)
 
 
 def test_dropout_drops_its_share():

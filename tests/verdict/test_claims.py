@@ -172,6 +172,14 @@ def test_the_whole_network_is_counted():
     assert claims_on_data.count_parameters("BertModel", small) == 120 + 16 + 288 + 16 + 144 + 16 + 72
 
 
+def test_counts_of_whole_networks_in_the_ledger_are_those_of_the_networks():
+    each = [claim.stated for claim in claims.ledger().values() if claim.check == "parameters"]
+    whole = [one for stated in each for one in stated.values() if "whole" in one]
+    assert len(whole) == 2
+    for one in whole:
+        assert one["counted"] == claims_on_data.count_parameters(one["whole"], one["settings"])
+
+
 # -- corpora --------------------------------------------------------------------------------------------------
 
 

@@ -37,7 +37,12 @@ def _meaning(source: bytes) -> bytes:
 
 def of_libraries() -> dict[str, str]:
     """Return the versions of Python and of the libraries that results depend on."""
-    return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in LIBRARIES}
+    return {"python": platform.python_version()} | {name: _version(name) for name in LIBRARIES}
+
+
+@functools.cache
+def _version(name: str) -> str:
+    return importlib.metadata.version(name)
 
 
 def of_some(*names: str) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from crosscorpus.base import devices
+from crosscorpus.base import devices, remote_store
 from crosscorpus.corpora import corpus_registry
 from crosscorpus.embeddings import (
     availability,
@@ -88,7 +88,7 @@ def embed(
     utterances = corpus_scans.fresh(what.corpus, root).utterances
     asked = what.identity(kind, utterances)
     whole = store.states_path(kind, what.ptm, what.corpus, asked)
-    if not whole.exists() or weights.are_others(
+    if not remote_store.here(whole) or weights.are_others(
         what.ptm, block_files.read(whole).metadata.get("weights_sha256"), mirror
     ):
         named = f"{model.name} on {corpus_registry.get(what.corpus).name}, {' '.join([kind, *what.more.values()])}"
@@ -120,6 +120,7 @@ def _extract(
             raise
     if speed:
         embedding_files.write_run(whole, speed)
+    remote_store.send(*([embedding_files.run_file(whole)] if speed else []), whole)
     shutil.rmtree(parts, ignore_errors=True)  # or another run of the same has finished just now
 
 

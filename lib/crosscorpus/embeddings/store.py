@@ -187,7 +187,7 @@ def read_states(kind: str, ptm: str, corpus: str, asked: Mapping[str, str], make
         The file is damaged, or of other hidden states than asked for.
     """
     path = states_path(kind, ptm, corpus, asked)
-    if not path.exists():
+    if not remote_store.here(path):
         raise store_folders.NotStoredError(f"{paths.shown(path)}: not there; it is made by `{make}`")
     stored = block_files.read(path)
     differ = [fact for fact, value in asked.items() if stored.metadata.get(fact) != value]

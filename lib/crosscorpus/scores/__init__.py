@@ -4,6 +4,7 @@ Modules, in the order in which data flows through them:
 
 - `calibration`: whether a head is as often right as it is sure
 - `count_tables`: tables of counts: how many test utterances, instead of which
+- `counted_cells`: what scores need of every cell of a table, by numbers
 - `label_sets`: which emotions a cell is scored on, and which cells may be averaged, ranked or coloured together
 - `metrics`: scores from the table of predictions, or of their counts (`count_tables`), alone
 - `confusions`: which emotion is taken for which, from predictions or their counts

@@ -2,7 +2,8 @@
 
 import functools
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -10,10 +11,12 @@ import scipy
 
 from crosscorpus.base import known_names
 from crosscorpus.protocols import protocol_settings
-from crosscorpus.scores import count_tables, metrics
+from crosscorpus.scores import count_tables, counted_cells, metrics
 
 PAIRED = ("accuracy", "uar")
 CORRECTIONS = ("holm", "bh")
+N_FLIPS = 99_999
+"""Random combinations of signs of a permutation test."""
 
 
 def pairs(
@@ -26,7 +29,7 @@ def pairs(
     correction: str = "holm",
     confidence: float = 0.95,
     n_resamples: int = 2000,
-    n_flips: int = 99_999,
+    n_flips: int = N_FLIPS,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Compare models (or heads, ...) in pairs, on the same test utterances of each block.
@@ -87,38 +90,65 @@ def pairs(
     known_names.check(between, [column for column in metrics.CELL if column != "test_corpus"], "column to compare")
     known_names.check(metric, PAIRED, "metric of paired comparisons")
     known_names.check(correction, CORRECTIONS, "correction")
+    table, shares = _compared(
+        predictions,
+        utterances,
+        between,
+        metric,
+        baseline,
+        confidence=confidence,
+        n_resamples=n_resamples,
+        seed=seed,
+    )
+    p = _p_values(shares, n_flips, seed)
+    return table.assign(p=p, p_adjusted=_adjusted(p, correction))
+
+
+def _compared(
+    predictions: pd.DataFrame,
+    utterances: pd.DataFrame | None,
+    between: str,
+    metric: str = "accuracy",
+    baseline: str = "",
+    *,
+    confidence: float = 0.95,
+    n_resamples: int = 2000,
+    seed: int = 0,
+) -> tuple[pd.DataFrame, list[np.ndarray]]:
+    """Return the table of `pairs` without p-values, and what they follow from: the shares of each block."""
     block = [column for column in metrics.CELL if column != between]
     order = list(predictions[between].unique())
     if baseline and order:
         known_names.check(baseline, order, f"{between} in the predictions")
-    tables, shares = [], []
-    for where, part in metrics.with_clusters(predictions, utterances).groupby(block, sort=False):
-        right, n = _right_answers(part, between)
+    blocks = []
+    for where, right, n in _right_answers(metrics.with_clusters(predictions, utterances), between):
         here = [value for value in order if value in right]
         if baseline:
             sides = [(value, baseline) for value in here if value != baseline and baseline in right]
         else:
             sides = list(itertools.combinations(here, 2))
-        if not sides:
-            continue
-        difference = np.stack([right[a] - right[b] for a, b in sides])
-        of_draws = functools.partial(_differences, difference, n, metric)
-        low, high = metrics.bootstrap(of_draws, len(n), confidence=confidence, n_resamples=n_resamples, seed=seed)
-        table = pd.DataFrame(sides, columns=["a", "b"]).assign(
-            n_utterances=int(n.sum()),
-            n_clusters=len(n),
-            difference=of_draws(np.ones((1, len(n))))[:, 0],
+        if sides:
+            blocks.append(_Block(where, sides, np.stack([right[a] - right[b] for a, b in sides]), n))
+    ends = _ends(blocks, metric, confidence, n_resamples, seed)
+    tables = [
+        pd.DataFrame(one.sides, columns=["a", "b"]).assign(
+            n_utterances=int(one.n.sum()),
+            n_clusters=len(one.n),
+            difference=_differences(one.difference, one.n, metric, np.ones((1, len(one.n))))[:, 0],
             low=low,
             high=high,
+            **dict(zip(block, one.where, strict=True)),
         )
-        tables.append(table.assign(**dict(zip(block, where, strict=True))))
-        shares.append(_shares(difference, n, metric))
+        for one, (low, high) in zip(blocks, ends, strict=True)
+    ]
+    shares = [_shares(one.difference, one.n, metric) for one in blocks]
     columns = [*block, "a", "b", "n_utterances", "n_clusters", "difference", "low", "high"]
-    if not tables:
-        return pd.DataFrame(columns=[*columns, "p", "p_adjusted"])
-    p = _p_values(shares, n_flips, seed)
-    adjusted = holm(p) if correction == "holm" else scipy.stats.false_discovery_control(p)
-    return pd.concat(tables, ignore_index=True)[columns].assign(p=p, p_adjusted=adjusted)
+    table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
+    return table[columns], shares
+
+
+def _adjusted(p: np.ndarray, correction: str) -> np.ndarray:
+    return holm(p) if correction == "holm" or not len(p) else scipy.stats.false_discovery_control(p)
 
 
 def wins(table: pd.DataFrame, alpha: float = 0.05) -> pd.DataFrame:
@@ -206,7 +236,7 @@ def domain_loss(predictions: pd.DataFrame, utterances: pd.DataFrame | None = Non
     """
     columns = [*metrics.CELL, "in_domain", "out_of_domain", "difference", "low", "high", "p", "p_adjusted"]
     columns += ["n_utterances", "n_clusters"]
-    tables = []
+    tables, shares = [], []
     for target, part in predictions.groupby("test_corpus", sort=False):
         own = part[part["train_corpus"] == target]
         for source, other in part[part["train_corpus"] != target].groupby("train_corpus", sort=False):
@@ -215,51 +245,76 @@ def domain_loss(predictions: pd.DataFrame, utterances: pd.DataFrame | None = Non
             both = pd.concat([own, other])
             repetition = both.groupby(["ptm", "head", "regime", "seed"])["train_corpus"]
             both = both[repetition.transform("nunique") == 2]  # a model may miss one of the corpora
-            table = pairs(both, utterances, "train_corpus", baseline=str(target))
+            table, of_blocks = _compared(both, utterances, "train_corpus", baseline=str(target))
+            shares += of_blocks
             turned = {"difference": -table["difference"], "low": -table["high"], "high": -table["low"]}
             tables.append(table.assign(train_corpus=source, **turned))
     tables = [table for table in tables if len(table)]
     if not tables:
         return pd.DataFrame(columns=columns)
     joined = pd.concat(tables, ignore_index=True)
-    joined["p_adjusted"] = scipy.stats.false_discovery_control(joined["p"])
+    joined["p"] = _p_values(shares, N_FLIPS, 0)  # of all at once: the same signs are drawn once
+    joined["p_adjusted"] = _adjusted(joined["p"].to_numpy(), "bh")
     accuracy = count_tables.accuracy(predictions, metrics.CELL)
     joined = joined.join(accuracy.rename("out_of_domain"), on=metrics.CELL)
     joined["in_domain"] = joined["out_of_domain"] + joined["difference"]
     return joined[columns]
 
 
-def _right_answers(block: pd.DataFrame, between: str) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Return, [clusters, emotions], right answers of each value (averaged over seeds) and number of utterances."""
-    right: dict[str, np.ndarray] = {}
-    tested: dict[str, dict] = {}
-    n = np.empty(0)
-    for value, part in block.groupby(between, sort=False):
-        metrics.check_tested_once(part)
-        counted, _, _ = metrics.counts(part, "cluster")
-        right[value], n = counted[..., metrics.RIGHT].mean(axis=1), counted[:, 0, :, metrics.N]
-        tested[value] = _tested(part)
-    first = next(iter(tested))
-    for value, those in tested.items():
-        if those != tested[first]:
-            example = sorted(those.items() ^ tested[first].items())[0][0][0]
-            where = ", ".join(str(v) for c, v in block[metrics.CELL].iloc[0].items() if c != between)
-            raise ValueError(
-                f"{where}: {first} and {value} were tested on different utterances, such as {example}"
+@dataclass(frozen=True)
+class _Block:
+    """One block: its pairs, their differences of right answers [pairs, clusters, emotions], and utterances."""
+
+    where: tuple[str, ...]
+    sides: list[tuple[str, str]]
+    difference: np.ndarray
+    n: np.ndarray
+
+
+def _ends(
+    blocks: Sequence[_Block], metric: str, confidence: float, n_resamples: int, seed: int
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return the intervals of each block's pairs; those of the same test utterances are drawn at once."""
+    alike: dict[tuple, list[int]] = {}
+    for at, one in enumerate(blocks):
+        alike.setdefault((one.n.shape, one.n.tobytes()), []).append(at)
+    found: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+    for group in alike.values():
+        for some in np.array_split(group, -(-len(group) // metrics.TOGETHER)):
+            n = blocks[some[0]].n
+            of_draws = functools.partial(
+                _differences, np.concatenate([blocks[at].difference for at in some]), n, metric
             )
-    return right, n
+            both = metrics.bootstrap(of_draws, len(n), confidence=confidence, n_resamples=n_resamples, seed=seed)
+            cuts = np.cumsum([len(blocks[at].sides) for at in some])[:-1]
+            found |= zip(some.tolist(), zip(*(np.split(end, cuts) for end in both), strict=True), strict=True)
+    return [found[at] for at in range(len(blocks))]
 
 
-def _tested(part: pd.DataFrame) -> dict[tuple[str, str], int]:
-    """Return what tells whether two models were tested on the same: utterances, or sums of hashes by cluster.
-
-    Keys are the utterance, or its cluster, and the emotion.
-    """
-    if not count_tables.holds_counts(part):
-        return dict.fromkeys(zip(part["utterance"], part["emotion"], strict=True), 1)
-    seeds = part["seed"].unique()  # all have the same: `metrics.check_tested_once`
-    sums = count_tables.tested(part[part["seed"] == seeds[0]], ["cluster", "emotion"])
-    return {key: int(value) for key, value in sums.items()}
+def _right_answers(
+    table: pd.DataFrame, between: str
+) -> Iterator[tuple[tuple[str, ...], dict[str, np.ndarray], np.ndarray]]:
+    """Yield each block, each value's right answers (mean over seeds), and utterances: [clusters, emotions]."""
+    metrics.check_tested_once(table)
+    tested, names = counted_cells.tested(table)
+    place = metrics.CELL.index(between)
+    blocks: dict[tuple[str, ...], dict[str, counted_cells.Counted]] = {}
+    for one in counted_cells.count(table, "cluster"):
+        rest = one.cell[:place] + one.cell[place + 1 :]
+        blocks.setdefault(rest, {})[one.cell[place]] = one
+    for where, values in blocks.items():
+        first = next(iter(values.values()))
+        for value, one in values.items():
+            (a, sums), (b, others) = tested[one.cell], tested[first.cell]
+            if not (np.array_equal(a, b) and np.array_equal(sums, others)):
+                sides = (zip(x.tolist(), y.tolist(), strict=True) for x, y in ((a, sums), (b, others)))
+                unlike = set.symmetric_difference(*map(set, sides))
+                raise ValueError(
+                    f"{', '.join(where)}: {first.cell[place]} and {value} were tested on different utterances, "
+                    f"such as {names[min(unlike)[0]]}"
+                )
+        right = {value: one.counts[..., metrics.RIGHT].mean(axis=1) for value, one in values.items()}
+        yield where, right, first.counts[:, 0, :, metrics.N]
 
 
 def _differences(difference: np.ndarray, n: np.ndarray, metric: str, weights: np.ndarray) -> np.ndarray:
@@ -282,8 +337,8 @@ def _p_values(shares: list[np.ndarray], n_flips: int, seed: int) -> np.ndarray:
 
     Blocks with as many clusters get the same signs anyway, and to draw them is what takes long.
     """
-    sizes = np.array([len(block) for block in shares])
-    owner = np.repeat(np.arange(len(shares)), [block.shape[1] for block in shares])
+    sizes = np.array([len(block) for block in shares], dtype=int)
+    owner = np.repeat(np.arange(len(shares)), np.array([block.shape[1] for block in shares], dtype=int))
     p = np.empty(len(owner))
     for size in np.unique(sizes):
         here = np.flatnonzero(sizes[owner] == size)

@@ -78,7 +78,7 @@ def _counted(table: pd.DataFrame, hashes: np.ndarray) -> pd.DataFrame:
         codes, values = pd.factorize(table[column])
         number = pd.factorize(number * (len(values) + 1) + codes)[0]
     rows = table[~pd.Series(number, table.index).duplicated()]
-    counted = {TIMES: np.bincount(number, minlength=len(rows)), TESTED: _sums(hashes, number, len(rows))}
+    counted = {TIMES: np.bincount(number, minlength=len(rows)), TESTED: sums_by(hashes, number, len(rows))}
     return _categories(rows.assign(**counted))
 
 
@@ -110,8 +110,8 @@ def _categories(table: pd.DataFrame, emotions: Sequence[str] = ()) -> pd.DataFra
 def tested(table: pd.DataFrame, by: Sequence[str]) -> pd.Series:
     """Return the sums of `TESTED` of each group of a table of counts; rows without an emotion have none."""
     grouped = rows_by(table.dropna(subset="emotion"), "cluster").groupby(list(by), sort=True, observed=True)
-    sums = _sums(grouped.obj[TESTED].to_numpy(), grouped.ngroup().to_numpy(), grouped.ngroups)
-    return pd.Series(sums, grouped.size().index)
+    found = sums_by(grouped.obj[TESTED].to_numpy(), grouped.ngroup().to_numpy(), grouped.ngroups)
+    return pd.Series(found, grouped.size().index)
 
 
 def check_counted_once(counted: pd.DataFrame) -> None:
@@ -159,7 +159,7 @@ def _texts(of_groups: pd.Series) -> pd.Series:
     return of_groups.set_axis(index)
 
 
-def _sums(hashes: np.ndarray, number: np.ndarray, n: int) -> np.ndarray:
+def sums_by(hashes: np.ndarray, number: np.ndarray, n: int) -> np.ndarray:
     """Return sums of hashes by number, uint64 [n], modulo 2^64."""
     found = np.zeros(n, dtype=np.uint64)
     np.add.at(found, number, hashes)

@@ -20,10 +20,14 @@ import numpy as np
 import pandas as pd
 import scipy
 
-from crosscorpus.scores import count_tables, label_sets
+from crosscorpus.scores import count_tables, counted_cells, label_sets
 
 CELL = count_tables.CELL
+check_tested_once = counted_cells.check_tested_once
 METRICS = ["accuracy", "uar", "macro_f1"]
+
+TOGETHER = 32
+"""Cells that are resampled at once: clusters are drawn once for all, and what is drawn stays in megabytes."""
 
 N, PREDICTED, RIGHT = range(3)  # the last axis of `counts`
 
@@ -52,15 +56,7 @@ def counts(predictions: pd.DataFrame, unit: str) -> tuple[np.ndarray, pd.Index, 
     truth, emotions = pd.factorize(predictions["emotion"], sort=True)
     guess = emotions.get_indexer(predictions["predicted"])  # -1 for an emotion that is never true
     shape = (len(units), len(seeds), len(emotions))
-    times = count_tables.times(predictions)
-
-    def count(emotion: np.ndarray, keep: np.ndarray) -> np.ndarray:
-        flat = np.ravel_multi_index((i[keep], j[keep], emotion[keep]), shape)
-        return np.bincount(flat, times[keep], minlength=int(np.prod(shape))).reshape(shape)
-
-    known, named = truth >= 0, guess >= 0
-    counted = [count(truth, known), count(guess, named), count(truth, known & (truth == guess))]
-    return np.stack(counted, axis=-1).astype(float), units, seeds
+    return counted_cells.of_codes((i, j, truth, guess), count_tables.times(predictions), shape), units, seeds
 
 
 def score(counted: np.ndarray) -> dict[str, np.ndarray]:
@@ -102,24 +98,25 @@ def per_fold(predictions: pd.DataFrame) -> pd.DataFrame:
     `accuracy` (also called WA), `uar` (unweighted average recall, UA) and `macro_f1`. The last two are means over
     the emotions that the fold's test utterances have. `label_sets.COLUMNS` say what the whole cell is scored on.
     """
-    tables = []
-    for cell, part in predictions.groupby(CELL, sort=False):
-        counted, folds, seeds = counts(part, "fold")
-        task = _task(counted, part)
-        counted = counted.swapaxes(0, 1)
-        table = pd.MultiIndex.from_product([seeds, folds], names=["seed", "fold"]).to_frame(index=False)
-        table = table.astype({"seed": int, "fold": int})
-        table["n"] = counted[..., N].sum(axis=-1).astype(int).ravel()
-        table = table.assign(**{metric: values.ravel() for metric, values in score(counted).items()})
-        table = table[table["n"] > 0]  # a fold need not have been run with every seed
-        tables.append(table.assign(**dict(zip(CELL, cell, strict=True)), **task))
-    columns = [*CELL, "seed", "fold", "n", *METRICS, *label_sets.COLUMNS]
-    return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
+    each, columns = [], [*CELL, "seed", "fold", "n", *METRICS, *label_sets.COLUMNS]
+    for one in counted_cells.count(predictions, "fold"):
+        counted = one.counts.swapaxes(0, 1)
+        n = counted[..., N].sum(axis=-1).astype(int).ravel()
+        seeds, folds = (labels.ravel() for labels in np.meshgrid(one.seeds, one.units, indexing="ij"))
+        values = [seeds.astype(int), folds.astype(int), n, *(v.ravel() for v in score(counted).values())]
+        there = n > 0  # a fold need not have been run with every seed
+        each.append((one, there.sum(), [column[there] for column in values]))
+    if not each:
+        return pd.DataFrame(columns=columns)
+    cells = [[*one.cell, *_task(one).values()] for one, _, _ in each]
+    facts = pd.DataFrame(cells, columns=[*CELL, *label_sets.COLUMNS])
+    scored = [np.concatenate(parts) for parts in zip(*(values for _, _, values in each), strict=True)]
+    table = facts.loc[facts.index.repeat([n for _, n, _ in each])].reset_index(drop=True)
+    return table.assign(**dict(zip(["seed", "fold", "n", *METRICS], scored, strict=True)))[columns]
 
 
-def _task(counted: np.ndarray, cell: pd.DataFrame) -> dict[str, str | int | float]:
-    names = pd.factorize(cell["emotion"], sort=True)[1]
-    return label_sets.of_cell(counted[..., N].sum(axis=(0, 1)), list(names))
+def _task(one: counted_cells.Counted) -> dict[str, str | int | float]:
+    return label_sets.of_cell(one.counts[..., N].sum(axis=(0, 1)), list(one.emotions))
 
 
 def summary(scores: pd.DataFrame) -> pd.DataFrame:
@@ -215,29 +212,39 @@ def interval(
     ValueError
         A test utterance is not in `utterance_tables`, or was not tested once with every seed.
     """
+    table = with_clusters(predictions, utterances)
+    check_tested_once(table)
+    cells = list(counted_cells.count(table, "cluster"))
+    alike: dict[tuple[int, ...], list[int]] = {}
+    for at, one in enumerate(cells):
+        alike.setdefault(one.counts.shape, []).append(at)
+    ends = np.empty((len(cells), 2, len(METRICS)))
+    for group in alike.values():
+        for some in np.array_split(group, -(-len(group) // TOGETHER)):
+            ends[some] = _ends([cells[at].counts for at in some], confidence, n_resamples, seed)
     rows = []
-    for cell, part in with_clusters(predictions, utterances).groupby(CELL, sort=False):
-        check_tested_once(part)
-        counted, clusters, seeds = counts(part, "cluster")
-        point = _mean_over_seeds(counted.sum(axis=0))
-        low, high = bootstrap(
-            functools.partial(_scores_of_draws, counted),
-            len(clusters),
-            confidence=confidence,
-            n_resamples=n_resamples,
-            seed=seed,
-        )
-        n = int(count_tables.utterances(part, CELL).iloc[0])
-        kind = "utterances" if len(clusters) == n else "speakers"
-        ends = np.stack([point, low, high], axis=1).ravel()
-        rows.append([*cell, len(seeds), n, len(clusters), kind, *ends, *_task(counted, part).values()])
+    for one, (low, high) in zip(cells, ends, strict=True):
+        n, n_clusters = int(one.counts[:, 0, :, N].sum()), len(one.units)
+        kind = "utterances" if n_clusters == n else "speakers"
+        values = np.stack([_mean_over_seeds(one.counts.sum(axis=0)), low, high], axis=1).ravel()
+        rows.append([*one.cell, len(one.seeds), n, n_clusters, kind, *values, *_task(one).values()])
     named = [f"{metric}{end}" for metric in METRICS for end in ("", "_low", "_high")]
     sizes = ["n_seeds", "n_utterances", "n_clusters", "clusters"]
     return pd.DataFrame(rows, columns=[*CELL, *sizes, *named, *label_sets.COLUMNS])
 
 
+def _ends(counted: Sequence[np.ndarray], confidence: float, n_resamples: int, seed: int) -> np.ndarray:
+    """Return intervals [cells, 2, metrics] of cells with as many clusters, whose draws are the same."""
+    of_draws = functools.partial(_scores_of_draws, np.stack(counted))
+    n_clusters = len(counted[0])
+    both = bootstrap(of_draws, n_clusters, confidence=confidence, n_resamples=n_resamples, seed=seed)
+    return np.stack(both).reshape(2, len(METRICS), len(counted)).transpose(2, 0, 1)
+
+
 def _scores_of_draws(counted: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    return _mean_over_seeds(np.tensordot(weights, counted, 1))
+    """Return scores [metrics x cells, resamples] of counts [cells, clusters, seeds, emotions, 3]."""
+    scores = _mean_over_seeds(np.tensordot(weights, counted, (1, 1)))
+    return scores.swapaxes(1, 2).reshape(-1, len(weights))
 
 
 def _mean_over_seeds(counted: np.ndarray) -> np.ndarray:
@@ -253,8 +260,7 @@ def as_counts(predictions: pd.DataFrame, utterances: pd.DataFrame) -> pd.DataFra
         As `interval`.
     """
     table = with_clusters(predictions, utterances)
-    for _, part in table.groupby(CELL, sort=False):
-        check_tested_once(part)
+    check_tested_once(table)
     return count_tables.of_clustered(table)
 
 
@@ -293,28 +299,6 @@ def with_clusters(predictions: pd.DataFrame, utterances: pd.DataFrame | None) ->
         first = table[table["cluster"].isna()].iloc[0]
         raise ValueError(f"{first['test_corpus']}: {first['utterance']} is not in the table of utterances")
     return table
-
-
-def check_tested_once(predictions: pd.DataFrame) -> None:
-    """Check that the rows of one cell have every utterance once for every seed.
-
-    Raises
-    ------
-    ValueError
-        They do not: rows of two cells, a run that was cut short, or a table read twice.
-    """
-    if count_tables.holds_counts(predictions):
-        return count_tables.check_counted_once(predictions)
-    seed, seeds = pd.factorize(predictions["seed"])
-    utterance, utterances = pd.factorize(predictions["utterance"])
-    times = np.bincount(seed * len(utterances) + utterance, minlength=len(seeds) * len(utterances))
-    if (times != 1).any():
-        at = int(np.argmax(times != 1))
-        cell = ", ".join(str(value) for value in predictions[CELL].iloc[0])
-        raise ValueError(
-            f"{cell}: {utterances[at % len(utterances)]} was tested {times[at]} times with seed "
-            f"{seeds[at // len(utterances)]}, and should be once"
-        )
 
 
 def bootstrap(

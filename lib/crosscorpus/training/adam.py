@@ -28,17 +28,29 @@ class Adam:
     ) -> None:
         self.weights = list(weights)
         self.first, self.second = ([torch.zeros_like(one) for one in self.weights] for _ in range(2))
-        self.steps = [torch.zeros(()) for _ in self.weights]
+        self.steps = torch.zeros(())
         self.weight_decay = weight_decay
         self.function = torch._fused_adamw_ if decoupled else torch._fused_adam_
 
     @torch.no_grad()
-    def step(self, rate: float, beta: float) -> None:
-        """Change the weights by their gradients, at this learning rate and first beta."""
-        for count in self.steps:
-            count += 1
+    def step(self, rate: float, beta: float, largest: float = 0.0) -> None:
+        """Change the weights by their gradients.
+
+        Parameters
+        ----------
+        rate, beta
+            Learning rate, and first beta.
+        largest
+            Norm of all gradients at which they are cut, as `torch.nn.utils.clip_grad_norm_` does; 0 for none.
+        """
+        self.steps += 1
+        slopes = [one.grad for one in self.weights if one.grad is not None]
+        share = None
+        if largest:  # what the function divides gradients by
+            norm = torch.stack(torch._foreach_norm(slopes)).norm()
+            share = ((norm + 1e-6) / largest).clamp(min=1)
         self.function(
-            self.weights, [one.grad for one in self.weights if one.grad is not None], self.first, self.second, [],
-            self.steps, lr=rate, beta1=beta, beta2=SECOND, weight_decay=self.weight_decay, eps=EPSILON,
-            amsgrad=False, maximize=False,
+            self.weights, slopes, self.first, self.second, [], [self.steps] * len(slopes), lr=rate, beta1=beta,
+            beta2=SECOND, weight_decay=self.weight_decay, eps=EPSILON, amsgrad=False, maximize=False,
+            grad_scale=share,
         )  # fmt: skip

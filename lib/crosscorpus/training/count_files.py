@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -24,6 +25,8 @@ from crosscorpus.scores import (
 
 COUNTS, FOUND, BINS = "counts", "found", "bins"
 """Folders beside that of predictions: their counts, what guards found in their rows, and sums by confidence."""
+Known = dict[tuple[str, int], str]
+"""Hashes of tables of utterances, and of who has a fold in them, by what they are of and the table's id."""
 CODE: dict[str, tuple[ModuleType, ...]] = {
     COUNTS: (count_tables, metrics),
     FOUND: (guard_parts, guards_of_predictions, guards_of_units, folds),
@@ -40,7 +43,7 @@ def file_of(predictions: Path, kind: str = COUNTS) -> Path:
 def read(
     predictions: Path,
     corpora: Sequence[store.Embeddings],
-    known: dict[int, str] | None = None,
+    known: Known | None = None,
     rows: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Return the counts of a file of predictions (see `count_tables`), made from it where they are not stored.
@@ -70,7 +73,7 @@ def read(
 def read_found(
     predictions: Path,
     corpora: Sequence[store.Embeddings],
-    known: dict[int, str] | None = None,
+    known: Known | None = None,
     rows: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Return `guards_of_units.of_rows` of a file of predictions, kept like its counts; parameters as of `read`."""
@@ -80,7 +83,7 @@ def read_found(
 def read_bins(
     predictions: Path,
     corpora: Sequence[store.Embeddings],
-    known: dict[int, str] | None = None,
+    known: Known | None = None,
     rows: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Return `calibration.binned` of a file of predictions, kept like its counts; parameters as of `read`."""
@@ -108,7 +111,7 @@ def _kept(
     make: Callable[[pd.DataFrame, pd.DataFrame], pd.DataFrame],
     predictions: Path,
     corpora: Sequence[store.Embeddings],
-    known: dict[int, str] | None,
+    known: Known | None,
     rows: pd.DataFrame | None,
 ) -> pd.DataFrame:
     each = {one.corpus: one.utterances for one in corpora}
@@ -124,22 +127,32 @@ def _kept(
     return made
 
 
-def _made_of(
-    predictions: Path, corpora: dict[str, pd.DataFrame], known: dict[int, str], kind: str
-) -> dict[str, Any]:
-    for table in corpora.values():
-        if id(table) not in known:
-            known[id(table)] = _hash(table)
+def _made_of(predictions: Path, corpora: dict[str, pd.DataFrame], known: Known, kind: str) -> dict[str, Any]:
+    hashes: dict[str, Callable[[str, pd.DataFrame], str]] = {"utterances": _hash}
+    if kind == FOUND:
+        hashes["folds"] = _hash_folds
+    for (what, hashed), (corpus, table) in itertools.product(hashes.items(), corpora.items()):
+        if (what, id(table)) not in known:
+            known[what, id(table)] = hashed(corpus, table)
     with predictions.open("rb") as opened:
         content = hashlib.file_digest(opened, "sha256").hexdigest()
     return {
         "predictions": content,
-        "utterances": [[corpus, known[id(table)]] for corpus, table in corpora.items()],
+        **{what: [[corpus, known[what, id(table)]] for corpus, table in corpora.items()] for what in hashes},
         "code": versions.of_code(*CODE[kind]),
         "pandas": pd.__version__,
     }
 
 
-def _hash(utterances: pd.DataFrame) -> str:
+def _hash_folds(corpus: str, utterances: pd.DataFrame) -> str:
+    """Return a hash of who has a fold, which guards ask for, and which files of folds decide."""
+    try:
+        names = folds.with_fold(corpus, utterances)
+    except folds.FoldError:  # none can be dealt, and a published split is in the predictions themselves
+        names = set()
+    return hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()[:16]
+
+
+def _hash(_: str, utterances: pd.DataFrame) -> str:
     named = utterances[[c for c in ("utterance", "speaker", "emotion", "sha256") if c in utterances]]
     return hashlib.sha256(named.to_csv(index=False).encode()).hexdigest()[:16]

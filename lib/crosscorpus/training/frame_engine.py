@@ -86,10 +86,8 @@ def fit_stack(tasks: Sequence[Task]) -> list[Fitted]:
         total, n = np.zeros(len(tasks)), 0
         for rows in frame_heads.batches(one, epoch):
             total += frame_stacks.gradients(some, tasks, rows, step) * len(rows)
-            for task, own, optimiser, (rate, beta) in zip(tasks, some.weights, optimisers, rates, strict=True):
-                if task.recipe.largest_gradient:
-                    torch.nn.utils.clip_grad_norm_(own, task.recipe.largest_gradient)
-                optimiser.step(rate[step], beta[step])
+            for task, optimiser, (rate, beta) in zip(tasks, optimisers, rates, strict=True):
+                optimiser.step(rate[step], beta[step], task.recipe.largest_gradient)
             n, step = n + len(rows), step + 1
         found = {name: _accuracies(watched, some) for name, watched in one.watched.items()}
         for i, (keeper, own) in enumerate(zip(keepers, some.weights, strict=True)):

@@ -123,6 +123,8 @@ def gradients(some: Stack, tasks: Sequence[frame_heads.Task], rows: np.ndarray, 
 def _in_parts(counts: np.ndarray) -> list[slice]:
     """Cut utterances of so many frames into runs of about `IN_CACHE` frames, in their order."""
     ends = np.cumsum(counts)
+    if ends[-1] < IN_CACHE:
+        return [slice(0, len(counts))]
     cuts = [0, *(np.flatnonzero(np.diff(ends // IN_CACHE)) + 1).tolist(), len(counts)]
     return [slice(first, last) for first, last in itertools.pairwise(cuts)]
 

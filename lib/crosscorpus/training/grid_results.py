@@ -122,5 +122,5 @@ class Results:
             yield file, [unit.trained_on, *unit.tests]
 
     @functools.cached_property
-    def _known(self) -> dict[int, str]:
+    def _known(self) -> count_files.Known:
         return {}

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from crosscorpus.base import known_names, paths, table_files, versions, whole_files
+from crosscorpus.base import known_names, paths, remote_store, table_files, versions, whole_files
 from crosscorpus.embeddings import frames, store
 from crosscorpus.models import hidden_states
 from crosscorpus.protocols import balanced_tests, folds, known_protocols, protocol_parts, protocol_settings
@@ -318,7 +318,7 @@ def _scaling_of(test: Inputs, unit: Unit, scaling: frame_inputs.Scaling | None) 
 
 def _run(units: Sequence[Unit], workers: int) -> Iterator[pd.DataFrame]:
     files = [unit.file() for unit in units]
-    to_do = [(unit, file) for unit, file in zip(units, files, strict=True) if not file.exists()]
+    to_do = [(unit, file) for unit, file in zip(units, files, strict=True) if not remote_store.here(file)]
     tasks = [trainings(unit) for unit, _ in to_do]
     fitted = iter(frame_engine.fit_many(list(itertools.chain(*tasks)), workers) if to_do else [])
     for (unit, file), own in zip(to_do, tasks, strict=True):
@@ -329,6 +329,7 @@ def _run(units: Sequence[Unit], workers: int) -> Iterator[pd.DataFrame]:
             "commit": versions.of_commit(),
         }
         whole_files.replace_file(file, functools.partial(table_files.write, table, record=record))
+        remote_store.send(file)
     for file in files:
         yield pd.read_parquet(file)
 
