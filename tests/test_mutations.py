@@ -127,7 +127,7 @@ FAULTS = [
     ),
     Fault(
         "p-values that are not adjusted", "scores/comparison.py",
-        'adjusted = holm(p) if correction == "holm"', 'adjusted = p if correction == "holm"',
+        'return holm(p) if correction == "holm"', 'return p if correction == "holm"',
         "tests/scores/test_comparison.py::test_the_correction_is_over_all_rows",
     ),
     Fault(
