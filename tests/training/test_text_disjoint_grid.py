@@ -6,7 +6,7 @@ import pytest
 from crosscorpus.embeddings import corpus_scans
 from crosscorpus.protocols import protocol_settings
 from crosscorpus.protocols.text_disjoint import speakers_and_texts
-from crosscorpus.scores import comparison, metrics
+from crosscorpus.scores import comparison, counted_cells, metrics
 from crosscorpus.training import evaluate
 
 FAST = protocol_settings.load("epochs=1")
@@ -25,7 +25,7 @@ def predictions():
 
 def test_every_cell_tests_every_utterance_once_within_and_across(predictions):
     for _, part in predictions.groupby(metrics.CELL):
-        metrics.check_tested_once(part)
+        counted_cells.check_tested_once(part)
     sizes = predictions.groupby(["test_corpus", "head", "regime"]).size()
     assert len(sizes) == 2 * 4
     # RAVDESS has a recording twice, which the control may deal apart: then the second is left out.

@@ -222,6 +222,14 @@ def write_run(path: Path, facts: Mapping[str, str]) -> None:
     whole_files.replace_file(run_file(path), lambda part: part.write_text(text, encoding="utf-8"))
 
 
+def send(path: Path, run: Mapping[str, str]) -> None:
+    """Write how a run went, unless nothing is known of it, and send both files to the shared store, if any."""
+    if run:
+        write_run(path, run)
+        remote_store.send(run_file(path))
+    remote_store.send(path)
+
+
 def read_run(path: Path) -> dict[str, str]:
     """Read what `write_run` wrote; empty where nothing is."""
     file = run_file(path)

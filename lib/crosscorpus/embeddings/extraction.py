@@ -132,9 +132,7 @@ def extract_into(
         return shutil.rmtree(parts, ignore_errors=True)  # another run of the same has finished just now
     embedding_files.check_vectors(vectors, utterances, model.dimension, f"{model.name} on {corpus}")
     embedding_files.write_embeddings(whole, vectors, identity | loaded | made_by, rows)
-    if speed:
-        embedding_files.write_run(whole, speed)
-    remote_store.send(*([embedding_files.run_file(whole)] if speed else []), whole)
+    embedding_files.send(whole, speed)
     shutil.rmtree(parts, ignore_errors=True)
 
 

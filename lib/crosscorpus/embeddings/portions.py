@@ -172,14 +172,14 @@ def join(
         )
     embedding_files.check_repeated(hashes, whole.utterances, name)
     embedding_files.write_references(whole.file, referred, whole.identity | _together(facts, name))
+    run: dict[str, str] = {}
     if all(runs):
         seconds = sum(float(run["seconds"]) for run in runs)
         speed = {"utterances_per_second": f"{len(seen) / seconds:.2f}", "seconds": f"{seconds:.1f}"}
         if all("processor_seconds" in run for run in runs):  # those of the version before lack it
             speed["processor_seconds"] = f"{sum(float(run['processor_seconds']) for run in runs):.2f}"
-        embedding_files.write_run(whole.file, {**runs[0], **speed})
-        remote_store.send(embedding_files.run_file(whole.file))
-    remote_store.send(whole.file)
+        run = {**runs[0], **speed}
+    embedding_files.send(whole.file, run)
     return f"{name}: {len(seen)} utterances in {len(referred)} portions"
 
 

@@ -118,9 +118,7 @@ def _extract(
     except store_folders.NotStoredError:
         if not whole.exists():
             raise
-    if speed:
-        embedding_files.write_run(whole, speed)
-    remote_store.send(*([embedding_files.run_file(whole)] if speed else []), whole)
+    embedding_files.send(whole, speed)
     shutil.rmtree(parts, ignore_errors=True)  # or another run of the same has finished just now
 
 

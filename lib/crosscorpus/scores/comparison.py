@@ -275,19 +275,13 @@ def _ends(
     blocks: Sequence[_Block], metric: str, confidence: float, n_resamples: int, seed: int
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return the intervals of each block's pairs; those of the same test utterances are drawn at once."""
-    alike: dict[tuple, list[int]] = {}
-    for at, one in enumerate(blocks):
-        alike.setdefault((one.n.shape, one.n.tobytes()), []).append(at)
     found: dict[int, tuple[np.ndarray, np.ndarray]] = {}
-    for group in alike.values():
-        for some in np.array_split(group, -(-len(group) // metrics.TOGETHER)):
-            n = blocks[some[0]].n
-            of_draws = functools.partial(
-                _differences, np.concatenate([blocks[at].difference for at in some]), n, metric
-            )
-            both = metrics.bootstrap(of_draws, len(n), confidence=confidence, n_resamples=n_resamples, seed=seed)
-            cuts = np.cumsum([len(blocks[at].sides) for at in some])[:-1]
-            found |= zip(some.tolist(), zip(*(np.split(end, cuts) for end in both), strict=True), strict=True)
+    for some in metrics.alike([(one.n.shape, one.n.tobytes()) for one in blocks]):
+        n, differences = blocks[some[0]].n, [blocks[at].difference for at in some]
+        of_draws = functools.partial(_differences, np.concatenate(differences), n, metric)
+        both = metrics.bootstrap(of_draws, len(n), confidence=confidence, n_resamples=n_resamples, seed=seed)
+        cuts = np.cumsum([len(one) for one in differences])[:-1]
+        found |= zip(some, zip(*(np.split(end, cuts) for end in both), strict=True), strict=True)
     return [found[at] for at in range(len(blocks))]
 
 
@@ -295,7 +289,7 @@ def _right_answers(
     table: pd.DataFrame, between: str
 ) -> Iterator[tuple[tuple[str, ...], dict[str, np.ndarray], np.ndarray]]:
     """Yield each block, each value's right answers (mean over seeds), and utterances: [clusters, emotions]."""
-    metrics.check_tested_once(table)
+    counted_cells.check_tested_once(table)
     tested, names = counted_cells.tested(table)
     place = metrics.CELL.index(between)
     blocks: dict[tuple[str, ...], dict[str, counted_cells.Counted]] = {}

@@ -73,13 +73,19 @@ def of_clustered(predictions: pd.DataFrame) -> pd.DataFrame:
 
 def _counted(table: pd.DataFrame, hashes: np.ndarray) -> pd.DataFrame:
     """Return a row for each different one, in the order of the first; faster by numbers than by a groupby."""
-    number = np.zeros(len(table), dtype=np.int64)
-    for column in KEYS:
-        codes, values = pd.factorize(table[column])
-        number = pd.factorize(number * (len(values) + 1) + codes)[0]
-    rows = table[~pd.Series(number, table.index).duplicated()]
+    number, first = numbered(table, KEYS)
+    rows = table.iloc[first]
     counted = {TIMES: np.bincount(number, minlength=len(rows)), TESTED: sums_by(hashes, number, len(rows))}
     return _categories(rows.assign(**counted))
+
+
+def numbered(table: pd.DataFrame, columns: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Return a number for each different row by some columns, in their order, and where each is first."""
+    number = np.zeros(len(table), dtype=np.int64)
+    for column in columns:
+        codes, values = pd.factorize(table[column])
+        number = pd.factorize(number * (len(values) + 1) + codes)[0]
+    return number, np.flatnonzero(~pd.Series(number).duplicated())
 
 
 def joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
@@ -115,20 +121,24 @@ def tested(table: pd.DataFrame, by: Sequence[str]) -> pd.Series:
 
 
 def check_counted_once(counted: pd.DataFrame) -> None:
-    """Check counts of one cell: no row is there twice, and every seed has the same utterances.
+    """Check that no row is there twice, and that in every cell every seed has the same utterances.
 
     Raises
     ------
     ValueError
         They do not: counts of a run that was cut short, or that were read twice.
     """
-    cell = ", ".join(str(value) for value in counted[CELL].iloc[0])
-    if counted.duplicated(KEYS).any():
+    twice = counted.duplicated(KEYS).to_numpy()
+    if twice.any():
+        cell = ", ".join(str(value) for value in counted[CELL].iloc[int(np.argmax(twice))])
         raise ValueError(f"{cell}: its predictions are counted more than once, and should be once")
-    sums = tested(counted, ["seed"])
-    if (sums != sums.iloc[0]).any():
-        other = sums.index[(sums != sums.iloc[0]).to_numpy()][0]
-        raise ValueError(f"{cell}: seeds {sums.index[0]} and {other} were tested on different utterances")
+    by_seed = tested(counted, [*CELL, "seed"])
+    unlike = (by_seed != by_seed.groupby(level=CELL, observed=True).transform("first")).to_numpy()
+    if unlike.any():
+        *cell, other = by_seed.index[int(np.argmax(unlike))]
+        first = by_seed.loc[tuple(cell)].index[0]
+        where = ", ".join(map(str, cell))
+        raise ValueError(f"{where}: seeds {first} and {other} were tested on different utterances")
 
 
 def utterances(table: pd.DataFrame, by: Sequence[str]) -> pd.Series:

@@ -3,7 +3,7 @@
 A cell is one combination of `count_tables.CELL`; tables are predictions or counts of them (`count_tables`).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -124,58 +124,30 @@ def check_tested_once(table: pd.DataFrame) -> None:
     ValueError
         One has not: a run that was cut short, or a table read twice; of predictions it names the utterance.
     """
-    holds_counts = count_tables.holds_counts(table)
-    if not (_are_counted_once(table) if holds_counts else _are_tested_once(table)):
-        check = count_tables.check_counted_once if holds_counts else _check_cell
-        for _, rows in _rows_of_cells(table):
-            check(table.iloc[rows])
-
-
-def _are_counted_once(table: pd.DataFrame) -> bool:
-    if table.duplicated(count_tables.KEYS).any():
-        return False
-    sums = count_tables.tested(table, [*CELL, "seed"])
-    return bool((sums == sums.groupby(level=CELL, observed=True).transform("first")).all())
-
-
-def _are_tested_once(table: pd.DataFrame) -> bool:
-    cell, _ = _numbered(table, CELL)
-    tested, _ = _numbered(table.assign(cell=cell), ["cell", "utterance"])
+    if count_tables.holds_counts(table):
+        return count_tables.check_counted_once(table)
+    cell, _ = count_tables.numbered(table, CELL)
+    tested, first = count_tables.numbered(table.assign(cell=cell), ["cell", "utterance"])
     seed, seeds = pd.factorize(table["seed"])
-    of_seed = pd.Series(cell * len(seeds) + seed)
-    n_utterances = pd.Series(cell).groupby(pd.Series(tested)).first().value_counts()
-    n_rows = of_seed.value_counts()
-    whole = (n_rows.to_numpy() == n_utterances.reindex(n_rows.index // max(len(seeds), 1)).to_numpy()).all()
-    return bool(whole) and not pd.Series(tested * len(seeds) + seed).duplicated().any()
-
-
-def _check_cell(predictions: pd.DataFrame) -> None:
-    seed, seeds = pd.factorize(predictions["seed"])
-    utterance, utterances = pd.factorize(predictions["utterance"])
-    times = np.bincount(seed * len(utterances) + utterance, minlength=len(seeds) * len(utterances))
-    if (times != 1).any():
-        at = int(np.argmax(times != 1))
-        cell = ", ".join(str(value) for value in predictions[CELL].iloc[0])
+    shape = (len(first), len(seeds))
+    times = np.bincount(tested * len(seeds) + seed, minlength=int(np.prod(shape))).reshape(shape)
+    has_seed = np.zeros((cell.max(initial=-1) + 1, len(seeds)), dtype=bool)
+    has_seed[cell, seed] = True
+    wrong = (times != 1) & has_seed[cell[first]]
+    if wrong.any():
+        at, of_seed = np.argwhere(wrong)[0]
+        row = table.iloc[first[at]]
         raise ValueError(
-            f"{cell}: {utterances[at % len(utterances)]} was tested {times[at]} times with seed "
-            f"{seeds[at // len(utterances)]}, and should be once"
+            f"{', '.join(str(value) for value in row[CELL])}: {row['utterance']} was tested {times[at, of_seed]} "
+            f"times with seed {seeds[of_seed]}, and should be once"
         )
 
 
 def _rows_of_cells(table: pd.DataFrame) -> Iterator[tuple[tuple[str, ...], np.ndarray]]:
     """Yield each cell with the positions of its rows."""
-    number, first = _numbered(table, CELL)
+    number, first = count_tables.numbered(table, CELL)
     names = [table[column].iloc[first].astype(object).to_numpy() for column in CELL]
     order = np.argsort(number, kind="stable")
     cuts = np.cumsum(np.bincount(number, minlength=len(first)))[:-1]
     for at, rows in enumerate(np.split(order, cuts) if len(first) else []):
         yield tuple(column[at] for column in names), rows
-
-
-def _numbered(table: pd.DataFrame, columns: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Return a number for each different row, in the order of the first, and where each is first."""
-    number = np.zeros(len(table), dtype=np.int64)
-    for column in columns:
-        codes, values = pd.factorize(table[column])
-        number = pd.factorize(number * (len(values) + 1) + codes)[0]
-    return number, np.flatnonzero(~pd.Series(number).duplicated())

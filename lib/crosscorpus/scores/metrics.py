@@ -14,7 +14,7 @@ are scikit-learn's `accuracy_score`, `balanced_accuracy_score`, and `f1_score` w
 """
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -23,7 +23,6 @@ import scipy
 from crosscorpus.scores import count_tables, counted_cells, label_sets
 
 CELL = count_tables.CELL
-check_tested_once = counted_cells.check_tested_once
 METRICS = ["accuracy", "uar", "macro_f1"]
 
 TOGETHER = 32
@@ -147,8 +146,8 @@ def fold_means_against_whole(predictions: pd.DataFrame) -> pd.DataFrame:
     """
     means = summary(per_fold(predictions)).set_index(CELL)[METRICS]
     whole = {
-        cell: {metric: values.mean() for metric, values in score(counts(part, "fold")[0].sum(axis=0)).items()}
-        for cell, part in predictions.groupby(CELL, sort=False)
+        one.cell: {metric: values.mean() for metric, values in score(one.counts.sum(axis=0)).items()}
+        for one in counted_cells.count(predictions, "fold")
     }
     together = pd.DataFrame.from_dict(whole, orient="index").rename_axis(CELL)
     return (means - together).abs().reset_index()
@@ -213,15 +212,11 @@ def interval(
         A test utterance is not in `utterance_tables`, or was not tested once with every seed.
     """
     table = with_clusters(predictions, utterances)
-    check_tested_once(table)
+    counted_cells.check_tested_once(table)
     cells = list(counted_cells.count(table, "cluster"))
-    alike: dict[tuple[int, ...], list[int]] = {}
-    for at, one in enumerate(cells):
-        alike.setdefault(one.counts.shape, []).append(at)
     ends = np.empty((len(cells), 2, len(METRICS)))
-    for group in alike.values():
-        for some in np.array_split(group, -(-len(group) // TOGETHER)):
-            ends[some] = _ends([cells[at].counts for at in some], confidence, n_resamples, seed)
+    for some in alike([one.counts.shape for one in cells]):
+        ends[some] = _ends([cells[at].counts for at in some], confidence, n_resamples, seed)
     rows = []
     for one, (low, high) in zip(cells, ends, strict=True):
         n, n_clusters = int(one.counts[:, 0, :, N].sum()), len(one.units)
@@ -231,6 +226,16 @@ def interval(
     named = [f"{metric}{end}" for metric in METRICS for end in ("", "_low", "_high")]
     sizes = ["n_seeds", "n_utterances", "n_clusters", "clusters"]
     return pd.DataFrame(rows, columns=[*CELL, *sizes, *named, *label_sets.COLUMNS])
+
+
+def alike(kinds: Sequence[Hashable]) -> Iterator[list[int]]:
+    """Yield positions of equal kinds, no more than `TOGETHER` at once."""
+    found: dict[Hashable, list[int]] = {}
+    for at, kind in enumerate(kinds):
+        found.setdefault(kind, []).append(at)
+    for group in found.values():
+        for start in range(0, len(group), TOGETHER):
+            yield group[start : start + TOGETHER]
 
 
 def _ends(counted: Sequence[np.ndarray], confidence: float, n_resamples: int, seed: int) -> np.ndarray:
@@ -260,7 +265,7 @@ def as_counts(predictions: pd.DataFrame, utterances: pd.DataFrame) -> pd.DataFra
         As `interval`.
     """
     table = with_clusters(predictions, utterances)
-    check_tested_once(table)
+    counted_cells.check_tested_once(table)
     return count_tables.of_clustered(table)
 
 

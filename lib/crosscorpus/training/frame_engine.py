@@ -57,6 +57,7 @@ def _alike(task: Task) -> tuple:
         recipe.epochs,
         recipe.batch_size,
         recipe.drop_last,
+        recipe.label_smoothing,
         *sets,
     )
 

@@ -95,7 +95,8 @@ def gradients(some: Stack, tasks: Sequence[frame_heads.Task], rows: np.ndarray, 
     Parameters
     ----------
     some, tasks
-        Heads, and what each of them is trained on; frames and scaling are those of the first, and the same in all.
+        Heads, and what each of them is trained on; frames, scaling, classes and their smoothing are those of the
+        first, and the same in all.
     rows
         The batch's utterances.
     step
@@ -123,8 +124,6 @@ def gradients(some: Stack, tasks: Sequence[frame_heads.Task], rows: np.ndarray, 
 def _in_parts(counts: np.ndarray) -> list[slice]:
     """Cut utterances of so many frames into runs of about `IN_CACHE` frames, in their order."""
     ends = np.cumsum(counts)
-    if ends[-1] < IN_CACHE:
-        return [slice(0, len(counts))]
     cuts = [0, *(np.flatnonzero(np.diff(ends // IN_CACHE)) + 1).tolist(), len(counts)]
     return [slice(first, last) for first, last in itertools.pairwise(cuts)]
 
@@ -160,9 +159,7 @@ def _through_relu(
     firsts = pooled.split(some.widths, dim=1)
     answers = [functional.linear(x, own[-2], own[-1]) for x, own in zip(firsts, some.weights, strict=True)]
     logs = torch.stack(answers).log_softmax(dim=2)
-    of_smoothing = {task.recipe.label_smoothing: task for task in tasks}
-    targets = {smoothing: frame_heads.targets(task, rows) for smoothing, task in of_smoothing.items()}
-    wanted = torch.stack([targets[task.recipe.label_smoothing] for task in tasks])
+    wanted = frame_heads.targets(tasks[0], rows)
     slopes = (logs.exp() - wanted) / n
     by_pooled = []
     for x, own, slope in zip(firsts, some.weights, slopes, strict=True):

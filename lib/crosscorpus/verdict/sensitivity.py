@@ -18,7 +18,7 @@ from crosscorpus.base import devices, known_names, paths, versions
 from crosscorpus.embeddings import extraction, store, store_folders
 from crosscorpus.models import model_registry
 from crosscorpus.protocols import protocol_settings
-from crosscorpus.scores import metrics
+from crosscorpus.scores import counted_cells, metrics
 from crosscorpus.training import evaluate, profiles, unit_of_work
 from crosscorpus.verdict import choice_effects, open_choices, study_files
 
@@ -175,7 +175,7 @@ def effect(
     """
     sides = []
     for part in (changed, default):
-        metrics.check_tested_once(part)
+        counted_cells.check_tested_once(part)
         sides.append(metrics.counts(metrics.with_clusters(part, utterances), "cluster")[:2])
     (ours, speakers), (theirs, others) = sides
     if list(speakers) != list(others):
