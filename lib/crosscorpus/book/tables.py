@@ -330,7 +330,7 @@ def _small(schema: pa.Schema) -> dict[str, Any]:
     apart = [field.name for field in schema if field.type == pa.float32()]
     others = [field.name for field in schema if field.name not in apart]
     encoding = dict.fromkeys(apart, "BYTE_STREAM_SPLIT")
-    return {"compression": "zstd", "compression_level": 19, "use_dictionary": others, "column_encoding": encoding}
+    return {"compression": "zstd", "compression_level": 15, "use_dictionary": others, "column_encoding": encoding}
 
 
 def marks(table: pd.DataFrame, full: str) -> HTML:
@@ -352,7 +352,7 @@ def _compressed(path: Path) -> Path:
     if path.stat().st_size <= 1e6 * PLAIN_MEGABYTES:
         small.unlink(missing_ok=True)  # of an earlier run
         return path
-    data = gzip.compress(path.read_bytes(), mtime=0)
+    data = gzip.compress(path.read_bytes(), 6, mtime=0)
     whole_files.replace_file(small, lambda part: part.write_bytes(data))
     path.unlink()
     return small

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import torch
 
-SECOND = 0.999
-"""The second beta."""
+FIRST, SECOND = 0.9, 0.999
+"""The betas that torch and Keras have; a recipe may have another first one."""
 EPSILON = 1e-8
 
 
@@ -33,7 +33,7 @@ class Adam:
         self.function = torch._fused_adamw_ if decoupled else torch._fused_adam_
 
     @torch.no_grad()
-    def step(self, rate: float, beta: float, largest: float = 0.0) -> None:
+    def step(self, rate: float, beta: float, largest: float = 0.0, epsilon: float = EPSILON) -> None:
         """Change the weights by their gradients.
 
         Parameters
@@ -42,6 +42,8 @@ class Adam:
             Learning rate, and first beta.
         largest
             Norm of all gradients at which they are cut, as `torch.nn.utils.clip_grad_norm_` does; 0 for none.
+        epsilon
+            What is added to the root of the second moment.
         """
         self.steps += 1
         slopes = [one.grad for one in self.weights if one.grad is not None]
@@ -51,6 +53,6 @@ class Adam:
             share = ((norm + 1e-6) / largest).clamp(min=1)
         self.function(
             self.weights, slopes, self.first, self.second, [], [self.steps] * len(slopes), lr=rate, beta1=beta,
-            beta2=SECOND, weight_decay=self.weight_decay, eps=EPSILON, amsgrad=False, maximize=False,
+            beta2=SECOND, weight_decay=self.weight_decay, eps=epsilon, amsgrad=False, maximize=False,
             grad_scale=share,
         )  # fmt: skip

@@ -14,7 +14,7 @@ import torch
 from keras import layers
 
 from crosscorpus.protocols.protocol_settings import Protocol
-from crosscorpus.training import fast_layers, networks, train
+from crosscorpus.training import adam, fast_layers, networks, train
 from crosscorpus.training.networks import Tensors
 
 STACK = 48
@@ -63,7 +63,7 @@ def fit_one(task: train.Task, protocol: Protocol) -> train.Fitted:
         net = networks.network(ready.model)
         fast = fast_layers.of(ready.model, net.weights)
         X, y, X_validation, y_validation = map(torch.from_numpy, ready.data)
-        adam = train.Adam(net.weights, protocol)
+        optimiser = adam.Adam(net.weights)
         losses: list[float] = []
         stopping, step = train.EarlyStopping(protocol, ready.n_validation > 0), 0
         for epoch in range(1, protocol["epochs"] + 1):
@@ -72,8 +72,8 @@ def fit_one(task: train.Task, protocol: Protocol) -> train.Fitted:
                 masks = [_mask(layer, step, len(rows)) for layer in net.dropouts]
                 given = X[rows], y[rows], masks
                 loss = net.gradients(*given) if fast is None else fast_layers.gradients(fast, *given)
-                adam.step()
                 step += 1
+                optimiser.step(protocol["learning_rate"], adam.FIRST, epsilon=train.epsilon(step))
                 total += loss * len(rows)
             losses.append(float(total) / len(y))
             parts = X_validation.split(protocol["batch_size"])
@@ -124,7 +124,7 @@ def fit_stack(tasks: Sequence[train.Task], protocol: Protocol, device: str) -> l
         slopes = torch.func.vmap(torch.func.grad_and_value(mean_loss))
         validate = torch.func.vmap(lambda weights, X, y, share: mean_loss(weights, X, y, share, None))
         shares_validation = in_validation / counts[:, None]
-        adam = StackedAdam(weights, protocol["learning_rate"])
+        stacked = StackedAdam(weights, protocol["learning_rate"])
         losses: list[list[float]] = [[] for _ in tasks]
         stoppings = [train.EarlyStopping(protocol, ready.n_validation > 0) for ready in readies]
         going = torch.ones(len(tasks), device=device)
@@ -137,7 +137,7 @@ def fit_stack(tasks: Sequence[train.Task], protocol: Protocol, device: str) -> l
                 here = rows[:, step]
                 kept = [mask[:, step].float() for mask in masks]
                 gradients, loss = slopes(weights, X[each, here], y[each, here], share[:, step], kept)
-                adam.step(weights, gradients, going * (share[:, step, 0] > 0))
+                stacked.step(weights, gradients, going * (share[:, step, 0] > 0))
                 total += loss * (share[:, step] > 0).sum(dim=1)
             with torch.no_grad():
                 of_validation = validate(weights, X_validation, y_validation, shares_validation).tolist()

@@ -17,7 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from torch.nn import functional
 
 from crosscorpus.protocols.protocol_settings import Protocol
-from crosscorpus.training import heads
+from crosscorpus.training import adam, heads
 
 
 class TrainingError(RuntimeError):
@@ -227,16 +227,16 @@ def fit(task: Task, protocol: Protocol, device: str = "cpu") -> Fitted:
         ready = prepare(task, protocol)
         X, y, X_validation, y_validation = (torch.from_numpy(array).to(device) for array in ready.data)
         weights = [variable.value for variable in ready.model.trainable_variables]
-        adam = Adam(weights, protocol)
+        optimiser = Adam(weights, protocol)
         stopping = EarlyStopping(protocol, ready.n_validation > 0)
         losses: list[float] = []
         for epoch in range(1, protocol["epochs"] + 1):
             total = 0.0
             for rows in torch.from_numpy(order(task.seed, epoch, len(y))).to(device).split(protocol["batch_size"]):
-                adam.zero_grad()
+                optimiser.zero_grad()
                 loss = cross_entropy(ready.model(X[rows], training=True), y[rows])
                 loss.backward()
-                adam.step()
+                optimiser.step()
                 total += float(loss.detach()) * len(rows)
             losses.append(total / len(y))
             validation = cross_entropy(_in_parts(ready.model, X_validation), y_validation)
@@ -261,9 +261,13 @@ class Adam(torch.optim.Adam):
     def step(self) -> None:  # type: ignore[override]
         """Change the weights by their gradients."""
         self.n_steps += 1
-        group = self.param_groups[0]
-        group["eps"] = keras.config.epsilon() / (1 - group["betas"][1] ** self.n_steps) ** 0.5
+        self.param_groups[0]["eps"] = epsilon(self.n_steps)
         super().step()
+
+
+def epsilon(step: int) -> float:
+    """Return what torch's Adam is given for Keras's epsilon in a step, counted from 1."""
+    return keras.config.epsilon() / (1 - adam.SECOND**step) ** 0.5
 
 
 class EarlyStopping:
