@@ -159,7 +159,7 @@ def training(device: str, n: int = 400, dim: int = 96, epochs: int = 10) -> Iter
     with the plain loop is what rounding allows.
     """
     from crosscorpus.protocols import protocol_settings
-    from crosscorpus.training import engine, heads, train
+    from crosscorpus.training import engine, heads, train, training_tasks
 
     settings = protocol_settings.load("") | {"dropout": 0.0, "epochs": epochs, "patience": epochs}
     classes = len(settings["emotions"])
@@ -169,7 +169,8 @@ def training(device: str, n: int = 400, dim: int = 96, epochs: int = 10) -> Iter
     X = (centres[y] + rng.normal(size=(2 * n, dim))).astype(np.float32)
     for head in heads.HEADS:
         tasks = [
-            train.Task(head, X[: n - 16 * i], y[: n - 16 * i], np.arange(n - 16 * i), classes, i) for i in range(4)
+            training_tasks.Task(head, X[: n - 16 * i], y[: n - 16 * i], np.arange(n - 16 * i), classes, i)
+            for i in range(4)
         ]
 
         def predicted(fitted: list[Any]) -> np.ndarray:

@@ -13,7 +13,7 @@ from sklearn.model_selection import StratifiedKFold
 from crosscorpus.base import paths
 from crosscorpus.embeddings import store
 from crosscorpus.protocols import protocol_settings
-from crosscorpus.training import baselines, engine, train
+from crosscorpus.training import baselines, engine, train, training_tasks
 
 PTMS, CORPORA = ("whisper-base", "ecapa-tdnn"), ("emodb", "ravdess")
 SIZES = (40, 80, 160, 320)
@@ -36,7 +36,7 @@ def accuracies(ptm: str, corpus: str, size: int) -> dict[str, float]:
         folds = StratifiedKFold(5, shuffle=True, random_state=draw).split(chosen, y[chosen])
         for fold, (rest, test) in enumerate(folds):
             X_train, y_train, X_test, y_test = X[chosen[rest]], y[chosen[rest]], X[chosen[test]], y[chosen[test]]
-            task = train.Task("fcn", X_train, y_train, np.arange(len(rest)), len(emotions), fold)
+            task = training_tasks.Task("fcn", X_train, y_train, np.arange(len(rest)), len(emotions), fold)
             for way, overrides in WAYS.items():
                 p = train.predict(engine.fit_one(task, protocol_settings.load(overrides)), X_test)
                 found[way].append(float((p.argmax(axis=1) == y_test).mean()))

@@ -71,7 +71,7 @@ FAULTS = [
         "tests/training/test_train.py::test_early_stopping_keeps_the_best_epoch_or_the_last",
     ),
     Fault(
-        "validation that parts what belongs together", "training/train.py",
+        "validation that parts what belongs together", "training/training_tasks.py",
         "_draw_groups(y, group, share, seed)\n", "None\n",
         "tests/training/test_train.py::test_validation_keeps_groups_whole",
     ),

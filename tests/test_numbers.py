@@ -23,7 +23,7 @@ from crosscorpus.embeddings import embedding_checks, store
 from crosscorpus.models import model_registry
 from crosscorpus.protocols import protocol_settings
 from crosscorpus.scores import comparison, metrics, model_ranks
-from crosscorpus.training import evaluate, train, unit_of_work
+from crosscorpus.training import evaluate, training_tasks, unit_of_work
 from crosscorpus.verdict import choice_effects, every_cell, leakage, published_tables, score_verdicts
 
 CELL = ["ptm", "head", "regime", "train_corpus", "test_corpus"]
@@ -243,7 +243,7 @@ def test_baselines_have_the_same_training_set_as_heads(regime):
     sizes = {}
     for head in ("fcn", "logistic"):
         unit = unit_of_work.Unit(head, regime, 0, e, [e], protocol_settings.load())
-        sizes[head] = [train.parts(task, unit.settings) for task in unit_of_work.trainings(unit)]
+        sizes[head] = [training_tasks.parts(task, unit.settings) for task in unit_of_work.trainings(unit)]
     for one, other in zip(sizes["fcn"], sizes["logistic"], strict=True):
         assert all((a == b).all() for a, b in zip(one, other, strict=True))
         assert len(one[1]) > 20  # something is held out

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -81,3 +84,19 @@ def test_every_baseline_is_described_with_its_settings():
     table = baselines.describe(protocol_settings.load("svm_c=2.5"))
     assert list(table["baseline"]) == list(baselines.BASELINES)
     assert "C = 2.5" in table["what"].iloc[-1]
+
+
+def test_a_baseline_is_trained_without_loading_what_trains_heads():
+    """Keras and PyTorch take seconds to import, and a first grid is to be there in as many."""
+    code = (
+        "import sys\n"
+        "from crosscorpus.embeddings import store\n"
+        "from crosscorpus.protocols import protocol_settings\n"
+        "from crosscorpus.training import unit_of_work\n"
+        "e = store.load('mfcc', 'emodb', 'pack')\n"
+        "unit = unit_of_work.Unit('logistic', 'speaker', 0, e, [e], protocol_settings.load())\n"
+        "assert len(unit_of_work.train_and_test(unit)[0])\n"
+        "assert not {'keras', 'torch'} & set(sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

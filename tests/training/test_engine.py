@@ -6,7 +6,7 @@ from keras import layers
 
 from crosscorpus.base import known_names
 from crosscorpus.protocols import protocol_settings
-from crosscorpus.training import engine, fast_layers, heads, networks, train
+from crosscorpus.training import engine, fast_layers, heads, networks, train, training_tasks
 
 N, DIM, CLASSES = 150, 21, 4
 SHORT = "fixed_epochs_below=0,epochs=4,fcn_widths=16 8,cnn_filters=6,cnn_widths=8,"
@@ -16,7 +16,7 @@ def task(head="fcn", seed=1, n=N, noise=2.0, classes=CLASSES, dim=DIM):
     rng = np.random.default_rng(100 * seed + n)
     y = np.arange(n) % classes
     X = rng.normal(size=(classes, dim))[y] + noise * rng.normal(size=(n, dim))
-    return train.Task(head, X.astype(np.float32), y, np.arange(n) % 10, classes, seed)
+    return training_tasks.Task(head, X.astype(np.float32), y, np.arange(n) % 10, classes, seed)
 
 
 def batch_normalised(dim, n_classes, settings):

@@ -9,7 +9,7 @@ from crosscorpus.base import paths
 from crosscorpus.embeddings import store
 from crosscorpus.protocols import folds, official_splits, protocol_settings
 from crosscorpus.scores import guards, metrics
-from crosscorpus.training import baselines, engine, evaluate, profiles, train, unit_of_work
+from crosscorpus.training import baselines, engine, evaluate, profiles, train, training_tasks, unit_of_work
 
 FAST = protocol_settings.load("epochs=2,fcn_widths=8")
 FIVE = FAST["emotions"]
@@ -67,7 +67,7 @@ def test_fold_six_is_tested_by_the_first_training_of_five(both):
     stored = both[0].query("head == 'logistic' and train_corpus == 'emodb' and test_corpus == 'ravdess'")
     columns = ["utterance", "fold", "predicted"]
     assert again[columns].to_numpy().tolist() == stored[columns].to_numpy().tolist()
-    part, _ = train.parts(tasks[0], unit.settings)  # a baseline is trained without what stops a head
+    part, _ = training_tasks.parts(tasks[0], unit.settings)  # a baseline is trained without what stops a head
     first = baselines.fit("logistic", tasks[0].X[part], tasks[0].y[part], unit.settings)
     rows, X = unit_of_work.with_folds(unit.tests[0], "official", FIVE)
     sixth = (rows["fold"] == 6).to_numpy()
@@ -105,7 +105,7 @@ def test_a_published_validation_part_stops_heads_and_baselines_never_see_it(monk
     n_validation, n_train = (int((rows["fold"] == number).sum()) for number in (-1, 0))
     (task,) = unit_of_work.trainings(unit_of_work.Unit("fcn", "official", 0, one, [one], FAST))
     (plain,) = unit_of_work.trainings(unit_of_work.Unit("logistic", "official", 0, one, [one], FAST))
-    part, held_out = train.parts(plain, FAST)  # the published one is kept from a baseline
+    part, held_out = training_tasks.parts(plain, FAST)  # the published one is kept from a baseline
     assert (len(part), len(held_out)) == (n_train, n_validation)
     ready = train.prepare(task, FAST)
     assert (len(ready.y), ready.n_validation) == (n_train, n_validation)

@@ -6,7 +6,7 @@ import pytest
 
 from crosscorpus.base import known_names
 from crosscorpus.protocols import protocol_settings
-from crosscorpus.training import heads, train
+from crosscorpus.training import heads, train, training_tasks
 
 N, DIM, CLASSES = 200, 24, 5
 
@@ -23,7 +23,7 @@ def toy():
 
 def fit(head, toy, settings=None, seed=0):
     X, y, groups = toy
-    return train.fit(train.Task(head, X, y, groups, CLASSES, seed), settings or protocol_settings.load())
+    return train.fit(training_tasks.Task(head, X, y, groups, CLASSES, seed), settings or protocol_settings.load())
 
 
 @pytest.mark.parametrize("head", heads.HEADS)
@@ -49,7 +49,7 @@ def test_shuffled_labels_give_chance(toy):
     half = rng.permutation(N) < N // 2
     shuffled = rng.permutation(y)
     fitted = train.fit(
-        train.Task("fcn", X[half], shuffled[half], groups[half], CLASSES, 0), protocol_settings.load()
+        training_tasks.Task("fcn", X[half], shuffled[half], groups[half], CLASSES, 0), protocol_settings.load()
     )
     accuracy = (train.predict(fitted, X[~half]).argmax(axis=1) == shuffled[~half]).mean()
     assert accuracy < 0.36  # chance is 0.2; 4 standard deviations of 100 draws above it
@@ -67,7 +67,7 @@ def test_scaling_makes_units_irrelevant(head, toy):
     X, y, groups = toy
     for factor in (1.0, 1000.0):
         fitted = train.fit(
-            train.Task(head, X * np.float32(factor), y, groups, CLASSES, 0), protocol_settings.load()
+            training_tasks.Task(head, X * np.float32(factor), y, groups, CLASSES, 0), protocol_settings.load()
         )
         assert (train.predict(fitted, X * np.float32(factor)).argmax(axis=1) == y).all()
 
@@ -75,7 +75,7 @@ def test_scaling_makes_units_irrelevant(head, toy):
 def test_scaling_uses_the_training_part_alone(toy):
     X, y, groups = toy
     fitted = fit("fcn", toy)
-    part, _ = train.split_validation(y, groups, 0.1, 0)
+    part, _ = training_tasks.split_validation(y, groups, 0.1, 0)
     np.testing.assert_allclose(fitted.scaler.mean_, X[part].mean(axis=0), rtol=1e-4, atol=1e-4)
 
 
@@ -90,7 +90,7 @@ def test_early_stopping_keeps_the_best_epoch_or_the_last(toy, kept):
     settings = protocol_settings.load(f"patience=2,epochs=20,learning_rate=0.01,kept_weights={kept}")
     fitted = fit("fcn", (X, y, groups), settings)
     assert fitted.history["val_loss"].idxmin() < len(fitted.history) - 1
-    _, validation = train.split_validation(y, groups, 0.1, 0)
+    _, validation = training_tasks.split_validation(y, groups, 0.1, 0)
     p = train.predict(fitted, X[validation])
     loss = -np.log(np.clip(p[np.arange(len(p)), y[validation]], 1e-7, 1)).mean()
     losses = fitted.history["val_loss"]
@@ -107,13 +107,14 @@ def test_nan_is_an_error(toy):
     X, y, groups = toy
     bad = X.copy()
     bad[0, 0] = np.nan
+    task = training_tasks.Task("fcn", bad, y, groups, CLASSES, 0)
     with pytest.raises(train.TrainingError, match="not finite"):
-        train.fit(train.Task("fcn", bad, y, groups, CLASSES, 0), protocol_settings.load("scaling=none,epochs=2"))
+        train.fit(task, protocol_settings.load("scaling=none,epochs=2"))
 
 
 def test_validation_keeps_groups_whole(toy):
     _, y, groups = toy
-    training, validation = train.split_validation(y, groups, 0.1, seed=5)
+    training, validation = training_tasks.split_validation(y, groups, 0.1, seed=5)
     assert not set(groups[training]) & set(groups[validation])
     assert sorted([*training, *validation]) == list(range(N))
     assert len(validation) == N // 10
@@ -122,7 +123,7 @@ def test_validation_keeps_groups_whole(toy):
 @pytest.mark.parametrize("sizes", [[8, 8, 8], [60, 60], [24]])
 def test_where_a_group_would_be_too_much_utterances_are_held_out(sizes):
     y, groups = np.arange(sum(sizes)) % 2, np.repeat(np.arange(len(sizes)), sizes)
-    training, validation = train.split_validation(y, groups, 0.1, seed=0)
+    training, validation = training_tasks.split_validation(y, groups, 0.1, seed=0)
     assert sorted([*training, *validation]) == list(range(len(y)))
     assert len(validation) == round(len(y) / 10)
     assert set(y[training]) == {0, 1}
@@ -140,7 +141,7 @@ SPEAKERS = {
 @pytest.mark.parametrize("sizes", SPEAKERS.values(), ids=SPEAKERS)
 def test_validation_is_near_the_share_and_drawn_by_the_seed(sizes):
     y, groups = np.arange(sum(sizes)) % 5, np.repeat(np.arange(len(sizes)), sizes)
-    splits = [train.split_validation(y, groups, 0.1, seed) for seed in range(12)]
+    splits = [training_tasks.split_validation(y, groups, 0.1, seed) for seed in range(12)]
     for training, validation in splits:
         assert not set(groups[training]) & set(groups[validation])
         nearest = min(abs(size / len(y) - 0.1) for size in sizes)
@@ -154,7 +155,7 @@ def test_every_class_is_left_to_train_on():
     y, groups = np.tile(np.arange(4), 25), np.repeat(np.arange(10), 10)
     y[groups == 0] = 4
     for seed in range(20):
-        training, validation = train.split_validation(y, groups, 0.1, seed)
+        training, validation = training_tasks.split_validation(y, groups, 0.1, seed)
         assert set(y[training]) == set(range(5))
         assert len(validation) == 10
 
@@ -162,7 +163,7 @@ def test_every_class_is_left_to_train_on():
 @pytest.mark.parametrize("n", [2, 5, 8, 12])
 def test_ten_of_each_class_and_fewer_are_split(n):
     y = np.repeat(np.arange(5), n)
-    training, validation = train.split_validation(y, np.arange(len(y)), 0.1, seed=0)
+    training, validation = training_tasks.split_validation(y, np.arange(len(y)), 0.1, seed=0)
     assert len(validation) == max(1, round(len(y) / 10))
     assert set(y[training]) == set(range(5))
 
@@ -209,7 +210,7 @@ def test_validation_of_small_groups_is_stratified():
     y = np.repeat([0, 1, 2, 3, 4], 40)
     groups = np.arange(200)
     groups[1] = 0  # one pair with identical audio
-    training, validation = train.split_validation(y, groups, 0.1, seed=0)
+    training, validation = training_tasks.split_validation(y, groups, 0.1, seed=0)
     assert list(np.bincount(y[validation])) in ([4] * 5, [5, 4, 4, 4, 4])
     assert (0 in training) == (1 in training)
 
@@ -218,10 +219,11 @@ def test_training_does_not_import_tensorflow():
     """It is installed, for TRILLsson, and Keras would import it along the way."""
     code = (
         "import sys, numpy as np\n"
-        "from crosscorpus.protocols import protocol_settings\nfrom crosscorpus.training import train\n"
+        "from crosscorpus.protocols import protocol_settings\n"
+        "from crosscorpus.training import train, training_tasks\n"
         "X = np.random.default_rng(0).normal(size=(60, 8)).astype('float32')\n"
         "y = np.arange(60) % 3\n"
-        "fitted = train.fit(train.Task('fcn', X, y, np.arange(60).astype(str), 3, 0), "
+        "fitted = train.fit(training_tasks.Task('fcn', X, y, np.arange(60).astype(str), 3, 0), "
         "protocol_settings.load('epochs=1'))\n"
         "train.predict(fitted, X)\n"
         "assert 'tensorflow' not in sys.modules\n"

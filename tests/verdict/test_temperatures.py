@@ -9,7 +9,7 @@ import pytest
 from crosscorpus.book import reliability_figures
 from crosscorpus.embeddings import store
 from crosscorpus.protocols import protocol_settings
-from crosscorpus.training import train, unit_of_work
+from crosscorpus.training import training_tasks, unit_of_work
 from crosscorpus.verdict import temperatures
 
 FIVE = protocol_settings.load()["emotions"]
@@ -25,7 +25,7 @@ def test_the_temperature_is_of_utterances_that_were_not_trained_on():
     assert min(found) > 1.5
     tasks = unit_of_work.trainings(unit)
     for predict, task, n in zip(predictors, tasks, sizes, strict=True):
-        part, held_out = train.parts(task, unit.settings)
+        part, held_out = training_tasks.parts(task, unit.settings)
         assert len(held_out) == n > 0
         assert (predict(task.X[part]).argmax(axis=1) == task.y[part]).mean() > 0.95
 

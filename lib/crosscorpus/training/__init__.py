@@ -10,6 +10,7 @@ Modules, in the order in which data flows through them:
   matter
 - `baselines`: classical classifiers beside the paper's heads: cheap, and telling where they do better
 - `own_scaling`: scaling by a corpus's, or a speaker's, own mean and variance
+- `training_tasks`: what one training takes, and which part of it is held out for early stopping
 - `train`: train one head on one training set the plain way: a Keras model in a loop over batches
 - `reused_memory`: matrices that are written again for each batch
 - `fast_layers`: the layers of the paper's heads on a CPU: what comes out, and gradients

@@ -14,14 +14,14 @@ import torch
 from keras import layers
 
 from crosscorpus.protocols.protocol_settings import Protocol
-from crosscorpus.training import adam, fast_layers, networks, train
+from crosscorpus.training import adam, fast_layers, networks, train, training_tasks
 from crosscorpus.training.networks import Tensors
 
 STACK = 48
 """Most trainings in one stack: as many as keep a GPU busy, in a few gigabytes."""
 
 
-def fit_many(tasks: Sequence[train.Task], protocol: Protocol, device: str = "cpu") -> list[train.Fitted]:
+def fit_many(tasks: Sequence[training_tasks.Task], protocol: Protocol, device: str = "cpu") -> list[train.Fitted]:
     """Train heads, as `train.fit` would one by one, to the rounding of sums.
 
     Parameters
@@ -54,7 +54,7 @@ def fit_many(tasks: Sequence[train.Task], protocol: Protocol, device: str = "cpu
 # -- one training after the other -------------------------------------------------------------------------------
 
 
-def fit_one(task: train.Task, protocol: Protocol) -> train.Fitted:
+def fit_one(task: training_tasks.Task, protocol: Protocol) -> train.Fitted:
     """Train a head on a CPU, with Adam."""
     with keras.device("cpu"), train.tiny_numbers_as_zero():
         ready = train.prepare(task, protocol)
@@ -95,7 +95,7 @@ def _mask(layer: layers.Dropout, step: int, n: int) -> torch.Tensor:
 # -- many trainings at once -------------------------------------------------------------------------------------
 
 
-def fit_stack(tasks: Sequence[train.Task], protocol: Protocol, device: str) -> list[train.Fitted]:
+def fit_stack(tasks: Sequence[training_tasks.Task], protocol: Protocol, device: str) -> list[train.Fitted]:
     """Train heads of one shape at once, each with its own data, order, masks and early stopping.
 
     Training sets need not be of one size: a training that has no batch left in an epoch, or has stopped, rests
@@ -153,7 +153,7 @@ def fit_stack(tasks: Sequence[train.Task], protocol: Protocol, device: str) -> l
 
 
 def _epoch(
-    tasks: Sequence[train.Task], n: list[int], epoch: int, size: int, n_steps: int, device: str
+    tasks: Sequence[training_tasks.Task], n: list[int], epoch: int, size: int, n_steps: int, device: str
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return an epoch's rows [trainings, steps, batch], and each one's share in the batch's loss (0: no row)."""
     rows = np.zeros((len(tasks), n_steps * size), dtype=np.int64)

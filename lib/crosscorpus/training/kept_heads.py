@@ -16,7 +16,7 @@ from crosscorpus.embeddings import embedding_files, store, store_folders
 from crosscorpus.protocols import protocol_settings
 from crosscorpus.protocols.protocol_settings import Protocol
 from crosscorpus.scores import calibration
-from crosscorpus.training import heads, own_scaling, prediction_files
+from crosscorpus.training import heads, own_scaling, prediction_files, training_tasks
 from crosscorpus.training.training_sets import TrainingSet
 
 if TYPE_CHECKING:
@@ -113,9 +113,9 @@ def _train(head: str, given: TrainingSet, settings: Protocol, file: Path) -> Non
     from crosscorpus.training import engine, train  # Keras takes seconds to import
 
     groups = given.rows["group"].to_numpy()
-    task = train.Task(head, given.X, given.y, groups, len(given.emotions), SEED)
+    task = training_tasks.Task(head, given.X, given.y, groups, len(given.emotions), SEED)
     fitted = engine.fit_one(task, settings)
-    _, held_out = train.parts(task, settings)
+    _, held_out = training_tasks.parts(task, settings)
     p = train.predict(fitted, given.X[held_out]) if len(held_out) else np.zeros((0, len(given.emotions)))
     t = calibration.temperature(p, given.y[held_out])
     tensors = {f"weight_{n:03d}": np.asarray(w) for n, w in enumerate(fitted.model.get_weights())}

@@ -37,13 +37,15 @@ def of_unit(unit: unit_of_work.Unit, known: dict[tuple, str], device: str) -> tu
     return folder / f"{stem}.parquet", folder / f"{stem}.history.parquet"
 
 
-TRAINS_HEADS = ("heads", "train", "engine", "networks", "fast_layers", "reused_memory")
+TRAINS_HEADS = (
+    "heads", "training_tasks", "train", "engine", "adam", "networks", "fast_layers", "reused_memory"
+)  # fmt: skip
 """Modules of this room that what a trained head is depends on."""
 
 
 @functools.cache
 def _code(head: str) -> str:
-    own = ("baselines", "train") if head in baselines.BASELINES else TRAINS_HEADS
+    own = ("baselines", "training_tasks") if head in baselines.BASELINES else TRAINS_HEADS
     here = (Path(__file__).with_name(f"{name}.py") for name in (*own, "own_scaling", "unit_of_work"))
     return versions.of_code(*here, folds, text_disjoint)
 

@@ -18,7 +18,7 @@ from crosscorpus.embeddings import store
 from crosscorpus.protocols import folds, protocol_settings
 from crosscorpus.protocols.protocol_settings import Protocol
 from crosscorpus.scores import guard_parts
-from crosscorpus.training import baselines, heads, own_scaling
+from crosscorpus.training import baselines, heads, own_scaling, training_tasks
 
 if TYPE_CHECKING:
     from crosscorpus.training import train
@@ -102,11 +102,9 @@ def predictors(unit: Unit, device: str = "cpu") -> list[Callable[[np.ndarray], n
     return [functools.partial(train.predict, one) for one in fitted]
 
 
-def _fitted_baseline(unit: Unit, task: "train.Task") -> Pipeline:
+def _fitted_baseline(unit: Unit, task: training_tasks.Task) -> Pipeline:
     """Train a baseline on what a head is trained on: without the part that is held out for early stopping."""
-    from crosscorpus.training import train
-
-    part, _ = train.parts(task, unit.settings)
+    part, _ = training_tasks.parts(task, unit.settings)
     return baselines.fit(unit.head, task.X[part], task.y[part], unit.settings)
 
 
@@ -123,10 +121,8 @@ def tested_heads(unit: Unit, fitted: Sequence["train.Fitted"]) -> tuple[pd.DataF
     return predictions, _curves(unit, [one.history for one in fitted])
 
 
-def trainings(unit: Unit) -> list["train.Task"]:
+def trainings(unit: Unit) -> list[training_tasks.Task]:
     """Return the trainings of a unit, one for each fold."""
-    from crosscorpus.training import train
-
     emotions = classes(unit.trained_on, unit.regime, unit.protocol)
     rows, X = _scaled(unit, with_folds(unit.trained_on, unit.regime, emotions, unit.deal))
     y = rows["emotion"].map(emotions.index).to_numpy()
@@ -139,7 +135,9 @@ def trainings(unit: Unit) -> list["train.Task"]:
         rest = training | validation
         held_out = validation[rest] if validation[rest].any() else None
         seed = 1000 * unit.seed + fold
-        tasks.append(train.Task(unit.head, X[rest], y[rest], together[rest], len(emotions), seed, held_out))
+        tasks.append(
+            training_tasks.Task(unit.head, X[rest], y[rest], together[rest], len(emotions), seed, held_out)
+        )
     return tasks
 
 

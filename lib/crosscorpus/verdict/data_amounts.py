@@ -13,7 +13,7 @@ from crosscorpus.base import paths, processes, progress
 from crosscorpus.embeddings import store
 from crosscorpus.protocols import protocol_settings
 from crosscorpus.scores import label_sets, metrics
-from crosscorpus.training import baselines, unit_of_work
+from crosscorpus.training import baselines, training_tasks, unit_of_work
 from crosscorpus.verdict import study_files
 
 RESULTS = paths.DATA / "results" / "amounts.csv"
@@ -71,10 +71,8 @@ def predictions(
     By share: predictions with `unit_of_work.COLUMNS`, in which `seed` is the number of the draw, from 0; and
     utterances that were trained on, mean over folds and draws.
     """
-    from crosscorpus.training import train  # Keras takes seconds to import
-
     tasks = unit_of_work.trainings(unit)
-    parts = [train.parts(task, unit.settings)[0] for task in tasks]
+    parts = [training_tasks.parts(task, unit.settings)[0] for task in tasks]
     found: dict[int, tuple[pd.DataFrame, float]] = {}
     subsets = {
         (draw, fold): nested(task.y[part], shares, np.random.default_rng((draw, fold)))

@@ -13,7 +13,7 @@ from crosscorpus.base import paths, processes, progress
 from crosscorpus.embeddings import store
 from crosscorpus.protocols import protocol_settings
 from crosscorpus.scores import calibration, label_sets, metrics
-from crosscorpus.training import baselines, unit_of_work
+from crosscorpus.training import baselines, training_tasks, unit_of_work
 from crosscorpus.verdict import study_files
 
 RESULTS = paths.DATA / "results" / "temperatures.csv"
@@ -36,7 +36,7 @@ def fitted(unit: unit_of_work.Unit) -> tuple[list[Callable[[np.ndarray], np.ndar
     from crosscorpus.training import engine, train  # Keras takes seconds to import
 
     tasks = unit_of_work.trainings(unit)
-    parts = [train.parts(task, unit.settings) for task in tasks]
+    parts = [training_tasks.parts(task, unit.settings) for task in tasks]
     predictors: list[Callable[[np.ndarray], np.ndarray]]
     if unit.head in baselines.BASELINES:
         predictors = [
