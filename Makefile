@@ -121,7 +121,7 @@ picture: book ## draw the README's picture again
 	@python -m crosscorpus.book.headline
 
 listen: env ## the book with the recordings of your mirror to be heard, for this machine alone: _build/listen/
-	@$(SNAKEMAKE) --configfile profiles/demo.yaml --config profile=listen listen=true
+	@$(SNAKEMAKE) --configfile profiles/demo.yaml --config profile=listen listen=True
 	@python -m crosscorpus.book.ending listen
 
 pdf: book ## print the book to _build/crosscorpus.pdf, with a Chromium on this machine

@@ -42,6 +42,13 @@ def pack():
     return training_sets.gather([store.load("mfcc", corpus) for corpus in CORPORA], EMOTIONS)
 
 
+def test_what_is_trained_on_does_not_depend_on_the_order_of_names(pack):
+    """A command and a chapter named the same corpora in two orders, and got two heads and two sets of scores."""
+    again = training_sets.gather([store.load("mfcc", corpus) for corpus in reversed(CORPORA)], EMOTIONS)
+    assert again.digest == pack.digest
+    assert kept_heads.path("fcn", again, SETTINGS) == kept_heads.path("fcn", pack, SETTINGS)
+
+
 # -- heads that are kept --------------------------------------------------------------------------------------
 
 

@@ -61,6 +61,7 @@ class TrainingSet:
 def gather(embedded: Sequence[store.Embeddings], emotions: Sequence[str]) -> TrainingSet:
     """Return the utterances of some corpora that have one of the emotions, with a model's embeddings.
 
+    Corpora are in the order of their ids: what is trained does not depend on the order in which they are named.
     Utterances that no regime has a fold for (repeated audio, say) are left out, as in the grid.
 
     Raises
@@ -68,6 +69,7 @@ def gather(embedded: Sequence[store.Embeddings], emotions: Sequence[str]) -> Tra
     guard_parts.GuardError
         There are fewer than two emotions: nothing could be told apart.
     """
+    embedded = sorted(embedded, key=lambda e: e.corpus)
     parts, vectors = [], []
     for e in embedded:
         table = e.utterances
