@@ -104,7 +104,10 @@ def test_a_cell_may_have_been_tried_with_no_other_settings_or_not_run_at_all():
     assert found["head"] == "fcn"
     assert found["n_settings"] == 0
     assert np.isnan(found["most"])
+    of_tried = first_findings.furthest(judged(1.0, -3.0), TRIED.iloc[:2], only_tried=True)
+    assert (of_tried["head"], of_tried["difference"], of_tried["n_settings"]) == ("cnn", 1, 2)
     assert first_findings.furthest(judged(np.nan, np.nan), TRIED) == {}
+    assert first_findings.furthest(judged(np.nan, np.nan), TRIED, only_tried=True) == {}
 
 
 def scores(

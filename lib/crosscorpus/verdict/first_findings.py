@@ -52,7 +52,7 @@ def means_across(folds: pd.DataFrame, emotions: Sequence[str]) -> pd.DataFrame:
     return table.sort_values("paper", ascending=False, kind="stable", ignore_index=True)
 
 
-def furthest(cells: pd.DataFrame, tried: pd.DataFrame) -> dict[str, str | float]:
+def furthest(cells: pd.DataFrame, tried: pd.DataFrame, *, only_tried: bool = False) -> dict[str, str | float]:
     """Return the cell where our accuracy and the paper's are furthest apart.
 
     Parameters
@@ -61,18 +61,22 @@ def furthest(cells: pd.DataFrame, tried: pd.DataFrame) -> dict[str, str | float]
         What `score_verdicts.cells` returns.
     tried
         What `choice_effects.results` has: the same cells under other settings.
+    only_tried
+        Whether to look among the cells alone that other settings were tried for.
 
     Returns
     -------
     `published_tables.CELL`, `published`, `ours` and `difference` (ours minus theirs, points); `most`, the highest
     accuracy of that cell that any of `n_settings` settings gave (missing, and 0, where none was tried). Empty
-    where no cell was run.
+    where no such cell was run.
     """
+    keys = published_tables.CELL
     ran = cells[(cells["metric"] == SCORE) & cells["difference"].notna()]
+    if only_tried:
+        ran = ran.merge(tried[keys].drop_duplicates(), on=keys)
     if not len(ran):
         return {}
     cell = ran.loc[ran["difference"].abs().idxmax()]
-    keys = published_tables.CELL
     same = tried[(tried[keys] == cell[keys]).all(axis=1)]
     found = {name: str(cell[name]) for name in keys}
     numbers = {name: float(cell[name]) for name in ("published", "ours", "difference")}
