@@ -197,7 +197,7 @@ class StackedAdam:
     @torch.no_grad()
     def step(self, weights: Tensors, gradients: Tensors, active: torch.Tensor) -> None:
         """Change weights in place where `active`, float32 [trainings], is 1; leave them where it is 0."""
-        beta_1, beta_2 = 0.9, 0.999
+        beta_1, beta_2 = adam.FIRST, adam.SECOND
         self.steps += active
         corrected = (1 - beta_2**self.steps).sqrt() / (1 - beta_1**self.steps).clamp(min=1e-9)
         rate = (self.learning_rate * corrected).float() * active

@@ -17,7 +17,6 @@ from torch.nn import functional
 
 from crosscorpus.protocols.protocol_settings import Protocol
 from crosscorpus.training import adam, heads, training_tasks
-from crosscorpus.training.training_tasks import Task
 
 
 class TrainingError(RuntimeError):
@@ -60,7 +59,7 @@ class Ready:
         return self.X, self.y, self.X_validation, self.y_validation
 
 
-def prepare(task: Task, protocol: Protocol) -> Ready:
+def prepare(task: training_tasks.Task, protocol: Protocol) -> Ready:
     """Split off validation data, scale both parts by the training part, and draw the initial weights."""
     torch.set_num_threads(1)  # the same bytes however many cores; and small layers gain nothing from more
     with without_tensorflow():
@@ -83,7 +82,7 @@ def order(seed: int, epoch: int, n: int) -> np.ndarray:
     return np.random.default_rng((seed, epoch)).permutation(n)
 
 
-def fit(task: Task, protocol: Protocol, device: str = "cpu") -> Fitted:
+def fit(task: training_tasks.Task, protocol: Protocol, device: str = "cpu") -> Fitted:
     """Train a head with Adam, cross-entropy and early stopping (paper, section III.B).
 
     Parameters

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from crosscorpus.training import train
 
 # PyTorch and Keras take seconds to import, and a chapter whose predictions are all stored needs neither: `engine`
-# and `train` are imported where something is trained.
+# and `train` are imported where a head is trained.
 
 UNIT = ["ptm", "head", "regime", "seed", "train_corpus"]
 COLUMNS = [*UNIT, "test_corpus", "fold", "utterance", "emotion", "predicted"]
