@@ -179,6 +179,19 @@ def test_p_values_are_those_of_scipys_paired_permutation_test():
     assert comparison.pairs(table, who)["p"].item() == expected.pvalue
 
 
+@pytest.mark.parametrize("clusters", [1, 2, 20, 1500])
+def test_p_values_of_any_number_of_clusters_come_near_scipys(clusters):
+    shares = np.random.default_rng(0).standard_normal((clusters, 5)) + 1 / clusters
+    if clusters == 1:
+        expected = np.ones(5)
+    else:
+        expected = stats.permutation_test(
+            (np.ones(clusters),), lambda signs, axis: signs @ shares, permutation_type="samples", vectorized=True,
+            n_resamples=9999, batch=1000, rng=np.random.default_rng(1),
+        ).pvalue  # fmt: skip
+    assert comparison._flipped(shares, 9999, seed=0) == pytest.approx(expected, abs=0.03 if clusters > 9 else 0)
+
+
 def test_p_values_of_uar_are_those_of_swapping_the_models_for_each_speaker():
     table = random_runs(("x", "y"), (0.4, 0.7), n=40)
     who = spoken(table, "pqrstu")
@@ -250,8 +263,8 @@ def test_the_same_again_and_in_any_order_of_rows():
 
 
 def test_p_values_do_not_depend_on_the_other_blocks():
-    models = [f"model {i}" for i in range(12)]
-    chances = np.linspace(0.4, 0.6, 12)
+    models = [f"model {i}" for i in range(24)]
+    chances = np.linspace(0.4, 0.6, 24)
     sides = [("fcn", "emodb"), ("fcn", "ravdess"), ("cnn", "emodb"), ("svm", "emodb"), ("logistic", "emodb")]
     blocks = [
         random_runs(models, chances, seed=i, seeds=(0,), head=head, test_corpus=corpus)
@@ -260,7 +273,7 @@ def test_p_values_do_not_depend_on_the_other_blocks():
     table = runs(*blocks)
     who = pd.concat([spoken(blocks[0], "pqrstuvw"), spoken(blocks[1], "pqrst")])
     together = comparison.pairs(table, who, n_flips=99)
-    assert (together["n_clusters"] == 8).sum() > 200  # so that they are done in two parts
+    assert (together["n_clusters"] == 8).sum() > 1000  # so that they are done in two parts
     alone = pd.concat([comparison.pairs(block, who, n_flips=99) for block in blocks], ignore_index=True)
     pd.testing.assert_frame_equal(together.drop(columns="p_adjusted"), alone.drop(columns="p_adjusted"))
 
