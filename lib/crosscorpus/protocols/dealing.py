@@ -4,7 +4,6 @@ import warnings
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import StratifiedGroupKFold
 
 
 def evenly(utterances: pd.DataFrame, together: pd.Series, first: list[str], n_folds: int, seed: int) -> np.ndarray:
@@ -41,6 +40,8 @@ def by_group(utterances: pd.DataFrame, together: pd.Series, n_folds: int, seed: 
         return of_group + 1
     if utterances["emotion"].value_counts().max() < n_folds:  # which scikit-learn's splitter refuses
         return _deal_groups(of_group, n_folds, seed)
+    from sklearn.model_selection import StratifiedGroupKFold  # takes seconds, and most folds are read, not dealt
+
     fold = np.zeros(len(utterances), dtype=int)
     splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
     with warnings.catch_warnings():  # an emotion with fewer utterances than folds; pages say so

@@ -4,36 +4,33 @@ Each is a scikit-learn pipeline with the same scaling as the heads. They need no
 stopping, but are not given it either: `unit_of_work` trains them on the same utterances as the heads.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import pandas as pd
-from scipy.special import softmax
-from sklearn.dummy import DummyClassifier
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
-from sklearn.svm import SVC
 from threadpoolctl import threadpool_limits
 
 from crosscorpus.base import known_names
 from crosscorpus.protocols.protocol_settings import Protocol
 
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
+# scikit-learn takes seconds to import, and what asks for names of baselines trains none: functions import it.
+
 BASELINES = {
-    "majority": lambda protocol: DummyClassifier(strategy="prior"),
-    "logistic": lambda protocol: LogisticRegression(C=protocol["logistic_c"], max_iter=2000),
-    "svm": lambda protocol: SVC(C=protocol["svm_c"], kernel="rbf", gamma="scale", break_ties=True),
-}
-
-
-MEANINGS = {
     "majority": "the most frequent emotion of the training folds, whatever the embedding",
     "logistic": "multinomial logistic regression, L2 penalty, C = {logistic_c}",
     "svm": "support vector machine with a radial kernel, C = {svm_c}",
 }
+"""What they are, by name; settings of the protocol stand in braces."""
 
 
 def describe(protocol: Protocol) -> pd.DataFrame:
     """Return what the baselines are with some settings, a row each: baseline, what."""
-    rows = [(baseline, MEANINGS[baseline].format(**protocol)) for baseline in BASELINES]
+    rows = [(baseline, BASELINES[baseline].format(**protocol)) for baseline in BASELINES]
     return pd.DataFrame(rows, columns=["baseline", "what"])
 
 
@@ -54,10 +51,25 @@ def fit(baseline: str, X: np.ndarray, y: np.ndarray, protocol: Protocol) -> Pipe
     known_names.UnknownNameError
         There is no such baseline.
     """
+    from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
     scaler = StandardScaler() if protocol["scaling"] == "standardise" else FunctionTransformer()
-    classifier = BASELINES[known_names.check(baseline, BASELINES, "baseline")](protocol)
+    classifier = _classifier(known_names.check(baseline, BASELINES, "baseline"), protocol)
     with threadpool_limits(1):  # workers stand side by side, and the same bytes however many cores
         return Pipeline([("scale", scaler), ("classify", classifier)]).fit(X, y)
+
+
+def _classifier(baseline: str, protocol: Protocol) -> Any:
+    from sklearn.dummy import DummyClassifier
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.svm import SVC
+
+    if baseline == "majority":
+        return DummyClassifier(strategy="prior")
+    if baseline == "logistic":
+        return LogisticRegression(C=protocol["logistic_c"], max_iter=2000)
+    return SVC(C=protocol["svm_c"], kernel="rbf", gamma="scale", break_ties=True)
 
 
 def predict(fitted: Pipeline, X: np.ndarray) -> np.ndarray:
@@ -66,6 +78,9 @@ def predict(fitted: Pipeline, X: np.ndarray) -> np.ndarray:
     Those of the SVM are the softmax of its one-against-rest decision values: they rank classes as it does, and are
     not calibrated.
     """
+    from scipy.special import softmax
+    from sklearn.svm import SVC
+
     with threadpool_limits(1):
         if isinstance(fitted["classify"], SVC):
             values = fitted.decision_function(X)

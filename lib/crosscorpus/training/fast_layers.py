@@ -1,8 +1,8 @@
 """The layers of the paper's heads on a CPU: what comes out, and gradients, without an automatic differentiation.
 
 Each is called by itself and writes into memory that is used again. Convolution and max-pooling by 2 are one
-product for each utterance, while it is in a processor's cache: its rows are each filter at even and at odd steps,
-and the larger of both is what pooling keeps. Sums are added in another order than by Keras.
+product for each utterance: its rows are each filter at even and at odd steps, and the larger of both is what
+pooling keeps. Sums are added in another order than by Keras.
 """
 
 import itertools
@@ -13,6 +13,10 @@ import torch
 from keras import layers
 
 from crosscorpus.training.reused_memory import Memory
+
+TOGETHER = 16
+"""Utterances whose products are made by one call: a call by itself costs as much as a small product, and those of
+many no longer fit a processor's cache. No result depends on it."""
 
 _through_threshold = torch.ops.aten.threshold_backward.grad_input
 
@@ -80,10 +84,10 @@ class Convolution:
         both = torch.zeros(2 * n, size + 2)
         both[:n, :size] = both[n:, 1 : size + 1] = self.kernel[:, 0].t()
         both[:, size + 1] = self.bias.repeat(2)
-        outputs = self.memory.matrix("outputs", 2 * n, windows.shape[2])
-        even, odd = outputs.split(n)
-        for window, larger, ahead in zip(windows, pooled, lead, strict=True):
-            torch.mm(both, window, out=outputs)
+        for some, larger, ahead in zip(*(of.split(TOGETHER) for of in (windows, pooled, lead)), strict=True):
+            outputs = self._matrices("outputs", len(some), 2 * n, windows.shape[2])
+            even, odd = outputs.split(n, dim=1)
+            torch.bmm(both.expand(len(some), -1, -1), some, out=outputs)
             torch.sub(even, odd, out=ahead)
             torch.maximum(even, odd, out=larger)
             larger.relu_()  # it never falls: the larger output is that of the larger input
@@ -95,14 +99,15 @@ class Convolution:
         assert not of_input
         windows, pooled, lead = self.given
         size, n = self.kernel.shape[::2]
-        outputs = self.memory.matrix("outputs", 2 * n, windows.shape[2])
-        even, odd = outputs.split(n)
         sums = torch.zeros(size + 2, 2 * n)
-        for window, larger, ahead, by_larger in zip(windows, pooled, lead, slope.view_as(pooled), strict=True):
+        parts = (of.split(TOGETHER) for of in (windows, pooled, lead, slope.view_as(pooled)))
+        for some, larger, ahead, by_larger in zip(*parts, strict=True):
+            outputs = self._matrices("outputs", len(some), 2 * n, windows.shape[2])
+            even, odd = outputs.split(n, dim=1)
             _through_threshold(by_larger, larger, 0, grad_input=by_larger)
             _through_threshold(by_larger, ahead, 0, grad_input=even)
             torch.sub(by_larger, even, out=odd)
-            sums.addmm_(window, outputs.t())
+            sums.addbmm_(some, outputs.mT)
         assert self.kernel.grad is not None
         torch.add(sums[:size, :n], sums[1 : size + 1, n:], out=self.kernel.grad[:, 0])
         torch.add(sums[size + 1, :n], sums[size + 1, n:], out=self.bias.grad)

@@ -6,7 +6,6 @@ Nothing here loads what trains heads: baselines are trained on the same parts.
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.model_selection import StratifiedKFold
 
 from crosscorpus.protocols.protocol_settings import Protocol
 
@@ -79,6 +78,8 @@ def split_validation(y: np.ndarray, groups: np.ndarray, share: float, seed: int)
     single = len(first) > len(y) / 2 and (y == y[first][group]).all()
     n_splits = round(1 / share)
     if single and np.bincount(y[first])[np.unique(y)].min() >= n_splits:
+        from sklearn.model_selection import StratifiedKFold
+
         splitter = StratifiedKFold(n_splits, shuffle=True, random_state=seed)
         _, held_out = next(iter(splitter.split(first, y[first])))
         held = np.isin(group, held_out)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from sklearn.pipeline import Pipeline
 
 from crosscorpus.embeddings import store
 from crosscorpus.protocols import folds, protocol_settings
@@ -21,6 +20,8 @@ from crosscorpus.scores import guard_parts
 from crosscorpus.training import baselines, heads, own_scaling, training_tasks
 
 if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
     from crosscorpus.training import train
 
 # PyTorch and Keras take seconds to import, and a chapter whose predictions are all stored needs neither: `engine`
@@ -102,7 +103,7 @@ def predictors(unit: Unit, device: str = "cpu") -> list[Callable[[np.ndarray], n
     return [functools.partial(train.predict, one) for one in fitted]
 
 
-def _fitted_baseline(unit: Unit, task: training_tasks.Task) -> Pipeline:
+def _fitted_baseline(unit: Unit, task: training_tasks.Task) -> "Pipeline":
     """Train a baseline on what a head is trained on: without the part that is held out for early stopping."""
     part, _ = training_tasks.parts(task, unit.settings)
     return baselines.fit(unit.head, task.X[part], task.y[part], unit.settings)
