@@ -1,7 +1,11 @@
+import dataclasses
+import os
+
 import pandas as pd
 import pytest
 
 from crosscorpus.base import known_names, paths
+from crosscorpus.corpora import corpus_registry, utterance_tables
 from crosscorpus.embeddings import corpus_scans
 from tests.corpora.test_corpus_registry import tone
 
@@ -42,6 +46,42 @@ def test_an_empty_mirror_parameter_means_the_setting(build_folder, mirror_folder
     monkeypatch.setenv(paths.MIRROR_SETTING, str(mirror_folder))
     assert len(corpus_scans.scan("emodb", "audio", "").utterances) == 2
     assert build_folder.exists()
+
+
+@pytest.fixture
+def checked(monkeypatch, build_folder, mirror_folder):
+    """Store a scan, and note how often its table is checked from then on."""
+    corpus_scans.scan("emodb", "audio", str(mirror_folder))
+    monkeypatch.setattr(corpus_scans, "_read", {})
+    noted, check = [], utterance_tables.check_table
+    monkeypatch.setattr(utterance_tables, "check_table", lambda *given: noted.append(given) or check(*given))
+    return noted
+
+
+def test_tables_that_are_as_they_were_are_checked_once_and_belong_to_who_asked(checked):
+    first = corpus_scans.read_scan("emodb", "audio").utterances
+    first.loc[0, "emotion"] = "fear"
+    assert list(corpus_scans.read_scan("emodb", "audio").utterances["emotion"]) == ["happiness", "neutral"]
+    assert len(checked) == 1
+
+
+def test_a_table_that_changed_within_its_size_and_time_is_checked_again(checked, build_folder):
+    corpus_scans.read_scan("emodb", "audio")
+    file = build_folder / "embeddings" / "utterances" / "emodb.csv"
+    text, status = file.read_text(encoding="utf-8"), file.stat()
+    (sha256,) = set(corpus_scans.read_scan("emodb", "audio").utterances["sha256"][:1])
+    file.write_text(text.replace(sha256, "0" * 64), encoding="utf-8")
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert corpus_scans.read_scan("emodb", "audio").utterances["sha256"][0] == "0" * 64
+    assert len(checked) == 2
+
+
+def test_an_entry_that_changed_counts_at_once(checked, monkeypatch):
+    corpus_scans.read_scan("emodb", "audio")
+    entry = corpus_registry.get("emodb")
+    other = dataclasses.replace(entry, emotions=entry.emotions | {"N": "boredom"})
+    monkeypatch.setattr(corpus_registry, "registry", lambda: {"emodb": other})
+    assert list(corpus_scans.read_scan("emodb", "audio").utterances["emotion"]) == ["happiness", "boredom"]
 
 
 @pytest.mark.parametrize(("corpus", "source"), [("emo-db", "pack"), ("emodb", "packs")])
