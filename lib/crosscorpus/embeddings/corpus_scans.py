@@ -251,7 +251,8 @@ def read_scan(corpus: str, source: str = "pack") -> utterance_tables.Scan:
         known = entry, contents, _checked(entry, source, files)
         _read[corpus, source] = known
     if source == "pack":
-        store_folders.check_pack(files[0], f"utterances/{corpus}", {"sha256": store_folders.table_hash(files[0])})
+        sha256 = hashlib.sha256(contents[0]).hexdigest()
+        store_folders.check_pack(files[0], f"utterances/{corpus}", {"sha256": sha256})
     # Copies that share memory until one is written to: what a caller does to its tables is seen by no other.
     scan = utterance_tables.Scan(*(table.copy(deep=False) for table in vars(known[2]).values()))
     read = {*scan.utterances["utterance"], *scan.problems["path"]}
