@@ -85,8 +85,12 @@ def get(corpus: str) -> Corpus:
             known_names.check(corpus, ids(), "corpus")
         except known_names.UnknownNameError as error:
             raise known_names.UnknownNameError(f"{error} {own_tables.misnamed(corpus)}".rstrip()) from None
-    known = {emotion for entry in registry().values() for emotion in entry.emotions.values()}
-    return _own(corpus, own_tables.read(corpus, known), paths.shown(own_tables.tables()[corpus]))
+    return _own(corpus, own_tables.read(corpus, emotions()), paths.shown(own_tables.tables()[corpus]))
+
+
+def emotions() -> list[str]:
+    """Return the names that native labels are brought to, those of all corpora of the registry, sorted."""
+    return sorted({emotion for entry in registry().values() for emotion in entry.emotions.values()})
 
 
 def label_map(ids: Iterable[str] | None = None) -> pd.DataFrame:

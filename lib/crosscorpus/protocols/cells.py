@@ -59,11 +59,11 @@ def left_out(
         no_training = {c: no_test[c] or _why_not_trained(usable[c], regime) for c in trained}
         rows += [(regime, c, "", why) for c, why in no_training.items() if why]
         rows += [(regime, "", c, no_test[c]) for c in tested if no_test[c]]
+        used = {c: set(table["emotion"].unique()) for c, table in usable.items()}
+        tested_on = {c: set(table.loc[table["fold"] > 0, "emotion"].unique()) for c, table in usable.items()}
         for source in (c for c in trained if not no_training[c]):
-            of_source = set(usable[source]["emotion"])
             for target in (c for c in tested if not no_test[c]):
-                tested_on = usable[target][usable[target]["fold"] > 0]
-                shared = sorted(of_source & set(tested_on["emotion"]))
+                shared = sorted(used[source] & tested_on[target])
                 if len(shared) < LEAST:
                     rows.append((regime, source, target, _too_few(shared, "they share", protocol)))
     return pd.DataFrame(rows, columns=COLUMNS)

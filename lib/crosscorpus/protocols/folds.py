@@ -16,7 +16,7 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from crosscorpus.base import known_names, paths
+from crosscorpus.base import known_names, paths, text_columns
 from crosscorpus.corpora import corpus_registry, file_lists, utterance_tables
 from crosscorpus.protocols import dealing, official_splits, protocol_settings, remembered_folds, text_disjoint
 
@@ -228,9 +228,10 @@ def _load(corpus: str, utterances: pd.DataFrame, regime: str | None) -> pd.DataF
     if path(corpus).exists():
         table = read(corpus)
         n_folds = table.groupby("regime")["fold"].nunique()
-        table = table[table["utterance"].isin(utterances["utterance"])].reset_index(drop=True)
+        table = table[text_columns.isin(table["utterance"], utterances["utterance"])].reset_index(drop=True)
         short = n_folds.index[table.groupby("regime")["fold"].nunique().reindex(n_folds.index) != n_folds]
-        if len(short) and utterances["utterance"].isin(table["utterance"]).all():  # a part of the corpus is here
+        of_corpus = text_columns.isin(utterances["utterance"], table["utterance"])
+        if len(short) and of_corpus.all():  # a part of the corpus is here
             anew = make(corpus, utterances)
             kept = [table[~table["regime"].isin(short)], anew[anew["regime"].isin(short)]]
             table = pd.concat(kept, ignore_index=True)
@@ -269,7 +270,7 @@ def _published(corpus: str, utterances: pd.DataFrame, regime: str) -> pd.DataFra
     if fold is None:
         return pd.DataFrame(columns=COLUMNS).astype({"fold": int})
     ordered = utterances.sort_values("utterance", ignore_index=True)
-    ordered = ordered[ordered["utterance"].isin(fold.index)]
+    ordered = ordered[text_columns.isin(ordered["utterance"], fold.index)]
     table = pd.DataFrame({"corpus": corpus, "utterance": ordered["utterance"], "regime": regime})
     table["fold"] = ordered["utterance"].map(fold).astype(int)
     # Folds of tests are numbered above that of training, which is above that of validation.
@@ -282,7 +283,8 @@ def _published(corpus: str, utterances: pd.DataFrame, regime: str) -> pd.DataFra
 def _in_folds(corpus: str, utterances: pd.DataFrame) -> pd.DataFrame:
     """Return the utterances that have folds in the regime ``stratified``, in the order of their names."""
     names = load(corpus, utterances, "stratified")["utterance"]
-    return utterances[utterances["utterance"].isin(names)].sort_values("utterance", ignore_index=True)
+    kept = text_columns.isin(utterances["utterance"], names)
+    return utterances[kept].sort_values("utterance", ignore_index=True)
 
 
 def _crossed(corpus: str, utterances: pd.DataFrame, regime: str) -> pd.DataFrame:
@@ -302,9 +304,9 @@ def _crossed(corpus: str, utterances: pd.DataFrame, regime: str) -> pd.DataFrame
 
 def left_out(corpus: str, utterances: pd.DataFrame, regime: str) -> pd.DataFrame:
     """Return the utterances that have no fold in a regime, and why: corpus, utterance, regime, reason."""
-    here = set(load(corpus, utterances, regime)["utterance"])
+    here = load(corpus, utterances, regime)["utterance"]
     table = utterances[["utterance"]].assign(corpus=corpus, regime=regime)
-    kept = table["utterance"].where(table["utterance"].isin(here))
+    kept = table["utterance"].where(text_columns.isin(table["utterance"], here))
     same = kept.groupby(audio_groups(corpus, utterances)).transform("first")
     table["reason"] = np.where(same.isna(), "in no fold", "its audio is that of " + same.astype(str))
     return table.loc[kept.isna(), ["corpus", "utterance", "regime", "reason"]].reset_index(drop=True)
@@ -313,8 +315,9 @@ def left_out(corpus: str, utterances: pd.DataFrame, regime: str) -> pd.DataFrame
 def with_fold(corpus: str, utterances: pd.DataFrame) -> set[str]:
     """Return the utterances that have a fold in some regime."""
     split = official_splits.read(corpus)
-    names = [] if split is None else split["utterance"]
-    return {*load(corpus, utterances)["utterance"], *names} & set(utterances["utterance"])
+    names = set() if split is None else text_columns.different(split["utterance"])
+    names |= text_columns.different(load(corpus, utterances)["utterance"])
+    return names & text_columns.different(utterances["utterance"])
 
 
 def without_fold(corpus: str, utterances: pd.DataFrame, regime: str) -> set[str]:

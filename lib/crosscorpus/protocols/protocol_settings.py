@@ -56,8 +56,8 @@ def load(overrides: str | dict[str, Any] = "", file: Path | None = None) -> Prot
     FileNotFoundError
         There is no such file.
     """
-    known = entries(file)
-    values = {name: entry["value"] for name, entry in known.items()}
+    known = _parsed((file or of_paper()).read_bytes())  # only read: a copy of all takes longer than the rest
+    values = {name: copy.deepcopy(entry["value"]) for name, entry in known.items()}
     changes = overrides if isinstance(overrides, dict) else _from_text(overrides, values)
     for name, value in changes.items():
         default = values[known_names.check(name, values, "setting")]
@@ -69,8 +69,7 @@ def load(overrides: str | dict[str, Any] = "", file: Path | None = None) -> Prot
             "setting n_folds: folds are committed; change it in data/protocol.yaml and run `make folds`"
         )
     if "emotions" in known:
-        harmonised = sorted(set(corpus_registry.label_map()["emotion"]))
-        known_names.check_all(values["emotions"], harmonised, "emotion")
+        known_names.check_all(values["emotions"], corpus_registry.emotions(), "emotion")
     return values
 
 

@@ -62,7 +62,7 @@ def binned(predictions: pd.DataFrame) -> pd.DataFrame:
     """
     parts = [
         _sums(part).assign(
-            **dict(zip(metrics.CELL, cell, strict=True)), emotions=label_sets.text(set(part["emotion"]))
+            **dict(zip(metrics.CELL, cell, strict=True)), emotions=label_sets.text(part["emotion"].unique())
         )
         for cell, part in predictions.groupby(metrics.CELL, sort=False)
     ]

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from crosscorpus.base import text_columns
 from crosscorpus.protocols import folds
 from crosscorpus.scores import count_tables
 
@@ -115,7 +116,7 @@ def in_regimes(predictions: pd.DataFrame, utterances: pd.DataFrame) -> pd.DataFr
     for regime in map(str, predictions["regime"].unique()):
         for corpus, part in known.groupby("corpus", sort=False):
             fold = folds.published(str(corpus), regime)
-            here = part if fold is None else part[part["utterance"].isin(fold.index)]
+            here = part if fold is None else part[text_columns.isin(part["utterance"], fold.index)]
             tested = True if fold is None else here["utterance"].map(fold) > 0
             tables.append(here.assign(regime=regime, tested=tested))
     return pd.concat(tables, ignore_index=True)
@@ -127,6 +128,7 @@ def labels_told_apart(
     # The emotions of the table that the corpus has, in its parts where a split was published.
     """Return what a head tells apart, by regime and training corpus; `known` as `in_regimes` returns it."""
     emotions = emotions_of(predictions)
+    known = known[["regime", "corpus", "emotion"]].drop_duplicates()  # before pandas goes through them one by one
     of_corpus = known.groupby("corpus")["emotion"].agg(set)
     trained = {*predictions["train_corpus"].unique(), *more}
     for corpus in sorted({*trained, *predictions["test_corpus"].unique()}):
@@ -137,6 +139,6 @@ def labels_told_apart(
     of_regime = known.groupby(["regime", "corpus"])["emotion"].agg(set)
     return {
         (regime, corpus): [e for e in emotions if e in of_regime.get((regime, corpus), ())]
-        for regime in sorted(set(known["regime"]))
+        for regime in sorted(known["regime"].unique())
         for corpus in sorted(trained)
     }

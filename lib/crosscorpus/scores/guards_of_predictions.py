@@ -5,6 +5,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from crosscorpus.base import text_columns
 from crosscorpus.scores import count_tables, guard_parts
 
 CONSTANT = 1e-4
@@ -259,9 +260,8 @@ def _copies_without_fold(predictions: pd.DataFrame, utterances: pd.DataFrame) ->
     copies = guard_parts.plain_texts(
         copies.rename(columns={"corpus": "test_corpus"})[["test_corpus", "utterance", "sha256"]]
     )
-    tested = guard_parts.plain_texts(
-        predictions.loc[predictions["utterance"].isin(copies["utterance"]), columns].drop_duplicates()
-    )
+    of_copies = predictions.loc[text_columns.isin(predictions["utterance"], copies["utterance"]), columns]
+    tested = guard_parts.plain_texts(of_copies.drop_duplicates())
     every = copies.merge(guard_parts.plain_texts(predictions[["regime"]].drop_duplicates()), how="cross")
     every = every.merge(tested.assign(tested=True), on=columns, how="left")
     every["tested"] = every["tested"].notna()

@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 
 import pandas as pd
 
+from crosscorpus.base import text_columns
 from crosscorpus.protocols import folds, text_disjoint
 from crosscorpus.scores import guard_parts, guards_of_scores
 
@@ -70,8 +71,8 @@ def check_folds(
                 "with `make folds`, or leave this regime out if the corpus is too small for it"
             )
         tested = part["utterance"]
-        twice, unknown = tested[tested.duplicated()], tested[~tested.isin(names)]
-        missing = names[~names.isin(tested) & ~names.isin(list(left_out))]
+        twice, unknown = tested[tested.duplicated()], tested[~text_columns.isin(tested, names)]
+        missing = names[~text_columns.isin(names, tested) & ~text_columns.isin(names, left_out)]
         for found, problem in (
             (twice, "in more than one fold; keep it in one"),
             (unknown, "in a fold but not in the table of utterances; use the folds of this edition of the corpus"),
@@ -111,9 +112,9 @@ def check_overlap(trained_on: pd.DataFrame, tested_on: pd.DataFrame, regime: str
             )
     source, target = trained_on["corpus"].iloc[0], tested_on["corpus"].iloc[0]
     where = f"trained on {source}, tested on {target}, {regime}, fold {fold}"
-    shared = tested_on[tested_on["sha256"].isin(trained_on["sha256"]) & (tested_on["sha256"] != "")]
+    shared = tested_on[text_columns.isin(tested_on["sha256"], trained_on["sha256"]) & (tested_on["sha256"] != "")]
     if source == target:
-        twice = tested_on.loc[tested_on["utterance"].isin(trained_on["utterance"]), "utterance"]
+        twice = tested_on.loc[text_columns.isin(tested_on["utterance"], trained_on["utterance"]), "utterance"]
         if len(twice):
             raise guard_parts.GuardError(
                 f"{where}: {len(twice)} utterances are in training and in test, first {twice.iloc[0]}; "
@@ -134,7 +135,7 @@ def check_overlap(trained_on: pd.DataFrame, tested_on: pd.DataFrame, regime: str
     if regime in folds.CROSSED and source == target:
         heard, tested = (text_disjoint.speakers_and_texts(source, table) for table in (trained_on, tested_on))
         for column in ("speaker", "text") if regime == folds.CROSSED[0] else ("speaker",):
-            known = tested[column][tested[column].isin(heard[column])]
+            known = tested[column][text_columns.isin(tested[column], heard[column])]
             if len(known):
                 raise guard_parts.GuardError(
                     f"{where}: {column} {known.iloc[0]!r} is in training and in test ({len(known)} utterances "
@@ -142,7 +143,7 @@ def check_overlap(trained_on: pd.DataFrame, tested_on: pd.DataFrame, regime: str
                 )
     if regime == "speaker" and source == target:
         heard, tested = (folds.groups(source, table, regime) for table in (trained_on, tested_on))
-        known = tested[tested.isin(heard)]
+        known = tested[text_columns.isin(tested, heard)]
         if len(known):
             raise guard_parts.GuardError(
                 f"{where}: {known.name} {known.iloc[0]!r} is in training and in test ({len(known)} utterances "

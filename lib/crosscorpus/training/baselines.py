@@ -6,11 +6,13 @@ stopping, but are not given it either: `unit_of_work` trains them on the same ut
 
 from __future__ import annotations
 
+import contextlib
+import functools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from crosscorpus.base import known_names
 from crosscorpus.protocols.protocol_settings import Protocol
@@ -56,8 +58,18 @@ def fit(baseline: str, X: np.ndarray, y: np.ndarray, protocol: Protocol) -> Pipe
 
     scaler = StandardScaler() if protocol["scaling"] == "standardise" else FunctionTransformer()
     classifier = _classifier(known_names.check(baseline, BASELINES, "baseline"), protocol)
-    with threadpool_limits(1):  # workers stand side by side, and the same bytes however many cores
+    with _one_thread():  # workers stand side by side, and the same bytes however many cores
         return Pipeline([("scale", scaler), ("classify", classifier)]).fit(X, y)
+
+
+@functools.cache
+def _libraries() -> ThreadpoolController:
+    # Looked for once all that computes is loaded, and once: it reads the map of the process's memory each time.
+    return ThreadpoolController()
+
+
+def _one_thread() -> contextlib.AbstractContextManager[Any]:
+    return _libraries().limit(limits=1)
 
 
 def _classifier(baseline: str, protocol: Protocol) -> Any:
@@ -81,7 +93,7 @@ def predict(fitted: Pipeline, X: np.ndarray) -> np.ndarray:
     from scipy.special import softmax
     from sklearn.svm import SVC
 
-    with threadpool_limits(1):
+    with _one_thread():
         if isinstance(fitted["classify"], SVC):
             values = fitted.decision_function(X)
             if values.ndim == 1:  # two classes

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from crosscorpus.base import table_files, versions, whole_files
+from crosscorpus.base import table_files, text_columns, versions, whole_files
 from crosscorpus.embeddings import store
 from crosscorpus.protocols import folds
 from crosscorpus.scores import (
@@ -92,15 +92,15 @@ def read_bins(
 
 def _guarded(rows: pd.DataFrame, utterances: pd.DataFrame) -> pd.DataFrame:
     # A published split asks nothing of folds that are dealt, which may not be possible.
-    is_published = set(rows["regime"]) == {folds.PUBLISHED}
+    is_published = rows["regime"].unique().tolist() == [folds.PUBLISHED]
 
     def named(corpus: str, table: pd.DataFrame) -> set[str]:
         if is_published:
-            return set(folds.load(corpus, table, folds.PUBLISHED)["utterance"])
+            return text_columns.different(folds.load(corpus, table, folds.PUBLISHED)["utterance"])
         return folds.with_fold(corpus, table)
 
     tables = [
-        table[table["utterance"].isin(named(str(corpus), table))]
+        table[text_columns.isin(table["utterance"], named(str(corpus), table))]
         for corpus, table in utterances.groupby("corpus", sort=False)
     ]
     return guards_of_units.of_rows(rows, pd.concat(tables, ignore_index=True))

@@ -14,7 +14,16 @@ from typing import Any
 
 import pandas as pd
 
-from crosscorpus.base import devices, known_names, processes, progress, remote_store, table_files, whole_files
+from crosscorpus.base import (
+    devices,
+    known_names,
+    processes,
+    progress,
+    remote_store,
+    table_files,
+    text_columns,
+    whole_files,
+)
 from crosscorpus.embeddings import corpus_scans, store, store_folders
 from crosscorpus.protocols import cells, folds, protocol_settings
 from crosscorpus.protocols.protocol_settings import Protocol
@@ -170,7 +179,7 @@ def utterances(corpus_ids: Iterable[str], source: str = "pack") -> pd.DataFrame:
     tables = []
     for corpus in corpus_ids:
         table = corpus_scans.read_scan(corpus, source).utterances
-        tables.append(table[table["utterance"].isin(folds.with_fold(corpus, table))])
+        tables.append(table[text_columns.isin(table["utterance"], folds.with_fold(corpus, table))])
     return pd.concat(tables, ignore_index=True)
 
 
@@ -210,8 +219,9 @@ def _keep(
     for table, file in zip(tables, files, strict=True):
         whole_files.replace_file(file, functools.partial(table_files.write, table, record=record))
     remote_store.send(*files)
+    known: count_files.Known = {}
     for keep in (count_files.read, count_files.read_found, count_files.read_bins):
-        keep(files[0], [unit.trained_on, *unit.tests], rows=tables[0])
+        keep(files[0], [unit.trained_on, *unit.tests], known, rows=tables[0])
 
 
 def training_summary(history: pd.DataFrame) -> pd.DataFrame:

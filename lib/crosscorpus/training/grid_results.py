@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet as pq
 
+from crosscorpus.base import text_columns
 from crosscorpus.embeddings import store
 from crosscorpus.protocols import protocol_settings
 from crosscorpus.scores import count_tables, guard_parts, guards, guards_of_units, metrics
@@ -92,10 +93,11 @@ class Results:
         units = [self._places.get((ptm, head, regime, seed, train_corpus)) for regime in protocol_settings.DEALT]
         here = [("test_corpus", "==", test_corpus)]
         both = [pd.read_parquet(self.files[at][0], filters=here) for at in units if at is not None]
-        shared = set.intersection(*(set(rows["utterance"]) for rows in both)) if len(both) > 1 else set()
+        each = [text_columns.different(rows["utterance"]) for rows in both]
+        shared = set.intersection(*each) if len(each) > 1 else set()
         rows = pd.concat(both, ignore_index=True)
         tested = pd.concat([test.utterances for at in units if at is not None for test in self.units[at].tests])
-        return metrics.as_counts(rows[rows["utterance"].isin(shared)], tested)
+        return metrics.as_counts(rows[text_columns.isin(rows["utterance"], shared)], tested)
 
     @functools.cached_property
     def _found(self) -> pd.DataFrame:

@@ -71,7 +71,7 @@ KNOWN: dict[str, tuple[str, Callable[[], Iterable[str]]]] = {
     "heads": ("head", _heads),
     "head": ("head", _heads),
     "baselines": ("baseline", _baselines),
-    "emotions": ("emotion", lambda: sorted(set(corpus_registry.label_map()["emotion"]))),
+    "emotions": ("emotion", corpus_registry.emotions),
     "regimes": ("regime", lambda: protocol_settings.REGIMES),
     "regime": ("regime", lambda: protocol_settings.REGIMES),
     "source": ("source", lambda: store_folders.SOURCES),

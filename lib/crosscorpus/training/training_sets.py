@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from crosscorpus.base import text_columns
 from crosscorpus.embeddings import store, store_folders
 from crosscorpus.protocols import folds
 from crosscorpus.scores import guard_parts
@@ -73,9 +74,8 @@ def gather(embedded: Sequence[store.Embeddings], emotions: Sequence[str]) -> Tra
     parts, vectors = [], []
     for e in embedded:
         table = e.utterances
-        kept = (
-            table["emotion"].isin(emotions) & table["utterance"].isin(folds.with_fold(e.corpus, table))
-        ).to_numpy()
+        dealt = text_columns.isin(table["utterance"], folds.with_fold(e.corpus, table))
+        kept = (table["emotion"].isin(emotions) & dealt).to_numpy()
         part = table[kept].reset_index(drop=True)
         regime = "speaker" if folds.possible(e.corpus, part, "speaker") else "stratified"
         group = e.corpus + "/" + folds.groups(e.corpus, part, regime).astype(str)

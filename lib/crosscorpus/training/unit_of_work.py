@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from crosscorpus.base import text_columns
 from crosscorpus.embeddings import store
 from crosscorpus.protocols import folds, protocol_settings
 from crosscorpus.protocols.protocol_settings import Protocol
@@ -68,9 +69,9 @@ def classes(embeddings: store.Embeddings, regime: str, protocol: Protocol) -> li
     Of a published split, those that it has: it may leave out an emotion altogether.
     """
     table, published = embeddings.utterances, folds.published(embeddings.corpus, regime)
-    present = set(
-        table["emotion"] if published is None else table.loc[table["utterance"].isin(published.index), "emotion"]
-    )
+    if published is not None:
+        table = table[text_columns.isin(table["utterance"], published.index)]
+    present = set(table["emotion"].unique())
     return [emotion for emotion in protocol["emotions"] if emotion in present]
 
 
@@ -152,20 +153,22 @@ def tested(unit: Unit, predictors: Sequence[Callable[[np.ndarray], np.ndarray]])
     targets = [
         (test.corpus, *_scaled(unit, with_folds(test, unit.regime, emotions, unit.deal))) for test in unit.tests
     ]
+    shared = [np.isin(emotions, rows.loc[rows["fold"] > 0, "emotion"].unique()) for _, rows, _ in targets]
     last = max(rows["fold"].max() for _, rows, _ in targets)
-    predictions = []
-    for fold, (corpus, rows, X) in itertools.product(range(1, last + 1), targets):
+    tables, probabilities, predicted = [], [], []
+    for fold, ((corpus, rows, X), may_be) in itertools.product(
+        range(1, last + 1), zip(targets, shared, strict=True)
+    ):
         here = (rows["fold"] == fold).to_numpy()
-        if not here.any():
-            continue
-        p = predictors[guard_parts.training_fold(fold, len(predictors)) - 1](X[here])
-        table = rows.loc[here, ["utterance", "emotion"]].reset_index(drop=True)
-        table = table.assign(**unit.keys, test_corpus=corpus, fold=fold)
-        shared = np.isin(emotions, rows.loc[rows["fold"] > 0, "emotion"].unique())
-        table["predicted"] = np.array(emotions)[np.where(shared, p, -1).argmax(axis=1)]
-        probabilities = pd.DataFrame(p, columns=[f"p_{emotion}" for emotion in emotions])
-        predictions.append(pd.concat([table[COLUMNS], probabilities], axis=1))
-    return pd.concat(predictions, ignore_index=True)
+        if here.any():
+            p = predictors[guard_parts.training_fold(fold, len(predictors)) - 1](X[here])
+            tables.append(rows.loc[here, ["utterance", "emotion", "fold"]].assign(test_corpus=corpus))
+            probabilities.append(p)
+            predicted.append(np.where(may_be, p, -1).argmax(axis=1))
+    table = pd.concat(tables, ignore_index=True).assign(**unit.keys)
+    table["predicted"] = np.array(emotions)[np.concatenate(predicted)]
+    p_of = pd.DataFrame(np.concatenate(probabilities), columns=[f"p_{emotion}" for emotion in emotions])
+    return pd.concat([table[COLUMNS], p_of], axis=1)
 
 
 def _curves(unit: Unit, histories: Sequence[pd.DataFrame]) -> pd.DataFrame:
@@ -194,7 +197,7 @@ def with_folds(
     if deal:
         if regime != "stratified":
             raise ValueError(f"deal {deal}: folds are dealt anew in the regime stratified alone, not in {regime}")
-        again = folds.make(corpus, table[table["utterance"].isin(dealt["utterance"])], deal)
+        again = folds.make(corpus, table[text_columns.isin(table["utterance"], dealt["utterance"])], deal)
         dealt = again[again["regime"] == regime]
     rows = table.assign(fold=table["utterance"].map(dealt.set_index("utterance")["fold"]))
     keep = (rows["emotion"].isin(emotions) & rows["fold"].notna()).to_numpy()
