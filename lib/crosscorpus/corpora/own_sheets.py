@@ -6,6 +6,7 @@ import functools
 import io
 import re
 import time
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,10 +45,11 @@ def stamp_of(file: Path) -> tuple[int, ...]:
     """Return what is another where a file was changed."""
     try:
         found = file.stat()
+        is_recent = time.time_ns() - found.st_mtime_ns < RECENT_NS
+        content = zlib.crc32(file.read_bytes()) if is_recent and file.is_file() else 0
     except OSError as error:
         raise OwnTableError(f"{paths.shown(file)}: cannot be read ({error.strerror})") from error
-    now = time.time_ns()
-    return (found.st_mtime_ns, found.st_size, found.st_ino, now if now - found.st_mtime_ns < RECENT_NS else 0)
+    return (found.st_mtime_ns, found.st_size, found.st_ino, content)
 
 
 def read_text(file: Path) -> str:
