@@ -417,7 +417,7 @@ def test_texts_of_a_colour_too_pale_are_found_once(browser, tmp_path):
     pages = [
         "<p class=pale>one</p><p class=pale>two</p><p>three</p>",
         "<p class=pale>four</p>",
-        "<i class=pale>5</i>",
+        "<i class=pale>five</i>",
     ]
     found, seen = [], set()
     with watched(browser, []) as page:
@@ -426,7 +426,7 @@ def test_texts_of_a_colour_too_pale_are_found_once(browser, tmp_path):
             file.write_text(f"<html lang=en><title>x</title>{pale}<body>{body}", encoding="utf-8")
             page.goto(file.as_uri())
             found.append([node for _, _, _, node in faults_of_colours(page, seen)])
-    assert found == [['<p class="pale" data-unseen="">1</p>'], [], ['<i class="pale" data-unseen="">5</i>']]
+    assert found == [['<p class="pale" data-unseen="">one</p>'], [], ['<i class="pale" data-unseen="">five</i>']]
 
 
 def test_pages_from_a_server_work_and_are_not_heavy(site, shown, server, browser):

@@ -1,5 +1,6 @@
 import re
 
+import pikepdf
 import pytest
 
 from crosscorpus.book import pdf
@@ -26,6 +27,26 @@ def test_a_page_is_printed_with_chapters_apart_and_without_menus(tmp_path):
     assert printed.startswith(b"%PDF-")
     assert len(re.findall(rb"/Type /Page\b", printed)) == 2  # a chapter each, and no menu
     assert b"/Outlines" in printed
+
+
+def test_it_is_made_small_with_its_pages_its_outline_and_what_is_a_cell(tmp_path):
+    try:
+        pdf.find_browser()
+    except FileNotFoundError as error:
+        pytest.skip(str(error))
+    rows = "<tr><td>a cell</td><td>another</td></tr>" * 300
+    page = PAGE.format(line="word").replace("<pre>", f"<table>{rows}</table><pre>")
+    (tmp_path / "page.html").write_text(page, encoding="utf-8")
+    file = tmp_path / "book.pdf"
+    pdf.print_page(tmp_path / "page.html", file)
+    before = file.stat().st_size
+    pdf.make_small(file)
+    assert file.stat().st_size < before / 2
+    with pikepdf.open(file) as made, made.open_outline() as outline:
+        assert [entry.title for entry in outline.root] == ["One", "Two"]
+        assert len(made.pages) > 2
+        kinds = [str(one.get("/S")) for one in made.objects if isinstance(one, pikepdf.Dictionary)]
+    assert kinds.count("/TD") == 600
 
 
 def test_the_pdf_is_linked_from_pages_that_have_a_place_for_it(tmp_path):
