@@ -30,6 +30,12 @@ def test_numbers_have_few_digits(value, digits, expected):
     assert text_of(tables.show(pd.DataFrame({"x": [value]}), digits=digits))[-1] == expected
 
 
+def test_truth_is_yes_or_no_and_a_score_has_its_name():
+    table = pd.DataFrame({"constant": [True, False], "score": ["uar", "macro_f1"]})
+    text = tables.show(table).data
+    assert re.findall(r"<td[^>]*>([^<]*)</td>", text) == ["yes", "UAR", "no", "macro-F1"]
+
+
 def test_whole_numbers_may_have_commas():
     table = pd.DataFrame({"x": pd.array([94381936, None], dtype="Int64")})
     assert text_of(tables.show(table, thousands=True))[1:] == ["94,381,936", "–"]

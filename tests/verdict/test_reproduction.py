@@ -46,6 +46,18 @@ def test_spans_by_hand():
     assert (f1["fold_low"], f1["mean_low"]) == pytest.approx((69, 81 - half))
 
 
+def test_counts_of_runs_are_whole_and_of_the_cell_that_has_fewest():
+    often = reproduction.spans(folds({(0, s): [80 + s, 90 + s] for s in range(4)}))
+    seldom = reproduction.spans(folds({(0, s): [70 + s, 90 - s] for s in range(3)})).assign(test_corpus="other")
+    table = reproduction.counted(pd.concat([often, seldom])).set_index("metric")
+    assert len(table) == 2
+    row = table.loc["accuracy"]
+    assert (row["n_runs"], row["n_deals"], row["n_folds"]) == (3, 0, 6)
+    assert {table[column].dtype.kind for column in ("n_runs", "n_deals", "n_folds")} == {"i"}
+    assert row["seed_sd"] == pytest.approx((np.std([85, 86, 87, 88], ddof=1) + 0) / 2)
+    assert np.isnan(row["deal_sd"])
+
+
 def test_seeds_stand_in_where_no_folds_were_dealt_and_two_runs_have_no_spread():
     row = reproduction.spans(folds({(0, s): [80 + s, 90 + s] for s in range(3)})).iloc[0]
     assert (row["mean_low"] + row["mean_high"]) / 2 == pytest.approx(86)

@@ -3,12 +3,12 @@
 import datetime
 import shlex
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
 from IPython.display import Markdown
 
-from crosscorpus.base import devices, versions
+from crosscorpus.base import devices, shown_names, versions
 from crosscorpus.book import chapters
 from crosscorpus.corpora import corpus_registry
 from crosscorpus.models import model_registry
@@ -69,6 +69,21 @@ def commands(lines: Sequence[str]) -> Markdown:
     return Markdown("\n".join(["```sh", *lines, "```"]))
 
 
+IDS: dict[str, Callable[[str], str]] = {
+    "ptms": model_registry.model_name,
+    "corpora": corpus_registry.corpus_name,
+    "head": shown_names.head_name,
+    "heads": shown_names.head_name,
+}
+"""Facts of a study that are identifiers, or lists of them: how they are shown."""
+
+
+def _embeddings(of: Mapping[str, str]) -> str:
+    weights = f", weights {of['weights_sha256'][:12]}" if of["weights_sha256"] else ""
+    model, corpus = model_registry.model_name(of["ptm"]), corpus_registry.corpus_name(of["corpus"])
+    return f"{model} on {corpus} (pooling {of['pooling']}, {of['device']}{weights})"
+
+
 def made(facts: Mapping[str, object]) -> pd.DataFrame:
     """Return what made a study as a table for readers: what, value; facts that are empty are left out.
 
@@ -81,9 +96,12 @@ def made(facts: Mapping[str, object]) -> pd.DataFrame:
     def text(name: str, value: object) -> str:
         if isinstance(value, Mapping):
             return ", ".join(f"{key} {inner}" for key, inner in value.items())
+        if name == "embeddings" and isinstance(value, list):
+            return "; ".join(map(_embeddings, value))
         if isinstance(value, list):
-            ids = {"ptms": model_registry.model_name, "corpora": corpus_registry.corpus_name}
-            return ", ".join(str(ids.get(name, str)(one)) for one in value)
+            return ", ".join(str(IDS.get(name, str)(one)) for one in value)
+        if name in IDS:
+            return IDS[name](str(value))
         if name == "seconds" and isinstance(value, int | float):
             return f"{value / 60:.1f} min"
         return f"`{value}`" if name == "commit" else str(value)

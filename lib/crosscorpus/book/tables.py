@@ -47,6 +47,7 @@ VALUES: dict[str, Callable[[str], str]] = {
     ),
     "head": shown_names.head_name,
     "metric": lambda metric: NAMES.get(metric, metric),
+    "score": lambda metric: NAMES.get(metric, metric),
 }
 # Columns whose names readers would not want to see.
 NAMES: dict[str, str] = {
@@ -66,10 +67,22 @@ NAMES: dict[str, str] = {
     "majority": "most frequent (%)",
     "n_emotions": "number of emotions",
     "ece": "ECE",
+    "ece_scaled": "ECE, with temperature",
+    "ece_calibrated": "ECE, calibrated",
     "together": "together against alone",
     "zero_padded": "zero-padded against alone",
     "uar": "UAR",
     "macro_f1": "macro-F1",
+    "uar_low": "UAR, low",
+    "uar_high": "UAR, high",
+    "ua": "UA",
+    "wa": "WA",
+    "paper_accuracy": "paper's accuracy",
+    "paper_macro_f1": "paper's macro-F1",
+    "seed_sd": "seed, ±",
+    "deal_sd": "deal, ±",
+    "least_p": "least possible p",
+    "rho": "ρ",
     "one_fold_chance": "one fold",
     "mean_chance": "mean of folds",
     "f1_fits_one_fold": "macro-F1 fits one fold",
@@ -118,7 +131,7 @@ def show(
     Parameters
     ----------
     digits
-        Decimals of numbers that are not whole.
+        Decimals of numbers that are not whole. True and False are shown as yes and no.
     index
         Whether the index is shown. An index of corpora gets their names.
     signed
@@ -141,7 +154,7 @@ def show(
     for column in VALUES.keys() & set(shown):
         shown[column] = [_shown_id(column, value) for value in shown[column]]
     wrapped = shown.map(_wraps)
-    shown = shown.map(lambda value: _markup(value) if isinstance(value, str) else value)
+    shown = shown.map(_plain)
     if index:
         shown.index = shown.index.map(
             lambda value: corpus_registry.get(value).name if value in corpus_registry.registry() else value
@@ -203,6 +216,12 @@ def _p_value(value: float) -> str:
 
 def _scientific(value: float) -> str:
     return f"{value:.1e}" if 0 < abs(value) < 0.01 else f"{value:.3g}"
+
+
+def _plain(value: Any) -> Any:
+    if pd.api.types.is_bool(value):
+        return "yes" if value else "no"
+    return _markup(value) if isinstance(value, str) else value
 
 
 def _shown_id(column: str, value: str) -> str:

@@ -77,6 +77,24 @@ def spans(folds: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
+def counted(spans: pd.DataFrame) -> pd.DataFrame:
+    """Return how often cells were run, and how far their means over folds move.
+
+    Parameters
+    ----------
+    spans
+        As the function `spans` returns them.
+
+    Returns
+    -------
+    A row for each model, regime, head and metric: n_runs, n_deals and n_folds of the cell that has fewest, and the
+    means over cells of seed_sd and deal_sd, in points.
+    """
+    counts = dict.fromkeys(("n_runs", "n_deals", "n_folds"), "min")
+    how = counts | dict.fromkeys(("seed_sd", "deal_sd"), "mean")
+    return spans.groupby(["ptm", "regime", "head", "metric"], sort=False).agg(how).reset_index()
+
+
 def _sd(values: "pd.Series[float]") -> float:
     return float(values.std()) if len(values) >= LEAST else np.nan
 
