@@ -10,7 +10,8 @@ from typing import Any
 import pandas as pd
 
 from crosscorpus.base import known_names, paths
-from crosscorpus.models import hidden_states
+from crosscorpus.corpora import corpus_registry
+from crosscorpus.models import hidden_states, model_registry
 from crosscorpus.verdict import study_files
 
 RESULTS = paths.DATA / "results" / "layers.csv"
@@ -43,11 +44,7 @@ def made(facts: dict[str, Any]) -> pd.DataFrame:
     """Return the provenance of a table of results as a table for readers: what, value."""
     rows = {
         "profile": facts["profile"],
-        "embeddings": "; ".join(
-            f"{e['ptm']} ({e['handle']}{', ' + e['revision'][:12] if e['revision'] else ''}) on {e['utterances']} "
-            f"utterances of {e['corpus']}"
-            for e in facts["embeddings"]
-        ),
+        "embeddings": "; ".join(map(_embeddings, facts["embeddings"])),
         "pooling": ", ".join(dict.fromkeys(e["pooling"] for e in facts["embeddings"])),
         "time, beside what an earlier run had stored": (
             f"{facts['seconds'] / 60:.1f} min, {facts['workers']} processes side by side"
@@ -58,6 +55,12 @@ def made(facts: dict[str, Any]) -> pd.DataFrame:
         "libraries": ", ".join(f"{name} {version}" for name, version in facts["libraries"].items()),
     }
     return pd.DataFrame(rows.items(), columns=["what", "value"])
+
+
+def _embeddings(of: dict[str, Any]) -> str:
+    model, corpus = model_registry.model_name(of["ptm"]), corpus_registry.corpus_name(of["corpus"])
+    weights = ", ".join(filter(None, [of["handle"], of["revision"][:12]]))
+    return f"{model} ({weights}) on {of['utterances']} utterances of {corpus}"
 
 
 def kind(table: pd.DataFrame) -> pd.Series:
