@@ -145,6 +145,18 @@ def test_a_lead_in_all_of_many_pairs_is_more_than_chance():
     assert two["apart"] == 1
 
 
+def test_the_leader_has_the_highest_mean_and_who_ranks_first_is_named_beside_it():
+    table = scores({"often": 60.0, "far": 59.0})
+    easy = (table["ptm"] == "far") & (table["test_corpus"] == "a")
+    table.loc[easy, "accuracy"] += 20  # one corpus makes the mean; "often" is above in the others
+    found = first_findings.leader(table)
+    assert (found["first"], found["second"], found["by_rank"]) == ("far", "often", "often")
+    assert found["ahead"] > 0
+    many = scores({"often": 60.0, "far": 59.0}, [*itertools.permutations("abcdefgh", 2)])
+    many.loc[(many["ptm"] == "far") & (many["test_corpus"] == "a"), "accuracy"] += 200
+    assert first_findings.leader(many)["apart"] == 0  # they are told apart, the other way round
+
+
 def test_it_takes_two_models_to_lead():
     assert first_findings.leader(scores({"alone": 60.0})) == {}
     assert first_findings.leader(scores({"alone": 60.0}).iloc[:0]) == {}

@@ -110,11 +110,11 @@ def leader(scores: pd.DataFrame, score: str = SCORE) -> dict[str, str | float]:
 
     Returns
     -------
-    `first` and `second`, ids by mean rank over pairs of corpora, heads averaged; `mean`, the score of the first
-    in percent, and `ahead`, that minus the second's; `n_blocks`: pairs; `p`: Friedman's, that all rank alike;
-    `apart`: 1 where the first is told apart from the second (Nemenyi's test, as in `model_ranks.Ranks`), else 0;
-    `n_tests` and `p_tests`: the same of test corpora, which have no utterance in common. Empty with fewer than two
-    models or pairs.
+    `first` and `second`, ids by the mean score over pairs of corpora, heads averaged; `mean`, that of the first
+    in percent, and `ahead`, that minus the second's; `by_rank`, the first by mean rank, which can be another one;
+    `n_blocks`: pairs; `p`: Friedman's, that all rank alike; `apart`: 1 where the first ranks above the second and
+    is told apart from it (Nemenyi's test, as in `model_ranks.Ranks`), else 0; `n_tests` and `p_tests`: the same of
+    test corpora, which have no utterance in common. Empty with fewer than two models or pairs.
     """
     if not len(scores):
         return {}
@@ -123,17 +123,19 @@ def leader(scores: pd.DataFrame, score: str = SCORE) -> dict[str, str | float]:
     few, _ = model_ranks.ranking(model_ranks.matrix(scores, metric=score, over=["head", "train_corpus"]))
     if len(ranks.mean) < 2:
         return {}
-    first, second = ranks.mean.index[:2]
+    means = pairs[ranks.mean.index].dropna().mean().sort_values(ascending=False, kind="stable")
+    first, second = means.index[:2]
     together = any({first, second} <= set(group) for group in ranks.groups)
-    means = pairs[[first, second]].dropna().mean()
+    is_above = ranks.mean[first] < ranks.mean[second]
     return {
         "first": str(first),
         "second": str(second),
         "mean": float(means[first]),
         "ahead": float(means[first] - means[second]),
+        "by_rank": str(ranks.mean.index[0]),
         "n_blocks": ranks.n_blocks,
         "p": ranks.p,
-        "apart": int(ranks.could_differ and not together),
+        "apart": int(ranks.could_differ and is_above and not together),
         "n_tests": few.n_blocks,
         "p_tests": few.p if len(few.mean) > 1 else np.nan,
     }
