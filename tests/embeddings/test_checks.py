@@ -85,3 +85,30 @@ def test_a_model_whose_package_is_not_here_says_so(monkeypatch):
     what, differences = extractor_checks.padding("egemaps", None)
     assert what == "nothing: openSMILE is not installed; `make opensmile` installs it"
     assert not len(differences)
+
+
+@pytest.mark.parametrize("speakers", [["", "", "", ""], ["1", "1", "1", "1"], ["1", "", "1", "2"]])
+def test_without_another_speaker_there_is_no_neighbour(speakers):
+    made = embeddings([[1, 0], [1, 0.01], [0, 1], [0.01, 1]], speakers, ["x", "x", "y", "y"])
+    assert np.isnan(list(embedding_checks.nearest_neighbour(made).values())).all()
+
+
+def test_the_kind_of_voice_stands_for_the_speaker_where_it_is_named_alone():
+    """As in MESD: a neighbour is of another kind of voice, and the word is the text whoever says it."""
+    words = ["F_A_abajo", "M_A_abajo", "F_A_adios", "C_A_adios"]
+    table = pd.DataFrame({"utterance": list("abcd"), "speaker": "", "emotion": ["x", "x", "y", "y"]})
+    table = table.assign(sha256=table["utterance"], text_id=words)
+    vectors = np.array([[1, 0], [1, 0.01], [0, 1], [0.01, 1]], dtype=np.float32)
+    found = embedding_checks.nearest_neighbour(store.Embeddings("mfcc", "mesd", table, vectors, {}))
+    assert (found["agreement"], found["same_text"]) == (100.0, 100.0)
+
+
+def test_neighbours_of_the_pack_say_what_is_near_not_what_stands_first():
+    for corpus in ("emodb", "mesd"):
+        e = store.load("whisper-base", corpus, "pack")
+        found = embedding_checks.nearest_neighbour(e)
+        backwards = store.Embeddings(e.ptm, corpus, e.utterances[::-1].reset_index(drop=True), e.vectors[::-1], {})
+        assert embedding_checks.nearest_neighbour(backwards)["agreement"] == pytest.approx(
+            found["agreement"], abs=1
+        )
+        assert found["agreement"] > found["chance"] + 5

@@ -63,6 +63,8 @@ NAMES: dict[str, str] = {
     "agreement": "same emotion (%)",
     "same_emotion": "same emotion (%)",
     "same_text": "same text (%)",
+    "text_chance": "text, by chance (%)",
+    "emotion_chance": "emotion, by chance (%)",
     "chance": "by chance (%)",
     "majority": "most frequent (%)",
     "n_emotions": "number of emotions",

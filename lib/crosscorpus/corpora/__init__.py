@@ -7,6 +7,7 @@ Modules, in the order in which data flows through them:
 - `own_sheets`: CSV files as spreadsheets save them
 - `own_tables`: corpora of one's own
 - `corpus_registry`: which speech corpora there are, and where each one's audio is
+- `spoken_texts`: who says which words, as far as a corpus tells
 - `containers`: what the containers of audio tell of their length
 - `mp3`: MP3 files whole
 - `decoding`: decode an audio file to mono float32 samples

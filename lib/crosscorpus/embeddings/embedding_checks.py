@@ -8,7 +8,7 @@ import pandas as pd
 from sklearn.metrics import pairwise_distances, silhouette_score
 from sklearn.preprocessing import StandardScaler
 
-from crosscorpus.corpora import file_lists
+from crosscorpus.corpora import file_lists, spoken_texts
 from crosscorpus.embeddings import store, store_folders
 
 
@@ -16,17 +16,20 @@ def nearest_neighbour(embeddings: store.Embeddings) -> dict[str, float]:
     """Compare each utterance with its nearest neighbour (cosine, standardised) spoken by somebody else.
 
     Dimensions are standardised over the corpus: features of unlike units, such as those of eGeMAPS, would else be
-    compared by the largest ones alone.
+    compared by the largest ones alone. Who speaks, and which text, is what `spoken_texts` tells.
 
     Returns
     -------
     `agreement`: percent of utterances whose neighbour has the same emotion; `chance`: the same for a neighbour
     drawn at random from the other speakers' utterances; `same_text`: percent of utterances whose neighbour says
-    the same text (NaN where texts are not known).
+    the same text. Missing where nobody else speaks, or not every speaker is known; the last where not every text
+    is.
     """
     table = embeddings.utterances
-    text = table["text_id"].fillna("").to_numpy() if "text_id" in table else np.full(len(table), "")
-    emotion, speaker = table["emotion"].to_numpy(), table["speaker"].to_numpy()
+    known = spoken_texts.told(embeddings.corpus, table)
+    emotion, speaker, text = (of.to_numpy() for of in (table["emotion"], known["speaker"], known["text"]))
+    if (speaker == "").any() or len(set(speaker)) < 2:
+        return dict.fromkeys(("agreement", "chance", "same_text"), np.nan)
     distance = pairwise_distances(StandardScaler().fit_transform(embeddings.vectors), metric="cosine")
     other = speaker[:, None] != speaker[None, :]
     nearest = np.where(other, distance, np.inf).argmin(axis=1)

@@ -9,7 +9,10 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
+from crosscorpus.corpora import spoken_texts
 from crosscorpus.embeddings import embedding_checks, store
+
+NEIGHBOURS = ["corpus", "texts", "same_text", "text_chance", "same_emotion", "emotion_chance"]
 
 FEWEST = 4
 
@@ -50,7 +53,8 @@ def neighbours_in_plane(planes: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
     Returns
     -------
-    A row for each corpus: corpus, texts (how many), same_text and same_emotion (percent of points).
+    A row for each corpus, `NEIGHBOURS`: texts (how many), same_text and same_emotion (percent of points), and
+    text_chance and emotion_chance, the same for a neighbour drawn at random.
     """
     rows = []
     for corpus, plane in planes.items():
@@ -59,21 +63,33 @@ def neighbours_in_plane(planes: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
             continue
         _, nearest = NearestNeighbors(n_neighbors=2).fit(plane[["x", "y"]]).kneighbors(plane[["x", "y"]])
         other = np.where(nearest[:, 0] == np.arange(len(plane)), nearest[:, 1], nearest[:, 0])
-        emotion = plane["emotion"].to_numpy()
-        same = [100 * float((values[other] == values).mean()) for values in (text, emotion)]
-        rows.append((corpus, len(set(text)), *same))
-    return pd.DataFrame(rows, columns=["corpus", "texts", "same_text", "same_emotion"])
+        row: dict[str, object] = {"corpus": corpus, "texts": len(set(text))}
+        for what, values in (("text", text), ("emotion", plane["emotion"].to_numpy())):
+            sizes = np.unique(values, return_counts=True)[1]
+            row[f"same_{what}"] = 100 * float((values[other] == values).mean())
+            row[f"{what}_chance"] = 100 * float((sizes * (sizes - 1)).sum()) / (len(values) * (len(values) - 1))
+        rows.append(row)
+    return pd.DataFrame(rows, columns=NEIGHBOURS)
+
+
+def gathers(same: float, chance: float) -> bool:
+    """Return whether neighbours have more in common than not: more than halfway from chance to all, in percent."""
+    return same - chance > (100 - chance) / 2
 
 
 Part = tuple[np.ndarray, pd.DataFrame]
 
 
 def common(ptm: str, corpus_ids: Sequence[str], source: str, emotions: Sequence[str]) -> dict[str, Part]:
-    """Return embeddings and utterances of some emotions, by corpus; corpora without embeddings are left out."""
+    """Return embeddings and utterances of some emotions, by corpus; corpora without embeddings are left out.
+
+    The column `text_id` is what is said, whoever says it: see `spoken_texts`.
+    """
     parts = {}
     for (_, corpus), e in store.available([ptm], corpus_ids, source).items():
         keep = e.utterances["emotion"].isin(emotions).to_numpy()
-        parts[corpus] = (e.vectors[keep], e.utterances[keep].reset_index(drop=True))
+        table = e.utterances.assign(text_id=spoken_texts.told(corpus, e.utterances)["text"])
+        parts[corpus] = (e.vectors[keep], table[keep].reset_index(drop=True))
     return parts
 
 

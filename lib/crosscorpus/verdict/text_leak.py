@@ -10,7 +10,7 @@ import pandas as pd
 import scipy
 
 from crosscorpus.base import paths, processes, progress
-from crosscorpus.corpora import corpus_registry
+from crosscorpus.corpora import corpus_registry, spoken_texts
 from crosscorpus.embeddings import store
 from crosscorpus.protocols import protocol_settings, text_disjoint
 from crosscorpus.scores import metrics
@@ -74,7 +74,7 @@ def right_answers(embeddings: store.Embeddings, deals: int) -> tuple[pd.DataFram
                 guess = baselines.predict(fitted, X[tested]).argmax(axis=1)
                 right[condition][tested] += (guess == y[tested]) / deals
                 sizes[condition].append(int(training.sum()))
-    found = text_disjoint.speakers_and_texts(corpus, table).assign(emotion=table["emotion"], **right)
+    found = spoken_texts.told(corpus, table).assign(emotion=table["emotion"], **right)
     return found, {condition: float(np.mean(n)) for condition, n in sizes.items()}, n_groups
 
 
