@@ -24,7 +24,7 @@ def pytest_addoption(parser):
 
 LONG = ("test_site.py", "test_commands.py", "test_random_corpora.py", "faults")
 """Files that take minutes. They come first, so that no worker waits for another one at the end."""
-STORED = ("claims.ipynb",)
+STORED = ("claims.ipynb", "explorer.ipynb")
 """Chapters that need the heads that another one trains. They come last: side by side, both would train them."""
 
 

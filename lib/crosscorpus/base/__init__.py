@@ -16,6 +16,7 @@ Modules, in the order in which data flows through them:
 - `added_files`: files of embeddings that were made elsewhere: where they are, and what their headers say
 - `safe_yaml`: long files of YAML, read quickly and without what could execute
 - `table_files`: tables on disk
+- `text_columns`: columns of texts asked for many names at once, which pandas does one name at a time
 - `web`: fetch a file from the web: checked, and gone on with where it was cut short; or ask an API
 - `archives`: unpack archives from the web that are not to be trusted
 - `listed_files`: files that a home gives one by one: its list of them, and all that are on a list
