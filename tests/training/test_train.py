@@ -1,3 +1,4 @@
+import itertools
 import subprocess
 import sys
 
@@ -185,6 +186,21 @@ def test_parameter_counts(dim, fcn, cnn):
     settings = protocol_settings.load()
     assert heads.build("fcn", dim, 5, settings).count_params() == fcn
     assert heads.build("cnn", dim, 5, settings).count_params() == cnn
+
+
+@pytest.mark.parametrize("changes", ["", "fcn_widths=90,cnn_filters=7,cnn_kernel=5,cnn_pool=3,cnn_widths=64 32"])
+def test_sizes_by_arithmetic_are_those_of_the_networks(changes):
+    settings = protocol_settings.load(changes)
+    counted = heads.sizes([88, 513], 4, settings)
+    for (dim, row), head in itertools.product(counted.iterrows(), heads.HEADS):
+        assert row[head.upper()] == heads.build(head, dim, 4, settings).count_params() / 1e6
+
+
+def test_a_head_of_another_kind_is_counted_by_building_it(monkeypatch):
+    monkeypatch.setitem(
+        heads.HEADS, "other", lambda dim, n, protocol: heads.fcn(dim, n, protocol | {"fcn_widths": [7]})
+    )
+    assert heads.sizes([10], 3, protocol_settings.load())["OTHER"].tolist() == [(11 * 7 + 8 * 3) / 1e6]
 
 
 def test_cnn_follows_the_figure():

@@ -6,6 +6,7 @@ choice that the paper leaves open is a setting of the protocol (`data/protocol.y
 
 from __future__ import annotations
 
+import itertools
 import random
 from typing import TYPE_CHECKING, Any
 
@@ -84,7 +85,21 @@ def describe(model: keras.Model) -> pd.DataFrame:
 def sizes(dimensions: list[int], n_classes: int, protocol: Protocol) -> pd.DataFrame:
     """Return the trainable parameters (millions) of each head by dimension of the embedding."""
     table = {
-        name.upper(): [build(name, dim, n_classes, protocol).count_params() / 1e6 for dim in dimensions]
-        for name in HEADS
+        name.upper(): [_n_parameters(name, dim, n_classes, protocol) / 1e6 for dim in dimensions] for name in HEADS
     }
     return pd.DataFrame(table, index=pd.Index(dimensions, name="dimension"))
+
+
+def _n_parameters(head: str, dim: int, n_classes: int, protocol: Protocol) -> int:
+    # The paper's heads by arithmetic: a page that only counts them need not load Keras and PyTorch, for seconds.
+    if HEADS[head] is fcn:
+        return _n_dense(dim, protocol["fcn_widths"], n_classes)
+    if HEADS[head] is cnn:
+        filters, kernel = protocol["cnn_filters"], protocol["cnn_kernel"]
+        pooled = filters * ((dim - kernel + 1) // protocol["cnn_pool"])
+        return filters * (kernel + 1) + _n_dense(pooled, protocol["cnn_widths"], n_classes)
+    return build(head, dim, n_classes, protocol).count_params()
+
+
+def _n_dense(dim: int, widths: list[int], n_classes: int) -> int:
+    return sum((before + 1) * width for before, width in itertools.pairwise([dim, *widths, n_classes]))
