@@ -463,7 +463,7 @@ def test_search_works_from_disk(site, browser):
         found_at = [link.get_attribute("href") for link in page.locator("#search-results li a").all()]
         assert any("visualization.html" in link for link in found_at)
         first.click()
-        assert "glossary.html#term-silhouette" in page.url  # what the word means comes first
+        page.wait_for_url("**/glossary.html#term-silhouette")  # what the word means comes first
     assert found == []
 
 
