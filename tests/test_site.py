@@ -381,25 +381,29 @@ def faults_of_colours(page, seen):
     return violations(page, "[data-unseen]", runOnly=OF_COLOURS) if fresh else []
 
 
+@pytest.fixture
+def colours(request):
+    """Look at the colours of one page after another: of a named site all, else what no earlier page has."""
+    if request.config.getoption("--site"):
+        return functools.partial(violations, runOnly=OF_COLOURS)
+    return functools.partial(faults_of_colours, seen=set())
+
+
 @pytest.mark.parametrize("mode", ["light", "dark"])
-def test_pages_from_disk_work_and_can_be_used_by_everyone(request, shown, browser, mode):
-    is_whole = bool(request.config.getoption("--site"))
-    if mode == "dark" and not is_whole:
+def test_pages_from_disk_work_and_can_be_used_by_everyone(request, shown, browser, colours, mode):
+    if mode == "dark" and not request.config.getoption("--site"):
         pytest.skip("with --site (`make test-site`); of kept notebooks, the phone's test looks at dark pages")
-    found, seen = [], set()
+    found = []
     with watched(browser, found, mode=mode) as page:
         for file in shown:
             page.goto(file.as_uri())
-            if is_whole:
-                found += violations(page)
-            else:
-                found += violations(page, rules={rule: {"enabled": False} for rule in OF_COLOURS})
-                found += faults_of_colours(page, seen)
+            found += violations(page, rules={rule: {"enabled": False} for rule in OF_COLOURS})
+            found += colours(page)
     assert found == []
 
 
-def test_pages_fit_a_phone_and_are_dark_there(shown, browser):
-    found, seen = [], set()
+def test_pages_fit_a_phone_and_are_dark_there(shown, browser, colours):
+    found = []
     with watched(browser, found, width=360, mode="dark") as page:
         for file in shown:
             page.goto(file.as_uri())
@@ -407,7 +411,7 @@ def test_pages_fit_a_phone_and_are_dark_there(shown, browser):
             if width > 360:
                 found.append((file.name, f"{width} px wide"))
             found += violations(page, runOnly=["scrollable-region-focusable"])
-            found += faults_of_colours(page, seen)
+            found += colours(page)
     assert found == []
 
 

@@ -46,9 +46,9 @@ VALUES: dict[str, Callable[[str], str]] = {
         model_registry.model_name(value) if value in model_registry.registry() else shown_names.head_name(value)
     ),
     "head": shown_names.head_name,
-    "metric": lambda metric: NAMES.get(metric, metric),
-    "score": lambda metric: NAMES.get(metric, metric),
+    "metric": lambda score: NAMES.get(score, score),
 }
+VALUES["score"] = VALUES["metric"]
 # Columns whose names readers would not want to see.
 NAMES: dict[str, str] = {
     "ptm": "model",

@@ -7,6 +7,11 @@ import pandas as pd
 from crosscorpus.corpora import corpus_registry
 
 
+def named(corpus: str, utterances: pd.DataFrame) -> pd.DataFrame:
+    """Return a table of utterances whose `text_id` is what is said, whoever says it: see `told`."""
+    return utterances.assign(text_id=told(corpus, utterances)["text"])
+
+
 def told(corpus: str, utterances: pd.DataFrame) -> pd.DataFrame:
     """Return who says which text, "" where it is not known: columns speaker and text, in the table's order.
 

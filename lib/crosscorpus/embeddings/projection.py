@@ -88,7 +88,7 @@ def common(ptm: str, corpus_ids: Sequence[str], source: str, emotions: Sequence[
     parts = {}
     for (_, corpus), e in store.available([ptm], corpus_ids, source).items():
         keep = e.utterances["emotion"].isin(emotions).to_numpy()
-        table = e.utterances.assign(text_id=spoken_texts.told(corpus, e.utterances)["text"])
+        table = spoken_texts.named(corpus, e.utterances)
         parts[corpus] = (e.vectors[keep], table[keep].reset_index(drop=True))
     return parts
 

@@ -111,7 +111,7 @@ def leader(scores: pd.DataFrame, score: str = SCORE) -> dict[str, str | float]:
     Returns
     -------
     `first` and `second`, ids by the mean score over pairs of corpora, heads averaged; `mean`, that of the first
-    in percent, and `ahead`, that minus the second's; `by_rank`, the first by mean rank, which can be another one;
+    in percent, and `ahead`, that minus the second's; `by_rank`, the first by mean rank, "" where it is the same;
     `n_blocks`: pairs; `p`: Friedman's, that all rank alike; `apart`: 1 where the first ranks above the second and
     is told apart from it (Nemenyi's test, as in `model_ranks.Ranks`), else 0; `n_tests` and `p_tests`: the same of
     test corpora, which have no utterance in common. Empty with fewer than two models or pairs.
@@ -132,7 +132,7 @@ def leader(scores: pd.DataFrame, score: str = SCORE) -> dict[str, str | float]:
         "second": str(second),
         "mean": float(means[first]),
         "ahead": float(means[first] - means[second]),
-        "by_rank": str(ranks.mean.index[0]),
+        "by_rank": "" if ranks.mean.index[0] == first else str(ranks.mean.index[0]),
         "n_blocks": ranks.n_blocks,
         "p": ranks.p,
         "apart": int(ranks.could_differ and is_above and not together),

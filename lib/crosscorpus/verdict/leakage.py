@@ -50,7 +50,7 @@ def of_file_lists(corpus_ids: Iterable[str]) -> pd.DataFrame:
         listed = file_lists.file_list(corpus)
         if listed is not None:
             kept = listed[listed["emotion"].isin(protocol_settings.load()["emotions"])]
-            tables.append(shared(_with_texts(corpus, kept), folds.load(corpus, kept)).assign(corpus=corpus))
+            tables.append(shared(spoken_texts.named(corpus, kept), folds.load(corpus, kept)).assign(corpus=corpus))
     found = pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
     return found[["corpus", "regime", "n", *KNOWN]]
 
@@ -61,14 +61,9 @@ def of_tables(tables: Mapping[str, pd.DataFrame], emotions: Sequence[str]) -> pd
     for corpus, table in tables.items():
         kept = table[table["emotion"].isin(emotions)]
         if len(kept):
-            found.append(shared(_with_texts(corpus, kept), folds.load(corpus, table)).assign(corpus=corpus))
+            found.append(shared(spoken_texts.named(corpus, kept), folds.load(corpus, table)).assign(corpus=corpus))
     together = pd.concat([table for table in found if len(table)] or found[:1], ignore_index=True)
     return together[["corpus", "regime", "n", *KNOWN]]
-
-
-def _with_texts(corpus: str, utterances: pd.DataFrame) -> pd.DataFrame:
-    """Return a table whose `text_id` is what is said, whoever says it."""
-    return utterances.assign(text_id=spoken_texts.told(corpus, utterances)["text"])
 
 
 def within(
