@@ -34,10 +34,22 @@ def test_the_grid_has_score_spread_and_number_of_utterances():
     assert data["choices"]["folds"] == ["speaker", "stratified"]
     assert data["rows"] == data["columns"] == ["Emo-DB", "RAVDESS"]
     accuracy = data["matrices"]["0,0,0,0"]
-    assert accuracy[0][0] == [75.0, 35.36, 4]  # folds of 50 and 100 percent
+    assert accuracy[0][0] == [75.0, 35.4, 4]  # folds of 50 and 100 percent
     assert accuracy[0][1] is accuracy[1][0] is accuracy[1][1] is None
     # One fold has no spread; and the cell is of one emotion, where the other is of two.
     assert data["matrices"]["0,0,1,0"][0][1] == [0.0, None, 1, 1]
+
+
+def test_the_grid_shows_the_decimal_that_tables_show():
+    # 4 of 21 are 19.0476 %: 19.0 in a table, and 19.1 where it was rounded to 19.05 before.
+    rows = [("speaker", "emodb", 1, str(i), EMOTIONS[i % 2], EMOTIONS[(i + (i >= 4)) % 2]) for i in range(21)]
+    table = pd.DataFrame(rows, columns=predictions().columns[:6])
+    scores = metrics.per_fold(table.assign(ptm="whisper-base", head="fcn", seed=0, train_corpus="emodb"))
+    means = metrics.summary(scores).iloc[0]
+    assert means["accuracy"] == pytest.approx(100 * 4 / 21)
+    for number, metric in enumerate(metrics.METRICS):
+        value = data_of(interactive.grid(scores))["matrices"][f"0,0,0,{number}"][0][0][0]
+        assert f"{value:.1f}" == f"{means[metric]:.1f}"
 
 
 def test_utterances_are_not_counted_again_for_each_seed():

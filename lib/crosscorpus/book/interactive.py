@@ -247,7 +247,8 @@ def _key(*numbers: int) -> str:
 
 
 def _rounded(value: float) -> float | None:
-    return None if pd.isna(value) else round(float(value), 2)
+    # Once, to what is shown: rounded to two decimals before, 34.151 is 34.2 in a table and 34.1 here.
+    return None if pd.isna(value) else round(float(value), 1)
 
 
 def _plain(matrix: Sequence[Sequence[float | str | None]], data: Mapping) -> str:
