@@ -9,9 +9,9 @@ import io
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 import soundfile
 from IPython.display import HTML
-from scipy import signal
 
 RATE = 16_000
 FORMANTS = ((730, 90), (1090, 110), (2440, 140))  # Hz: frequency and bandwidth of /a/ (Peterson and Barney 1952)
@@ -52,7 +52,7 @@ def synthesise(manner: Manner, seconds: float = 1.6, seed: int = 0) -> np.ndarra
     rng = np.random.default_rng(seed)
     time = np.arange(round(seconds * RATE)) / RATE
     phase = (time * manner.rate) % 1  # of the syllable
-    jitter = signal.lfilter([0.01], [1, -0.99], rng.normal(size=len(time)))  # slow, as in a voice
+    jitter = scipy.signal.lfilter([0.01], [1, -0.99], rng.normal(size=len(time)))  # slow, as in a voice
     pitch = manner.pitch * 2 ** ((manner.range * np.sin(np.pi * phase) + 2 * jitter) / 12)
     cycles = np.cumsum(pitch) / RATE
     harmonics = np.arange(1, int(RATE / 2 / pitch.max()))
@@ -63,7 +63,7 @@ def synthesise(manner: Manner, seconds: float = 1.6, seed: int = 0) -> np.ndarra
     for frequency, bandwidth in FORMANTS:
         radius = np.exp(-np.pi * bandwidth / RATE)
         poles = [1, -2 * radius * np.cos(2 * np.pi * frequency / RATE), radius**2]
-        wave = signal.lfilter([sum(poles)], poles, wave)
+        wave = scipy.signal.lfilter([sum(poles)], poles, wave)
     wave *= np.clip(np.sin(np.pi * phase), 0, None) ** 0.5  # syllables rise and fall
     level = np.sqrt(np.mean(wave**2))
     return np.clip(10 ** (manner.level / 20) * wave / level, -1, 1).astype(np.float32)
@@ -80,7 +80,7 @@ def measure(waveform: np.ndarray) -> dict[str, float]:
     """
     power = np.abs(np.fft.rfft(waveform)) ** 2
     frequency = np.fft.rfftfreq(len(waveform), 1 / RATE)
-    envelope = signal.resample_poly(np.abs(waveform), 1, 160)
+    envelope = scipy.signal.resample_poly(np.abs(waveform), 1, 160)
     rhythm = np.abs(np.fft.rfft(envelope - envelope.mean(), 16 * len(envelope)))
     beat = np.fft.rfftfreq(16 * len(envelope), 0.01)
     heard = (beat >= 1) & (beat <= 8)

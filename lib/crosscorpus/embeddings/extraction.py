@@ -12,18 +12,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from crosscorpus.base import devices, known_names, remote_store, sound
+from crosscorpus.base import devices, known_names, remote_store
 from crosscorpus.corpora import corpus_registry
 from crosscorpus.embeddings import (
     availability,
     corpus_scans,
     embedding_files,
+    extraction_jobs,
     layers,
     sharding,
     store,
     store_folders,
 )
-from crosscorpus.models import hidden_states, loading, model_registry, weights
+from crosscorpus.models import hidden_states, model_registry, weights
 
 logger = logging.getLogger(__name__)
 
@@ -211,9 +212,9 @@ def window_share(ptm: str, utterances: pd.DataFrame) -> pd.DataFrame:
 
     Empty for a model without a fixed window.
     """
-    window = getattr(loading.loader(ptm), "WINDOW", None)
-    if window is None:
+    window = extraction_jobs.window(ptm)  # without the loader, which takes seconds to import
+    if not window:
         return pd.DataFrame(columns=["mean", "least", "most"])
-    share = 100 * utterances["seconds"] * sound.SAMPLE_RATE / window
+    share = 100 * utterances["seconds"] / window
     table = share.groupby(utterances["corpus"], sort=False).agg(["mean", "min", "max"])
     return table.set_axis(["mean (%)", "least (%)", "most (%)"], axis=1).round(1)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pandas as pd
-from scipy import optimize
+import scipy
 
 from crosscorpus.scores import label_sets, metrics
 
@@ -118,7 +118,7 @@ def temperature(p: np.ndarray, y: np.ndarray) -> float:
         chosen = with_temperature(p, float(np.exp(log_t)))[np.arange(len(y)), y]
         return -float(np.log(np.maximum(chosen, LEAST_P)).mean())
 
-    found = optimize.minimize_scalar(loss, bounds=tuple(np.log(TEMPERATURES)), method="bounded")
+    found = scipy.optimize.minimize_scalar(loss, bounds=tuple(np.log(TEMPERATURES)), method="bounded")
     return float(np.exp(found.x))
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import optimize
+import scipy
 
 from crosscorpus.base import paths, progress, safe_yaml
 from crosscorpus.embeddings import store_folders
@@ -64,7 +64,7 @@ def fit(runs: pd.DataFrame) -> pd.DataFrame:
     for ptm, own in runs.groupby("ptm", sort=False):
         hours, seconds = own["hours"].to_numpy(float), own["cpu_s"].to_numpy(float)
         design = np.column_stack([np.full(len(own), float(len(own) > 1)), hours])
-        (fixed, slope), _ = optimize.nnls(design, seconds)
+        (fixed, slope), _ = scipy.optimize.nnls(design, seconds)
         away = 100 * float(np.mean(np.abs(design @ [fixed, slope] - seconds) / seconds))
         of_bytes = float(own["bytes"].sum()) / float(hours.sum())
         rows.append((ptm, len(own), float(hours.sum()), fixed, slope, away, of_bytes))
