@@ -61,6 +61,25 @@ def test_each_step_has_its_number_name_and_times(handler, capsys):
     ]
 
 
+def test_what_is_left_goes_by_kind_of_step_and_by_how_many_run_at_once(handler, capsys):
+    send(handler, LogEvent.RUN_INFO, stats={"train": 3, "data": 1, "model": 9, "total": 13})
+    job(handler, 1, "train", side="mfcc")
+    job(handler, 2, "train", side="egemaps")
+    send(handler, LogEvent.JOB_FINISHED, job_id=1, at=100)
+    job(handler, 3, "data", at=100)
+    send(handler, LogEvent.JOB_FINISHED, job_id=3, at=110)
+    *_, last = capsys.readouterr().err.splitlines()
+    # Two trainings of 100 s and nine pages of 10 s, two at once.
+    assert last == " 2 of 13  chapter data: 10 s, 11 to go, perhaps 2 min"
+    job(handler, 4, "model", at=110, ptm="mfcc")
+    send(handler, LogEvent.JOB_FINISHED, job_id=4, at=120)
+    send(handler, LogEvent.JOB_FINISHED, job_id=2, at=130)
+    *_, last = capsys.readouterr().err.splitlines()
+    assert last.endswith(
+        "training heads on egemaps: 2 min, 9 to go, perhaps 3 min"
+    )  # one at a time: nothing else ran
+
+
 def test_a_failure_is_one_message_with_its_log(handler, capsys, tmp_path):
     log = tmp_path / "data.log"
     log.write_text(PAPERMILL)

@@ -8,8 +8,10 @@ same in a terminal and in a log.
 import re
 import sys
 import time
+from collections import Counter
 from logging import ERROR, WARNING, LogRecord
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from snakemake_interface_logger_plugins.base import LogHandlerBase
@@ -28,7 +30,7 @@ NAMES = {
 """Steps that are no chapters."""
 LONG = {"embed": "embeddings", "portion": "portions of embeddings", "train": "trainings"}
 """Steps that take long, and are announced."""
-GOALS = ("chapters",)
+GOALS = ("chapters", "added")
 """Rules that do nothing: they ask for others."""
 
 
@@ -38,7 +40,9 @@ class LogHandler(LogHandlerBase):
     def __post_init__(self) -> None:
         """Begin with no step."""
         self.steps: dict[int, dict[str, Any]] = {}
-        self.total, self.done, self.failed = 0, 0, 0
+        self.total, self.done, self.failed, self.running = 0, 0, 0, 0
+        self.left: Counter[str] = Counter()
+        self.took: dict[str, list[float]] = {}
         self.began = time.time()
 
     writes_to_stream = True
@@ -67,6 +71,8 @@ class LogHandler(LogHandlerBase):
         counts = {rule: n for rule, n in facts["stats"].items() if rule not in (*GOALS, "total")}
         if not self.total:  # a dry run gives it twice
             self.total = sum(counts.values())
+            for rule, n in counts.items():
+                self.left[kind(rule)] += n
             long = [f"{what} ({counts[rule]})" for rule, what in LONG.items() if counts.get(rule)]
             say(
                 f"{self.total} step{'s' * (self.total != 1)}"
@@ -80,7 +86,7 @@ class LogHandler(LogHandlerBase):
             return
         names = {**dict(facts.get("wildcards") or {})}
         name = NAMES.get(rule, f"chapter {rule}").format_map(names)
-        self.steps.setdefault(facts["jobid"], {})["name"] = name
+        self.steps.setdefault(facts["jobid"], {}).update(name=name, kind=kind(rule))
         if self.common_settings.dryrun:
             say(f"would run: {name}: {', '.join(facts['output'])}")
 
@@ -88,6 +94,7 @@ class LogHandler(LogHandlerBase):
         """Note when steps start."""
         for job in facts["jobs"]:
             self.steps.setdefault(job, {})["began"] = facts["created"]
+            self.running += 1
 
     def finish(self, facts: dict[str, Any]) -> None:
         """Say what a step took, and what the rest may take."""
@@ -96,21 +103,34 @@ class LogHandler(LogHandlerBase):
             return
         self.done += 1
         now, left = facts["created"], self.total - self.done
-        rest = (now - self.began) / self.done * left
-        then = f", {left} to go, perhaps {duration(rest)}" if left > 0 else ""
+        seconds = now - step.get("began", now)
+        self.took.setdefault(step["kind"], []).append(seconds)
+        self.left[step["kind"]] -= 1
+        then = f", {left} to go, perhaps {duration(self.rest())}" if left > 0 else ""
+        self.running = max(0, self.running - 1)
         width = len(str(self.total))
-        say(
-            f"{self.done:>{width}} of {self.total}  {step['name']}: {duration(now - step.get('began', now))}{then}"
-        )
+        say(f"{self.done:>{width}} of {self.total}  {step['name']}: {duration(seconds)}{then}")
+
+    def rest(self) -> float:
+        """Return the seconds that are left, if steps take what those of their kind took, as many side by side."""
+        each = [seconds for took in self.took.values() for seconds in took]
+        means = {kind: fmean(self.took.get(kind, each)) for kind in self.left}
+        return sum(n * means[kind] for kind, n in self.left.items()) / max(1, self.running)
 
     def fail(self, facts: dict[str, Any]) -> None:
         """Say why a step failed, and where all of it can be read."""
         self.failed += 1
+        self.running = max(0, self.running - 1)
         name = self.steps.get(facts["jobid"], {}).get("name", facts["rule_name"])
         logs = [Path(str(log).split(" (")[0]) for log in facts["log"]]
         text = "\n".join(log.read_text(encoding="utf-8", errors="replace") for log in logs if log.exists())
         place = f"\nAll that was said: {', '.join(map(str, logs))}" if logs else ""
         say(f"\nStopped at: {name}\n{last_error(text) or 'It said nothing.'}{place}\n")
+
+
+def kind(rule: str) -> str:
+    """Return what steps of a rule are like: those that take long are a kind each, all pages are one."""
+    return rule if rule in LONG else ""
 
 
 def say(line: str) -> None:
