@@ -175,7 +175,8 @@ rule added:
 
 
 # The chapters that need neither embeddings nor predictions.
-PLAIN = ["ambiguities", "audit", "carried-over", "costs", "cues", "data", "rivals-tables", "three-protocols", "which-layer"]
+PLAIN = ["ambiguities", "audit", "carried-over", "costs", "cues", "data", "noise"]
+PLAIN += ["rivals-tables", "three-protocols", "which-layer"]
 for chapter in PLAIN:
 
     rule:

@@ -597,7 +597,10 @@ def test_all_scores_fit_a_phone_in_each_view(site, browser):
     assert found == []
 
 
-RESULTS = ["same-corpus", "cross-corpus", "claims", "audit", "paper-and-ours", "ambiguities"]
+RESULTS = [
+    "same-corpus", "cross-corpus", "claims", "audit", "paper-and-ours", "ambiguities", "leakage", "carried-over",
+    "noise", "which-layer", "rivals-tables", "three-protocols",
+]  # fmt: skip
 OPEN = "document.querySelectorAll('.bd-article details:not(.facet)').forEach(one => { one.open = true; })"
 BOXES = """boxes => boxes.map(b => [b.getAttribute("aria-label"), b.scrollWidth - b.clientWidth,
     b.scrollHeight - b.clientHeight, Math.round(b.getBoundingClientRect().right)])"""
@@ -606,7 +609,7 @@ BOXES = """boxes => boxes.map(b => [b.getAttribute("aria-label"), b.scrollWidth 
 def test_tables_hide_no_column_at_1440_and_none_scrolls_down(site, browser):
     found = []
     with watched(browser, found) as page:
-        for name in [*RESULTS, "explorer", "own-recordings", "leakage", "models", "corpora"]:
+        for name in [*RESULTS, "explorer", "own-recordings", "models", "corpora"]:
             page.goto((site / "notebooks" / f"{name}.html").as_uri())
             page.evaluate(OPEN)
             page.wait_for_timeout(50)  # the boxes in them are fitted when they open

@@ -35,6 +35,7 @@ CHAPTERS = [
     "paper-and-ours",
     "leakage",
     "carried-over",
+    "noise",
     "costs",
 ]
 TYPES = {"str", "int", "float", "bool", "list[str]", "list[int]", "list[float]"}

@@ -51,7 +51,7 @@ def moved(compared: pd.DataFrame, score: str) -> Figure:
 
     `compared` is what `protocol_results.compared` returns, of this score.
     """
-    fig, ax = plt.subplots(figsize=(8, 0.5 * len(compared) + 1.1))
+    fig, ax = plt.subplots(figsize=(8, 0.42 * len(compared) + 1.1))
     places = np.arange(len(compared))[::-1]
     ax.barh(places, compared["moved"], color="#56B4E9", height=0.6)
     ax.hlines(places, compared["least"], compared["most"], color="#444444", linewidth=1.2)

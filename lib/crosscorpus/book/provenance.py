@@ -102,11 +102,13 @@ def made(facts: Mapping[str, object]) -> pd.DataFrame:
             return ", ".join(str(IDS.get(name, str)(one)) for one in value)
         if name in IDS:
             return IDS[name](str(value))
+        if name == "each":  # 0 is all of them
+            return f"{value} of each speaker and emotion" if value else "all"
         if name == "seconds" and isinstance(value, int | float):
             return f"{value / 60:.1f} min"
         return f"`{value}`" if name == "commit" else str(value)
 
-    words = {"ptms": "models", "seconds": "time", "regimes": "folds"}
+    words = {"ptms": "models", "seconds": "time", "regimes": "folds", "each": "test utterances"}
     rows = [
         (words.get(name, name), text(name, value)) for name, value in facts.items() if value not in ([], "", None)
     ]
