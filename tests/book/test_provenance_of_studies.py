@@ -26,3 +26,8 @@ def test_ids_have_their_names_and_each_corpus_says_where_its_embeddings_were_mad
         "embeddings": "Whisper on AESDD (pooling exact, cpu (X), weights 0123456789ab); "
         "MFCC statistics on AESDD (pooling clip, cpu (X))",
     }
+
+
+def test_no_limit_of_test_utterances_is_said_as_all():
+    assert provenance.made({"each": 0}).to_numpy().tolist() == [["test utterances", "all"]]
+    assert provenance.made({"each": 12}).to_numpy().tolist() == [["test utterances", "12 of each speaker and emotion"]]
