@@ -1,3 +1,5 @@
+import pytest
+
 from crosscorpus.book import provenance
 
 
@@ -28,6 +30,6 @@ def test_ids_have_their_names_and_each_corpus_says_where_its_embeddings_were_mad
     }
 
 
-def test_no_limit_of_test_utterances_is_said_as_all():
-    assert provenance.made({"each": 0}).to_numpy().tolist() == [["test utterances", "all"]]
-    assert provenance.made({"each": 12}).to_numpy().tolist() == [["test utterances", "12 of each speaker and emotion"]]
+@pytest.mark.parametrize(("each", "said"), [(0, "all"), (12, "12 of each speaker and emotion")])
+def test_how_many_utterances_a_study_tested_is_said(each, said):
+    assert provenance.made({"each": each}).to_numpy().tolist() == [["test utterances", said]]
