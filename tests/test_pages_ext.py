@@ -177,3 +177,12 @@ def test_markup_is_repaired():
     assert pages.name_toggles("<summary><i></i></summary>").startswith('<summary aria-label="')
     body = '<div role="list" class="citation-list"><div class="citation" role="doc-biblioentry">x</div></div>'
     assert "role" not in pages.plain_citations(body)
+
+
+def test_computed_sentences_are_not_bold_and_values_are():
+    import pages
+
+    value = '<span class="pasted-text">{}</span>'.format
+    sentence = "What was found is said in more than sixty letters, of course."
+    body = pages.plain_sentences(value("39.0") + value(sentence) + value("40.0"))
+    assert body == value("39.0") + value(sentence).replace("pasted-text", "pasted-text sentence") + value("40.0")

@@ -71,7 +71,9 @@ def finish(app: Sphinx, docname: str, template: str, context: dict[str, Any], do
         app.add_css_file("explorer.css")
     if "math notranslate" not in context["body"]:  # Sphinx has them on pages above those with formulas, too
         context["script_files"] = [file for file in context["script_files"] if not is_of_formulas(file)]
-    body = plain_citations(context["body"]).replace('<div class="math ', '<div tabindex="0" class="math ')
+    body = plain_sentences(plain_citations(context["body"])).replace(
+        '<div class="math ', '<div tabindex="0" class="math '
+    )
     if app.builder.name == "html":
         body = body.replace("</h1>", f'</h1>\n<p class="page-facts">{facts(app, docname, doctree)}</p>', 1)
         context["body"] = OFFERED.sub(lambda link: f'href="{offer(app, docname, link[1])}"', body)
@@ -158,6 +160,11 @@ def plain_citations(body: str) -> str:
     """Drop roles of the bibliography that its markup does not fulfil: a list without items."""
     body = body.replace('<div role="list" class="citation-list">', '<div class="citation-list">')
     return body.replace(' role="doc-biblioentry"', "")
+
+
+def plain_sentences(body: str) -> str:
+    """Return a page on which computed values are bold, as everywhere, and computed sentences are not."""
+    return re.sub(r'(?<=<span class="pasted-text)(?=">[^<]{60})', " sentence", body)
 
 
 def give_executed(app: Sphinx, exception: Exception | None) -> None:
