@@ -25,12 +25,12 @@ sys.exit(main())
 
 
 def copy(folder):
-    """Put the project's files into a folder, without tests and without what git ignores."""
+    """Put the project's files into a folder, without tests, what git ignores, and anybody's own tables."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
     listed = subprocess.run(command, cwd=paths.ROOT, capture_output=True, text=True, check=True)
     for name in filter(None, listed.stdout.split("\0")):
         source, to = paths.ROOT / name, folder / name
-        if source.exists() and not name.startswith("tests/"):
+        if source.exists() and not name.startswith(("tests/", "data/own/")):
             to.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, to, follow_symlinks=False)
     return folder

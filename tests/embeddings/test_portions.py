@@ -5,9 +5,11 @@ import itertools
 import numpy as np
 import pytest
 
+from crosscorpus.base import added_files, paths
 from crosscorpus.corpora import file_lists
 from crosscorpus.embeddings import (
     __main__,
+    corpus_scans,
     embedding_files,
     extraction,
     extraction_jobs,
@@ -102,6 +104,19 @@ def test_a_portion_is_made_once(small, monkeypatch):
     portion(small, 1, 2)
     monkeypatch.setattr(sharding, "run", None)
     assert "are stored" in portion(small, 1, 2)
+
+
+def test_portions_are_of_the_audio_though_embeddings_were_added(small, tmp_path, monkeypatch):
+    """The pack has all of Emo-DB, and its table serves those; the audio that is here is some of it, or other."""
+    monkeypatch.setattr(paths, "own", lambda: tmp_path / "own")
+    file = added_files.path("theirs", "emodb")
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"")
+    assert len(corpus_scans.read_scan("emodb", "audio").utterances) > COUNT
+    portion(small, 1, 2)
+    portion(small, 2, 2)
+    portions.join("mfcc", "emodb", 2, mirror=small)
+    assert len(corpus_scans.read_scan("emodb", "audio").utterances) == COUNT
 
 
 def test_a_portion_beyond_the_shards_is_empty(small):

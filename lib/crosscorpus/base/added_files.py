@@ -16,7 +16,7 @@ UNKNOWN = "not known"
 
 def folder() -> Path:
     """Return the folder of embeddings made elsewhere."""
-    return paths.DATA / "own" / "embeddings"
+    return paths.own() / "embeddings"
 
 
 def path(ptm: str, corpus: str) -> Path:

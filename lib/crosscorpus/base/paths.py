@@ -19,6 +19,11 @@ CACHE_SETTING = "CROSSCORPUS_CACHE"
 STORE_SETTING = "CROSSCORPUS_STORE"
 
 
+def own() -> Path:
+    """Return the folder of whoever works here: tables of corpora, and embeddings that were made elsewhere."""
+    return DATA / "own"
+
+
 def mirror(folder: str | None = None) -> Path | None:
     """Return the folder of local copies: `corpora/<corpus>/` with audio and `weights/<ptm>/` with models.
 

@@ -44,7 +44,7 @@ class OwnTable:
 
 def folder() -> Path:
     """Return the folder of tables."""
-    return paths.DATA / "own"
+    return paths.own()
 
 
 def tables() -> dict[str, Path]:

@@ -213,6 +213,11 @@ def write_scan(corpus: str, scan: utterance_tables.Scan, to: Path) -> None:
             remote_store.send(path)
 
 
+def was_read(corpus: str) -> bool:
+    """Return whether a corpus's audio was read here, and its tables are stored."""
+    return remote_store.here(store_folders.folder("audio") / "utterances" / f"{corpus}.csv")
+
+
 def read_scan(corpus: str, source: str = "pack") -> utterance_tables.Scan:
     """Read what `write_scan` wrote; where a source has nothing, but embeddings were added, see `_from_elsewhere`.
 

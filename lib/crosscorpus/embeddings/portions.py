@@ -5,6 +5,7 @@ job would have made. Each is a file of its own. What joins them is a small file 
 of the whole corpus have; it names the portions and their hashes, and every reader follows it (`embedding_files`).
 """
 
+import contextlib
 import itertools
 import shutil
 from collections.abc import Sequence
@@ -185,13 +186,19 @@ def join(
 
 def _whole(ptm: str, corpus: str, pooling: str, mirror: str | None, dtype: str) -> _Whole:
     pooling = pooling or model_registry.get(ptm).pooling
-    try:  # what was read stays: an utterance whose audio has changed since is refused where it is encoded
-        utterances = corpus_scans.read_scan(corpus, "audio").utterances
-    except store_folders.NotStoredError:
-        utterances = corpus_scans.fresh(corpus, availability.needed_root(corpus, mirror)).utterances
+    utterances = _read(corpus, mirror)
     identity = store.identity(ptm, pooling, utterances, dtype)
     file = store.embeddings_path(ptm, corpus, pooling, store.key(identity), dtype=dtype)
     return _Whole(utterances, identity, file)
+
+
+def _read(corpus: str, mirror: str | None) -> pd.DataFrame:
+    # What was read stays: an utterance whose audio has changed since is refused where it is encoded. The table that
+    # a corpus has where embeddings of it were added is not of this audio.
+    if corpus_scans.was_read(corpus):
+        with contextlib.suppress(store_folders.NotStoredError):
+            return corpus_scans.read_scan(corpus, "audio").utterances
+    return corpus_scans.fresh(corpus, availability.needed_root(corpus, mirror)).utterances
 
 
 def _holds(file: Path, identity: dict[str, str], rows: np.ndarray) -> bool:
