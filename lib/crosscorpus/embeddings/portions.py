@@ -193,8 +193,8 @@ def _whole(ptm: str, corpus: str, pooling: str, mirror: str | None, dtype: str) 
 
 
 def _read(corpus: str, mirror: str | None) -> pd.DataFrame:
-    # What was read stays: an utterance whose audio has changed since is refused where it is encoded. The table of a
-    # corpus that embeddings were added for is not of this audio.
+    # What was read stays: an utterance whose audio has changed since is refused where it is encoded. The table of
+    # a corpus that embeddings were added for is not of this audio.
     if corpus_scans.was_read(corpus):
         with contextlib.suppress(store_folders.NotStoredError):
             return corpus_scans.read_scan(corpus, "audio").utterances
