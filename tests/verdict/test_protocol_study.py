@@ -189,10 +189,11 @@ def test_what_made_it_says_what_training_and_extraction_took():
         "f": {"commit": "c", "date": "t"},
     }
     facts |= {"seconds_of_variants": {"a": 60, "b": 30.0}, "seconds_of_extraction": {"m on x": 600.0}}
+    facts["seconds_of_extraction"]["whisper-base on emodb, frames"] = 0.0
     shown = protocol_results.made(facts).set_index("what")["value"]
     assert shown["training"] == "1.5 min, 2 processes side by side"
     assert shown["extraction from audio"] == "10.0 min"
-    assert {"a 1.0, b 0.5", "m on x 10.0"} <= set(shown)
+    assert {"a 1.0, b 0.5", "m on x 10.0, Whisper on Emo-DB, frames 0.0"} <= set(shown)
     assert shown["commits"] == "`c` on t: a, f; `e` on t: b"
 
 

@@ -14,6 +14,8 @@ import pandas as pd
 import scipy
 
 from crosscorpus.base import paths, safe_yaml
+from crosscorpus.corpora import corpus_registry
+from crosscorpus.models import model_registry
 from crosscorpus.scores import metrics
 from crosscorpus.verdict import published_tables, study_files
 
@@ -101,12 +103,20 @@ def made(facts: Mapping[str, Any]) -> pd.DataFrame:
         "training": f"{sum(trained.values()) / 60:.1f} min, {facts['workers']} processes side by side",
         "of that, in minutes; what was stored takes none": minutes(trained),
         "extraction from audio": f"{sum(extracted.values()) / 60:.1f} min",
-        "of that, in minutes, as noted when it was made": minutes(extracted),
+        "of that, in minutes, as noted when it was made": minutes({_named(k): v for k, v in extracted.items()}),
         "device": facts["device"],
         "commits": "; ".join(f"{at}: {', '.join(names)}" for at, names in _variants_of_commits(facts).items()),
         "libraries": ", ".join(f"{name} {version}" for name, version in facts["libraries"].items()),
     }
     return pd.DataFrame(rows.items(), columns=["what", "value"])
+
+
+def _named(extraction: str) -> str:
+    ptm, on, rest = extraction.partition(" on ")
+    corpus, comma, what = rest.partition(",")
+    known = corpus_registry.registry()
+    name = known[corpus].name if corpus in known else corpus
+    return f"{model_registry.model_name(ptm)}{on}{name}{comma}{what}"
 
 
 def _variants_of_commits(facts: Mapping[str, Any]) -> dict[str, list[str]]:
