@@ -606,17 +606,36 @@ BOXES = """boxes => boxes.map(b => [b.getAttribute("aria-label"), b.scrollWidth 
     b.scrollHeight - b.clientHeight, Math.round(b.getBoundingClientRect().right)])"""
 
 
+def boxes_that_hide(page):
+    """Open all of a page, and return its tables that hide a column or rows, or are wider than the window."""
+    page.evaluate(OPEN)
+    page.wait_for_timeout(50)  # the boxes in them are fitted when they open
+    boxes = page.locator(".bd-article .table-box").evaluate_all(BOXES)
+    assert boxes
+    assert page.evaluate("document.documentElement.scrollWidth") == 1440
+    return [box for box in boxes if box[1] > 0 or box[2] > 2 or box[3] > 1440]
+
+
 def test_tables_hide_no_column_at_1440_and_none_scrolls_down(site, browser):
+    """Those of results have the same test, where their page is open anyway."""
     found = []
     with watched(browser, found) as page:
-        for name in [*RESULTS, "explorer", "own-recordings", "models", "corpora"]:
+        for name in ["explorer", "own-recordings", "models", "corpora"]:
             page.goto((site / "notebooks" / f"{name}.html").as_uri())
-            page.evaluate(OPEN)
-            page.wait_for_timeout(50)  # the boxes in them are fitted when they open
-            boxes = page.locator(".bd-article .table-box").evaluate_all(BOXES)
-            assert boxes, name
-            found += [(name, *box) for box in boxes if box[1] > 0 or box[2] > 2 or box[3] > 1440]
-            assert page.evaluate("document.documentElement.scrollWidth") == 1440, name
+            found += [(name, *box) for box in boxes_that_hide(page)]
+    assert found == []
+
+
+def test_tables_of_the_text_hide_nothing(site, browser):
+    hidden = "boxes => boxes.map(b => b.scrollWidth - b.clientWidth).filter(n => n > 1)"
+    found = []
+    for width in (1024, 1440):
+        with watched(browser, found, width=width) as page:
+            for file in sorted((site / "book").glob("*.html")):
+                page.goto(file.as_uri())
+                boxes = page.locator(".bd-article .pst-scrollable-table-container")
+                found += [(file.name, width, n) for n in boxes.evaluate_all(hidden)]
+                assert boxes.count() or file.stem not in ("rerun", "schemas"), file
     assert found == []
 
 
@@ -663,6 +682,7 @@ def test_a_page_of_results_begins_with_what_was_found(site, browser, name):
         assert first["y"] < 900
         assert page.evaluate("document.documentElement.scrollHeight") < 7000
         assert page.locator("section#run-this-page-again .tag_parameters").count() == 1
+        assert boxes_that_hide(page) == []
 
 
 def test_one_switch_shows_all_code_and_is_remembered(site, browser):
