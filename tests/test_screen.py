@@ -75,9 +75,8 @@ def test_what_is_left_goes_by_kind_of_step_and_by_how_many_run_at_once(handler, 
     send(handler, LogEvent.JOB_FINISHED, job_id=4, at=120)
     send(handler, LogEvent.JOB_FINISHED, job_id=2, at=130)
     *_, last = capsys.readouterr().err.splitlines()
-    assert last.endswith(
-        "training heads on egemaps: 2 min, 9 to go, perhaps 3 min"
-    )  # one at a time: nothing else ran
+    # One training of 115 s and eight pages of 10 s, one at a time: nothing else ran.
+    assert last.endswith("training heads on egemaps: 2 min, 9 to go, perhaps 3 min")
 
 
 def test_a_failure_is_one_message_with_its_log(handler, capsys, tmp_path):

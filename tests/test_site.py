@@ -675,7 +675,8 @@ def test_long_tables_show_all_rows_when_asked(site, browser):
 
 @pytest.mark.parametrize("name", RESULTS)
 def test_a_page_of_results_begins_with_what_was_found(site, browser, name):
-    with watched(browser, []) as page:
+    found = []
+    with watched(browser, found) as page:
         page.goto((site / "notebooks" / f"{name}.html").as_uri())
         assert page.locator(".in-short").bounding_box()["y"] < 300
         first = page.locator(".bd-article :is(figure, .table-box)").first.bounding_box()
@@ -683,6 +684,7 @@ def test_a_page_of_results_begins_with_what_was_found(site, browser, name):
         assert page.evaluate("document.documentElement.scrollHeight") < 7000
         assert page.locator("section#run-this-page-again .tag_parameters").count() == 1
         assert boxes_that_hide(page) == []
+    assert found == []
 
 
 def test_one_switch_shows_all_code_and_is_remembered(site, browser):

@@ -40,7 +40,7 @@ class LogHandler(LogHandlerBase):
     def __post_init__(self) -> None:
         """Begin with no step."""
         self.steps: dict[int, dict[str, Any]] = {}
-        self.total, self.done, self.failed, self.running = 0, 0, 0, 0
+        self.total, self.done, self.failed = 0, 0, 0
         self.left: Counter[str] = Counter()
         self.took: dict[str, list[float]] = {}
         self.began = time.time()
@@ -94,7 +94,6 @@ class LogHandler(LogHandlerBase):
         """Note when steps start."""
         for job in facts["jobs"]:
             self.steps.setdefault(job, {})["began"] = facts["created"]
-            self.running += 1
 
     def finish(self, facts: dict[str, Any]) -> None:
         """Say what a step took, and what the rest may take."""
@@ -103,25 +102,25 @@ class LogHandler(LogHandlerBase):
             return
         self.done += 1
         now, left = facts["created"], self.total - self.done
-        seconds = now - step.get("began", now)
+        at_once = sum({"name", "began"} <= one.keys() for one in self.steps.values())
+        seconds = now - step.pop("began", now)
         self.took.setdefault(step["kind"], []).append(seconds)
         self.left[step["kind"]] -= 1
-        then = f", {left} to go, perhaps {duration(self.rest())}" if left > 0 else ""
-        self.running = max(0, self.running - 1)
+        then = f", {left} to go, perhaps {duration(self.rest(at_once))}" if left > 0 else ""
         width = len(str(self.total))
         say(f"{self.done:>{width}} of {self.total}  {step['name']}: {duration(seconds)}{then}")
 
-    def rest(self) -> float:
-        """Return the seconds that are left, if steps take what those of their kind took, as many side by side."""
+    def rest(self, at_once: int) -> float:
+        """Return the seconds that are left, if steps take what those of their kind took, so many side by side."""
         each = [seconds for took in self.took.values() for seconds in took]
-        means = {kind: fmean(self.took.get(kind, each)) for kind in self.left}
-        return sum(n * means[kind] for kind, n in self.left.items()) / max(1, self.running)
+        return sum(n * fmean(self.took.get(what, each)) for what, n in self.left.items()) / max(1, at_once)
 
     def fail(self, facts: dict[str, Any]) -> None:
         """Say why a step failed, and where all of it can be read."""
         self.failed += 1
-        self.running = max(0, self.running - 1)
-        name = self.steps.get(facts["jobid"], {}).get("name", facts["rule_name"])
+        step = self.steps.get(facts["jobid"], {})
+        step.pop("began", None)  # it may be tried again
+        name = step.get("name", facts["rule_name"])
         logs = [Path(str(log).split(" (")[0]) for log in facts["log"]]
         text = "\n".join(log.read_text(encoding="utf-8", errors="replace") for log in logs if log.exists())
         place = f"\nAll that was said: {', '.join(map(str, logs))}" if logs else ""

@@ -213,9 +213,9 @@ def write_scan(corpus: str, scan: utterance_tables.Scan, to: Path) -> None:
             remote_store.send(path)
 
 
-def was_read(corpus: str) -> bool:
-    """Return whether a corpus's audio was read here, and its tables are stored."""
-    return remote_store.here(store_folders.folder("audio") / "utterances" / f"{corpus}.csv")
+def is_stored(corpus: str, source: str) -> bool:
+    """Return whether a source itself, "pack" or "audio", has the tables of a corpus."""
+    return remote_store.here(store_folders.folder(source) / "utterances" / f"{corpus}.csv")
 
 
 def read_scan(corpus: str, source: str = "pack") -> utterance_tables.Scan:
@@ -233,9 +233,8 @@ def read_scan(corpus: str, source: str = "pack") -> utterance_tables.Scan:
     """
     entry = corpus_registry.get(corpus)
     if source == "any":
-        return read_scan(corpus, "pack" if (paths.PACK / "utterances" / f"{corpus}.csv").exists() else "audio")
-    here = remote_store.here(store_folders.folder(source) / "utterances" / f"{corpus}.csv")
-    if not here and (found := _from_elsewhere(corpus, source)) is not None:
+        return read_scan(corpus, "pack" if is_stored(corpus, "pack") else "audio")
+    if not is_stored(corpus, source) and (found := _from_elsewhere(corpus, source)) is not None:
         return found
     files = [
         store_folders.folder(source) / kind / f"{corpus}.csv" for kind in ("utterances", "quality", "problems")

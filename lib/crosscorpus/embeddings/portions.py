@@ -195,7 +195,7 @@ def _whole(ptm: str, corpus: str, pooling: str, mirror: str | None, dtype: str) 
 def _read(corpus: str, mirror: str | None) -> pd.DataFrame:
     # What was read stays: an utterance whose audio has changed since is refused where it is encoded. The table of
     # a corpus that embeddings were added for is not of this audio.
-    if corpus_scans.was_read(corpus):
+    if corpus_scans.is_stored(corpus, "audio"):
         with contextlib.suppress(store_folders.NotStoredError):
             return corpus_scans.read_scan(corpus, "audio").utterances
     return corpus_scans.fresh(corpus, availability.needed_root(corpus, mirror)).utterances
