@@ -104,10 +104,10 @@ if config.get("ptm") not in (ran := [ptm for ptm, _ in plan["pairs"]]):
     config["ptm"] = ran[0]  # whose pictures are shown: one that is here
 JOBS = {(ptm, what): (list(corpora), portions) for ptm, what, corpora, portions in plan["jobs"]}
 EMBEDDED = [f"{RUN}/embed/{ptm}-{what}.{'ipynb' if n == 1 else 'txt'}" for (ptm, what), (_, n) in JOBS.items()]
-# What is trained together: all heads of a model or, on a cluster, those that one corpus trains.
-SIDES = {f"{ptm}-{corpus}": (ptm, [corpus]) for ptm, corpus in plan["pairs"]}
-SIDES = SIDES if plan["apart"] else {ptm: (ptm, []) for ptm, _ in SIDES.values()}
-TRAINED = [f"{RUN}/train/{side}.ipynb" for side in SIDES]
+# The chapter on heads trains all of them, on all cores; on a cluster, jobs train those of a model and a corpus before.
+SIDES = {f"{ptm}-{corpus}": (ptm, [corpus]) for ptm, corpus in plan["pairs"] if plan["apart"]}
+APART = [f"{RUN}/train/{side}.ipynb" for side in SIDES]
+TRAINED = APART or [f"{RUN}/notebooks/heads.ipynb"]
 
 
 def values(chapter, **changes):
@@ -138,7 +138,7 @@ def library(chapter):
 wildcard_constraints:
     ptm="|".join([*config["ptms"], *MODELS]),
     corpora="|".join({what for _, what in JOBS} or {"none"}),
-    side="|".join(SIDES),
+    side="|".join(SIDES) or "none",
     number="\\d+",
     total="\\d+",
 
@@ -310,7 +310,6 @@ rule extraction:
         EXECUTE
 
 
-# Models side by side, each with its share of the cores: all are busy, and few kernels have to start.
 rule train:
     input:
         notebook="notebooks/heads.ipynb",
@@ -324,7 +323,7 @@ rule train:
         values=lambda w, threads: values(
             "heads", ptms=[SIDES[w.side][0]], train_corpora=SIDES[w.side][1], workers=threads
         ),
-    threads: max(1, CORES // len(TRAINED))
+    threads: max(1, CORES // max(1, len(APART)))
     log:
         f"{RUN}/logs/train-{{side}}.log",
     benchmark:
@@ -333,8 +332,30 @@ rule train:
         EXECUTE
 
 
-# The chapters that read predictions. What the rule `train` made is in the store, so they only look it up.
-for chapter in sorted({*CHAPTERS} - {*PLAIN, "extraction"}):
+# It counts for one core only: pages that need no heads fill what its start and its end leave of the others.
+rule heads:
+    input:
+        notebook="notebooks/heads.ipynb",
+        library=library("heads"),
+        facts=expand("data/{file}", file=[*FACTS, *PACK, *OWN]),
+        variants=VARIANTS,
+        embedded=EMBEDDED,
+        trained=APART,
+    output:
+        f"{RUN}/notebooks/heads.ipynb",
+    params:
+        values=values("heads", workers=1 if APART else CORES),
+    priority: 1
+    log:
+        f"{RUN}/logs/heads.log",
+    benchmark:
+        f"{RUN}/timings/heads.tsv"
+    shell:
+        EXECUTE
+
+
+# The chapters that read predictions. What was trained is in the store, so they only look it up.
+for chapter in sorted({*CHAPTERS} - {*PLAIN, "extraction", "heads"}):
 
     rule:
         name:

@@ -81,7 +81,6 @@ def table(folder: Path, architectures: str, clips: int) -> pd.DataFrame:
     """
     fitted = cost_model.fit(runs(folder))
     fitted["networks"] = [networks_of(ptm, architectures) for ptm in fitted["ptm"]]
-    fitted["training_s"] = [seconds_of(folder, f"train-{ptm}") for ptm in fitted["ptm"]]
     tables = [fitted]
     if clips:
         tables.append(true_sizes.table(folder, clips))
@@ -99,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     asked = parser.parse_args(arguments)
     given = json.loads((asked.folder / rehearsal.GIVEN).read_text(encoding="utf-8"))
     costs = table(asked.folder, given["architectures"], asked.clips)
-    made = pd.read_csv(asked.folder / rehearsal.WRITTEN)
+    made, trained = pd.read_csv(asked.folder / rehearsal.WRITTEN), seconds_of(asked.folder, "heads")
     facts = {
         "what": rehearsal.LABEL,
         "utterances": len(made),
@@ -107,6 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "networks": given["architectures"],
         "clips": asked.clips,
         "overrides": given["overrides"],
+        "training_s": round(trained, 1) if np.isfinite(trained) else "",
         "device": versions.of_device("cpu"),
         "commit": versions.of_commit(),
         "libraries": versions.of_libraries(),

@@ -57,7 +57,7 @@ def places(folder: Path) -> list[Path]:
     build = folder / "project" / "_build"
     run = build / rehearsal.PROFILE
     site = folder / "project" / ending.site_of(rehearsal.PROFILE).parent.relative_to(paths.ROOT)
-    of_run = [run / name for name in ("notebooks", "embed", "train", "downloads")]
+    of_run = [run / name for name in ("notebooks", "embed", "downloads")]
     stored = [build / name for name in ("predictions", "counts", *(f"embeddings/{p}" for p in _models(build)))]
     return [site, *of_run, *stored]
 

@@ -152,14 +152,14 @@ def test_what_ran_is_read_from_the_records(tmp_path, monkeypatch):
     assert found.to_dict("records") == [
         {"ptm": "x-vector", "corpus": "emodb", "hours": 1.0, "cpu_s": 7.5, "bytes": 5}
     ]
-    assert np.isnan(costs.seconds_of(tmp_path, "train-x-vector"))
+    assert np.isnan(costs.seconds_of(tmp_path, "heads"))
     (build / rehearsal.PROFILE / "logs").mkdir(parents=True)
     times = "0m0.250s 0m0.250s\n1m2.000s 0m3.000s\n"  # as a shell writes them: its own, and its children's
-    (build / rehearsal.PROFILE / "logs" / "train-x-vector.log.times").write_text(times)
-    assert np.isnan(costs.seconds_of(tmp_path, "train-x-vector"))  # stopped
+    (build / rehearsal.PROFILE / "logs" / "heads.log.times").write_text(times)
+    assert np.isnan(costs.seconds_of(tmp_path, "heads"))  # stopped
     (build / rehearsal.PROFILE / "timings").mkdir(parents=True)
-    (build / rehearsal.PROFILE / "timings" / "train-x-vector.tsv").write_text("s\n9.0\n")
-    assert costs.seconds_of(tmp_path, "train-x-vector") == 65.5
+    (build / rehearsal.PROFILE / "timings" / "heads.tsv").write_text("s\n9.0\n")
+    assert costs.seconds_of(tmp_path, "heads") == 65.5
 
 
 def test_only_transformers_have_operations_that_can_be_counted(monkeypatch):

@@ -29,6 +29,7 @@ NAMES = {
 }
 """Steps that are no chapters."""
 LONG = {"embed": "embeddings", "portion": "portions of embeddings", "train": "trainings"}
+LONG["heads"] = "the chapter that trains"
 """Steps that take long, and are announced."""
 GOALS = ("chapters", "added")
 """Rules that do nothing: they ask for others."""

@@ -104,11 +104,12 @@ def made(facts: Mapping[str, object]) -> pd.DataFrame:
             return IDS[name](str(value))
         if name == "each":  # 0 is all of them
             return f"{value} of each speaker and emotion" if value else "all"
-        if name == "seconds" and isinstance(value, int | float):
+        if name in ("seconds", "training_s") and isinstance(value, int | float):
             return f"{value / 60:.1f} min"
         return f"`{value}`" if name == "commit" else str(value)
 
     words = {"ptms": "models", "seconds": "time", "regimes": "folds", "each": "test utterances"}
+    words["training_s"] = "training of all heads, processor time"
     rows = [
         (words.get(name, name), text(name, value)) for name, value in facts.items() if value not in ([], "", None)
     ]

@@ -15,7 +15,7 @@ RESULTS = paths.DATA / "results" / "costs.csv"
 GPU = paths.DATA / "results" / "gpu.csv"
 COLUMNS = [
     *("ptm", "networks", "corpora", "hours", "fixed_s", "s_per_hour", "away", "memory", "bytes_per_hour"),
-    *("operations_per_hour", "training_s"),
+    "operations_per_hour",
 ]
 FITTED = ["ptm", "corpora", "hours", "fixed_s", "s_per_hour", "away", "bytes_per_hour"]
 TRUE = "full"
