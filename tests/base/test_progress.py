@@ -44,6 +44,21 @@ def test_what_was_stored_before_makes_nothing_look_fast(clock, capsys):
     assert "about 2 min for 90 utterances" in capsys.readouterr().err
 
 
+def test_unlike_things_count_by_the_work_that_each_is(clock, capsys):
+    """The longest come first: by their number, what is left would seem ten times as much."""
+
+    def ended():
+        for work, seconds in ((90, 90), (5, 5), (5, 5)):
+            clock(seconds)
+            yield work
+
+    assert list(progress.over(ended(), "training", 3, "heads", 100, float)) == [90, 5, 5]
+    assert capsys.readouterr().err.splitlines() == [
+        "   - training: about 10 s for 2 heads",
+        "   - training: 3 heads done in 2 min",
+    ]
+
+
 def test_what_takes_no_time_says_nothing(clock, capsys):
     assert list(progress.over(range(5), "quick", 5, "things")) == [0, 1, 2, 3, 4]
     assert capsys.readouterr().err == ""

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -38,20 +38,23 @@ class Progress:
         What is counted, in the plural.
     done
         How many were there already; they say nothing of how long the others take.
+    work
+        What all that are left take, in any unit, where they are unlike: then each counts by its own.
     """
 
-    def __init__(self, what: str, total: int, unit: str, done: int = 0) -> None:
+    def __init__(self, what: str, total: int, unit: str, done: int = 0, work: float | None = None) -> None:
         self.what, self.total, self.unit, self.done = what, total, unit, done
-        self._before, self._began, self._said = done, time.monotonic(), 0.0
+        self._began, self._said = time.monotonic(), 0.0
+        self._work, self._worked = float(total - done) if work is None else work, 0.0
 
-    def update(self, count: int = 1) -> None:
-        """Count some more."""
+    def update(self, count: int = 1, work: float | None = None) -> None:
+        """Count some more, and what they took of `work`; as many as they are, where that is not given."""
         self.done += count
-        now = time.monotonic()
-        fresh, left = self.done - self._before, self.total - self.done
-        if left <= 0 or fresh <= 0:
+        self._worked += count if work is None else work
+        now, left = time.monotonic(), self.total - self.done
+        if left <= 0 or self._worked <= 0:
             return
-        seconds = (now - self._began) / fresh * left
+        seconds = (now - self._began) / self._worked * (self._work - self._worked)
         if now - self._said >= EVERY and (self._said or seconds >= WORTH_SAYING):
             if self._said:
                 self._say(f"{self.done} of {self.total} {self.unit}, about {duration(seconds)} left")
@@ -75,9 +78,16 @@ class Progress:
             self._say(f"{self.total} {self.unit} done in {duration(took)}")
 
 
-def over(things: Iterable[T], what: str, total: int, unit: str) -> Iterator[T]:
-    """Yield what is given, and count it."""
-    with Progress(what, total, unit) as progress:
+def over(
+    things: Iterable[T],
+    what: str,
+    total: int,
+    unit: str,
+    work: float | None = None,
+    of: Callable[[T], float | None] = lambda _: None,
+) -> Iterator[T]:
+    """Yield what is given, and count it; `of` says what each is of all the `work`, see `Progress`."""
+    with Progress(what, total, unit, work=work) as progress:
         for thing in things:
             yield thing
-            progress.update()
+            progress.update(work=of(thing))

@@ -74,11 +74,11 @@ def network(ptm: str) -> pd.DataFrame:
 
     The network is built without memory for its weights.
     """
-    import torch  # heavy, and not needed for the other checks
-
     model, loader = model_registry.get(ptm), loading.loader(ptm)
     counted, width = None, None
     if hasattr(loader, "build"):
+        import torch  # heavy, and only needed here
+
         with torch.device("meta"):
             built = loader.build(model)
         counted = sum(p.numel() for p in built.parameters())
