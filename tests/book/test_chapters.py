@@ -1,5 +1,6 @@
 import ast
 import re
+import types
 
 import nbformat
 import papermill
@@ -7,7 +8,7 @@ import pytest
 import yaml
 
 from crosscorpus.base import known_names, paths
-from crosscorpus.book import chapters
+from crosscorpus.book import chapters, provenance
 from crosscorpus.training import run_parameters
 
 CHAPTERS = [
@@ -315,3 +316,10 @@ def test_types_of_a_chapter_of_ones_own(tmp_path, monkeypatch):
     assert vars(found) == {"rate": 1.0, "loud": True, "rates": [1.0, 2.5]}
     with pytest.raises(run_parameters.ParameterError, match="parameter loud"):
         chapters.start("typed", {"rate": 1, "loud": "False", "rates": []})
+
+
+def test_the_command_of_a_page_has_what_decides_its_numbers_and_no_workers():
+    given = chapters.start("heads", {**{n: d for n, (_, d) in chapters.declared("heads").items()}})
+    assert provenance.command("heads", given) == "papermill notebooks/heads.ipynb out.ipynb"
+    changed = types.SimpleNamespace(**vars(given) | {"corpora": ["emodb", "mesd"], "workers": 3})
+    assert provenance.command("heads", changed).endswith("out.ipynb -p corpora emodb,mesd")

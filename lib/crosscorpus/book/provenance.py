@@ -16,11 +16,14 @@ from crosscorpus.protocols import protocol_settings
 
 
 def command(chapter: str, parameters: types.SimpleNamespace) -> str:
-    """Return the papermill command that executes a chapter with these parameters, from the project's root."""
+    """Return the papermill command that executes a chapter with these parameters, from the project's root.
+
+    It leaves out `workers`, which are a matter of the machine and change no result.
+    """
     parts = ["papermill", f"notebooks/{chapter}.ipynb", "out.ipynb"]
     for name, (_, default) in chapters.declared(chapter).items():
         value = getattr(parameters, name)
-        if value != default:
+        if value != default and name != "workers":
             text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
             parts += ["-p", name, text]
     return shlex.join(parts)
