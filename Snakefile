@@ -344,7 +344,7 @@ rule heads:
     output:
         f"{RUN}/notebooks/heads.ipynb",
     params:
-        values=values("heads", workers=1 if APART else CORES),
+        values=lambda w, threads: values("heads", workers=max(CORES, threads)),  # CORES are 1 on a cluster
     priority: 1
     log:
         f"{RUN}/logs/heads.log",
