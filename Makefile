@@ -210,7 +210,7 @@ bench-scores: env ## measure time and memory of scoring 100 million predictions 
 lint: env ## style, format, types, order of imports and spelling
 	@ruff check
 	@ruff format --check
-	@mypy
+	@mypy --num-workers auto
 	@lint-imports --no-cache
 	@codespell
 

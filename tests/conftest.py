@@ -28,7 +28,7 @@ def pytest_addoption(parser):
     parser.addoption("--all-faults", action="store_true", help="test every fault of test_mutations, not a few")
 
 
-LONG = ("test_site.py", "test_commands.py", "test_random_corpora.py", "faults")
+LONG = ("test_site.py", "test_commands.py", "test_random_corpora.py", "test_sensitivity.py", "faults")
 """Files that take minutes. They come first, so that no worker waits for another one at the end."""
 STORED = ("claims.ipynb", "explorer.ipynb")
 """Chapters that need the heads that another one trains. They come last: side by side, both would train them."""
