@@ -44,7 +44,7 @@ def test_a_chapter_says_how_long_it_takes_to_read_and_to_run(project):
     pages = shown(project)
     assert pages["index"].find(class_="page-facts").text == "1 min to read"
     facts = pages["notebooks/one"].find(class_="page-facts").text
-    assert facts == "1 min to read · 7 s to run again with what is stored (profile demo)"
+    assert facts == "1 min to read · took 7 s when it last ran (profile demo)"
 
 
 def test_a_chapter_that_nobody_timed_says_how_long_it_takes_to_read(project):

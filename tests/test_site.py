@@ -184,7 +184,7 @@ def test_each_page_says_how_long_it_takes(parsed):
     for name, page in parsed.items():
         (line,) = page.find_all("p", class_="page-facts")
         assert re.match(r"\d+ min to read", line.text), name
-        assert ("to run again" in line.text) == name.startswith("notebooks/"), name
+        assert ("when it last ran" in line.text) == name.startswith("notebooks/"), name
 
 
 def test_the_download_button_of_a_chapter_gives_the_executed_notebook(site, parsed):

@@ -87,13 +87,13 @@ def is_of_formulas(file: Any) -> bool:
 
 
 def facts(app: Sphinx, docname: str, doctree: nodes.document) -> str:
-    """Return how long a page takes to read and, for a chapter, to run."""
+    """Return how long a page takes to read and, for a chapter, took to run, with all that it made anew."""
     minutes = math.ceil(words(doctree) / WORDS_PER_MINUTE)
     parts = [f"{minutes} min to read"]
     seconds = seconds_to_run(app, docname)
     if seconds is not None:
-        again = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
-        parts.append(f"{again} to run again with what is stored (profile {html.escape(executed.profile())})")
+        took = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+        parts.append(f"took {took} when it last ran (profile {html.escape(executed.profile())})")
     return " · ".join(parts)
 
 
