@@ -319,7 +319,7 @@ def test_types_of_a_chapter_of_ones_own(tmp_path, monkeypatch):
 
 
 def test_the_command_of_a_page_has_what_decides_its_numbers_and_no_workers():
-    given = chapters.start("heads", {**{n: d for n, (_, d) in chapters.declared("heads").items()}})
+    given = chapters.start("heads", {n: d for n, (_, d) in chapters.declared("heads").items()})
     assert provenance.command("heads", given) == "papermill notebooks/heads.ipynb out.ipynb"
     changed = types.SimpleNamespace(**vars(given) | {"corpora": ["emodb", "mesd"], "workers": 3})
     assert provenance.command("heads", changed).endswith("out.ipynb -p corpora emodb,mesd")
